@@ -1,0 +1,70 @@
+/** Direction: core ← stages ← adapters ← main. tests/architecture.test.ts runs it, and plants a fault to see it caught. */
+const stages = 'collect|log|process|store|query';
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+module.exports = {
+  forbidden: [
+    { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
+    { name: 'no-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+    {
+      name: 'core-is-pure',
+      comment: 'Core imports core only, and nothing of Node.',
+      severity: 'error',
+      from: { path: '^src/core/', pathNot: '\\.test\\.ts$' },
+      to: { pathNot: '^src/core/' },
+    },
+    {
+      name: 'stages-know-core-and-ports',
+      comment: 'A stage imports its own room, core, and the ports and the codec of log and store.',
+      severity: 'error',
+      from: { path: `^src/(${stages})/`, pathNot: '\\.test\\.ts$' },
+      to: {
+        path: '^(src|tests)/',
+        pathNot: ['^src/$1/', '^src/core/', '^src/log/(event-log|record)\\.ts$', '^src/store/event-store\\.ts$'],
+      },
+    },
+    {
+      name: 'stages-use-no-driver',
+      comment: 'Files, sockets to elsewhere, databases and SDKs belong to adapters.',
+      severity: 'error',
+      from: { path: `^src/(${stages})/`, pathNot: '\\.test\\.ts$' },
+      to: { path: ['^(node:)?(fs|fs/promises|sqlite|worker_threads|child_process|net)$', 'node_modules'] },
+    },
+    {
+      name: 'adapters-know-ports',
+      severity: 'error',
+      from: { path: '^src/adapters/([^/]+)/', pathNot: '\\.test\\.ts$' },
+      to: { path: '^(src|tests)/', pathNot: ['^src/adapters/$1/', '^src/core/', '^src/log/', '^src/store/'] },
+    },
+    {
+      name: 'driver-in-embedded-only',
+      severity: 'error',
+      from: { path: '^src/', pathNot: ['^src/adapters/embedded/', '\\.test\\.ts$'] },
+      to: { path: '^(node:)?sqlite$' },
+    },
+    {
+      name: 'pipeline-knows-stages',
+      severity: 'error',
+      from: { path: '^src/pipeline\\.ts$' },
+      to: { path: '^src/(adapters|main)/' },
+    },
+    {
+      name: 'nobody-imports-main',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/main/' },
+      to: { path: '^src/main/' },
+    },
+    {
+      name: 'no-tests-in-src',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '\\.test\\.ts$' },
+      to: { path: ['^tests/', '^bench/', '\\.test\\.ts$'] },
+    },
+  ],
+  options: {
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '^node_modules' },
+  },
+};

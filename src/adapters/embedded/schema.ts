@@ -1,0 +1,197 @@
+import { closeSync, existsSync, mkdirSync, openSync, readSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { ClickstreamError } from '../../core/errors.ts';
+import { LIMITS } from '../../core/limits.ts';
+
+/** `clik` in ASCII: tells our file from any other of SQLite's (https://www.sqlite.org/fileformat2.html#application_id). */
+const APPLICATION_ID = 0x636c696b;
+/** The format this program reads and writes; kept in user_version. */
+const FORMAT_VERSION = 1;
+const HEADER_BYTES = 100;
+
+/**
+ * - `people` and `labels` give texts small integers that grow with time, for random texts as index keys are what slows a
+ *   large store. People (ids of users and devices) can be erased; labels (sources, event types) stay.
+ * - An event's `id` is its order of arrival. `hash` only finds candidates: the whole identity is compared, from the body.
+ * - `created_at` has no final Z, so that texts order as times do. `timestamp` is epoch milliseconds.
+ * - `events_by_device` holds only events that lie under a user: a device's others lie under its own id.
+ * - `removed` counts the events of a record that erasure or a cut-off expiry took.
+ */
+const SCHEMA = `
+CREATE TABLE people (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE labels (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE events (
+  id INTEGER PRIMARY KEY,
+  lane TEXT NOT NULL, sequence INTEGER NOT NULL, place INTEGER NOT NULL,
+  who INTEGER NOT NULL, visitor INTEGER NOT NULL, source INTEGER NOT NULL, event_type INTEGER NOT NULL,
+  created_at TEXT NOT NULL, timestamp INTEGER NOT NULL, received_at TEXT NOT NULL,
+  hash INTEGER NOT NULL, facts TEXT NOT NULL, body TEXT NOT NULL
+) STRICT;
+CREATE INDEX events_by_who ON events (who, created_at, hash);
+CREATE INDEX events_by_type ON events (event_type, timestamp);
+CREATE INDEX events_by_time ON events (timestamp);
+CREATE INDEX events_by_device ON events (visitor) WHERE visitor <> who;
+CREATE TABLE removed (
+  lane TEXT NOT NULL, sequence INTEGER NOT NULL, events INTEGER NOT NULL, PRIMARY KEY (lane, sequence)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE visitors (
+  visitor INTEGER NOT NULL, source INTEGER NOT NULL, sequence INTEGER NOT NULL, state TEXT NOT NULL,
+  PRIMARY KEY (visitor, source)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE links (
+  id INTEGER PRIMARY KEY, user INTEGER NOT NULL, visitor INTEGER NOT NULL, source INTEGER NOT NULL,
+  UNIQUE (visitor, user, source)
+) STRICT;
+CREATE INDEX links_by_user ON links (user);
+CREATE TABLE rows (
+  view TEXT NOT NULL, version INTEGER NOT NULL, source TEXT NOT NULL, bucket TEXT NOT NULL, lane TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (view, version, source, bucket, lane)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE lanes (
+  lane TEXT PRIMARY KEY, done INTEGER NOT NULL, registry TEXT NOT NULL, cuts TEXT NOT NULL, expired_through INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE TABLE rebuilds (
+  view TEXT NOT NULL, version INTEGER NOT NULL, through INTEGER NOT NULL, until INTEGER NOT NULL, finished INTEGER NOT NULL,
+  PRIMARY KEY (view, version)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE bad (
+  sequence INTEGER NOT NULL, lane TEXT NOT NULL, place INTEGER NOT NULL, source TEXT NOT NULL, received_at TEXT NOT NULL,
+  code TEXT NOT NULL, detail TEXT NOT NULL, payload TEXT NOT NULL,
+  PRIMARY KEY (sequence, lane, place)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE dead (
+  sequence INTEGER NOT NULL, lane TEXT NOT NULL, detail TEXT NOT NULL, payload BLOB NOT NULL,
+  PRIMARY KEY (sequence, lane)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE witnesses (
+  collector TEXT PRIMARY KEY, number INTEGER NOT NULL, lane TEXT NOT NULL, sequence INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE totals (
+  events INTEGER NOT NULL, bad INTEGER NOT NULL, dead INTEGER NOT NULL, visitors INTEGER NOT NULL,
+  expired INTEGER NOT NULL, erased INTEGER NOT NULL, syncs INTEGER NOT NULL
+) STRICT;
+INSERT INTO totals VALUES (0, 0, 0, 0, 0, 0, 0);
+PRAGMA application_id = ${APPLICATION_ID};
+PRAGMA user_version = ${FORMAT_VERSION};
+`;
+
+/**
+ * Opens `<folder>/store.sqlite` for its one writer, and makes it when absent. Throws ClickstreamError
+ * `data_format_newer` (and touches nothing) or `data_unusable`.
+ */
+export function openDatabase(folder: string): DatabaseSync {
+  const path = join(folder, 'store.sqlite');
+  return usable(path, () => {
+    mkdirSync(folder, { recursive: true });
+    checkHeader(path);
+    const database = new DatabaseSync(path, { timeout: LIMITS.storeBusyMsMax });
+    return closingOnFailure(database, () => {
+      // A power loss may take back the last commits, whole; the log has them still, for it keeps what `sync` did not make
+      // durable. Checkpoints are the store's own, for SQLite's automatic ones hide their failures. No mmap: with it, a
+      // failing device ends the process instead of failing a call.
+      database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0');
+      database.exec(`PRAGMA cache_size = -${LIMITS.storeCacheKibibytes}; PRAGMA temp_store = MEMORY`);
+      if (versionOf(database) === 0) create(database);
+      checkVersion(versionOf(database));
+    });
+  });
+}
+
+/** Opens `<folder>/store.sqlite` to read, beside its writer. Throws ClickstreamError `data_format_newer` or `data_unusable`. */
+export function openDatabaseToRead(folder: string): DatabaseSync {
+  const path = join(folder, 'store.sqlite');
+  return usable(path, () => {
+    const database = new DatabaseSync(path, { readOnly: true, timeout: LIMITS.storeBusyMsMax });
+    return closingOnFailure(database, () => {
+      database.exec(`PRAGMA cache_size = -${LIMITS.storeCacheKibibytes}`);
+      checkVersion(versionOf(database));
+    });
+  });
+}
+
+/**
+ * Runs `work` in one transaction. It is rolled back when anything throws, whether SQLite did so already (as it does on
+ * a full disk) or not, and when `keep` says that the result is not to stay.
+ */
+export function transact<T>(database: DatabaseSync, work: () => T, keep: (result: T) => boolean = () => true): T {
+  database.exec('BEGIN IMMEDIATE');
+  try {
+    const result = work();
+    database.exec(keep(result) ? 'COMMIT' : 'ROLLBACK');
+    return result;
+  } catch (thrown) {
+    if (database.isTransaction) database.exec('ROLLBACK');
+    throw thrown;
+  }
+}
+
+function create(database: DatabaseSync): void {
+  const { tables } = database.prepare('SELECT count(*) AS tables FROM sqlite_schema').get() as { tables: number };
+  if (tables > 0) throw new ClickstreamError('data_unusable', 'store.sqlite is a database of another program');
+  transact(database, () => database.exec(SCHEMA));
+  // Brings the version into the file's header, where an older program looks.
+  database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+}
+
+/** Reads the header itself, for a mere opening by SQLite may write to the folder. */
+function checkHeader(path: string): void {
+  if (!existsSync(path)) return;
+  const header = Buffer.alloc(HEADER_BYTES);
+  const file = openSync(path, 'r');
+  let length: number;
+  try {
+    length = readSync(file, header);
+  } finally {
+    closeSync(file);
+  }
+  if (length === 0) return;
+  if (length < HEADER_BYTES || header.toString('latin1', 0, 16) !== 'SQLite format 3\0') {
+    throw new ClickstreamError('data_unusable', `${path} is not a database`);
+  }
+  const applicationId = header.readUInt32BE(68);
+  const version = header.readUInt32BE(60);
+  // A start that was cut short leaves a database with neither; `create` looks whether it is empty.
+  if (applicationId === 0 && version === 0) return;
+  if (applicationId !== APPLICATION_ID) {
+    throw new ClickstreamError('data_unusable', `${path} is a database of another program`);
+  }
+  checkVersion(version);
+}
+
+function versionOf(database: DatabaseSync): number {
+  return (database.prepare('PRAGMA user_version').get() as { user_version: number }).user_version;
+}
+
+function checkVersion(version: number): void {
+  if (version > FORMAT_VERSION) {
+    throw new ClickstreamError(
+      'data_format_newer',
+      `store.sqlite has format ${version}; this program knows formats up to ${FORMAT_VERSION}`,
+    );
+  }
+  if (version !== FORMAT_VERSION) {
+    throw new ClickstreamError('data_unusable', `store.sqlite has format ${version}, which no program has written`);
+  }
+}
+
+function usable<T>(path: string, open: () => T): T {
+  try {
+    return open();
+  } catch (cause) {
+    if (cause instanceof ClickstreamError) throw cause;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new ClickstreamError('data_unusable', `${path}: ${reason}`, { cause });
+  }
+}
+
+function closingOnFailure(database: DatabaseSync, prepare: () => void): DatabaseSync {
+  try {
+    prepare();
+    return database;
+  } catch (thrown) {
+    database.close();
+    throw thrown;
+  }
+}

@@ -1,0 +1,199 @@
+import { hash } from 'node:crypto';
+import { ClickstreamError } from '../core/errors.ts';
+import { checkEvent, type Reason, shown, visitorOf } from '../core/event.ts';
+import { depthOf, type Json } from '../core/json.ts';
+import { LIMITS } from '../core/limits.ts';
+import { canonicalTime, correctedTime } from '../core/time.ts';
+import type { EventLog, LogRecord } from '../log/event-log.ts';
+import { encodeRecord, type SetAside } from '../log/record.ts';
+import type { Numbering, NumberRange } from './numbering.ts';
+import type { Mapped, MappedRequest } from './protocol.ts';
+
+/** How many events of a request were taken, and how many of those were set aside. */
+export interface Accepted {
+  readonly events: number;
+  readonly setAside: number;
+}
+
+/** A line of a record to be: an event that came without an id gets one when its record has a number. */
+interface Line {
+  readonly visitor: string;
+  readonly text: string;
+  readonly isWithoutId: boolean;
+}
+
+/** Lines of one visitor that fit one record. */
+interface Group {
+  readonly visitor: string;
+  readonly lines: Line[];
+  bytes: number;
+}
+
+interface Arrival {
+  readonly receivedAtMs: number;
+  readonly receivedAt: string;
+}
+
+/** Visitors come from ids, which are never empty; so what is set aside is in no visitor's way. */
+const NO_VISITOR = '';
+
+/** Turns the events of requests into records, and appends them. */
+export class Accept {
+  readonly #log: EventLog;
+  readonly #numbering: Numbering;
+  #failedAtMs = 0;
+  #arrival: Arrival = { receivedAtMs: Number.NaN, receivedAt: '' };
+
+  constructor({ log, numbering }: { readonly log: EventLog; readonly numbering: Numbering }) {
+    this.#log = log;
+    this.#numbering = numbering;
+  }
+
+  /**
+   * Resolves when every event of the request is durable, as an event or set aside with its reason and bytes. Rejects with
+   * a ClickstreamError; then none was promised. `receivedAt` is in epoch milliseconds.
+   */
+  async accept(
+    { events, original }: Pick<MappedRequest, 'events' | 'original'>,
+    { source, receivedAt: receivedAtMs }: { readonly source: string; readonly receivedAt: number },
+  ): Promise<Accepted> {
+    // Many requests arrive in each millisecond, and writing a time as text is slow.
+    if (receivedAtMs !== this.#arrival.receivedAtMs) {
+      this.#arrival = { receivedAtMs, receivedAt: new Date(receivedAtMs).toISOString() };
+    }
+    const { receivedAt } = this.#arrival;
+    const { groups, setAside } = groupLines(events, original, this.#arrival);
+    if (groups.length === 0) return { events: 0, setAside: 0 };
+    this.#refuseWhileFailing(receivedAtMs);
+    const range = this.#numbering.take(groups.length);
+    try {
+      const records = groups.map((group, index) => this.#recordOf(group, { range, index, source, receivedAt }));
+      await this.#log.append(records);
+    } catch (error) {
+      this.#failedAtMs = receivedAtMs;
+      this.#numbering.fail(range);
+      throw error;
+    }
+    this.#numbering.acknowledge(range);
+    return { events: events.length, setAside };
+  }
+
+  #recordOf(
+    { visitor, lines }: Group,
+    place: {
+      readonly range: NumberRange;
+      readonly index: number;
+      readonly source: string;
+      readonly receivedAt: string;
+    },
+  ): LogRecord {
+    const { source, receivedAt } = place;
+    const { first, ackedThrough, voids } = place.range;
+    const { collector } = this.#numbering;
+    const number = first + place.index;
+    const count = lines.length;
+    const texts = lines.map((line, index) => textOf(line, `${collector}-${number}-${index}`));
+    const data = encodeRecord(
+      { v: 1, kind: 'events', source, visitor, receivedAt, collector, number, count, ackedThrough, voids },
+      texts,
+    );
+    return { partitionKey: `${source}/${visitor}`, data };
+  }
+
+  /**
+   * Each failed append leaves numbers that later records must carry. Through a long outage they would grow without end,
+   * so from some number on only one request in each retry interval is tried.
+   */
+  #refuseWhileFailing(nowMs: number): void {
+    if (this.#numbering.voidsWaiting < LIMITS.voidsWaitingMax) return;
+    const sinceMs = nowMs - this.#failedAtMs;
+    if (sinceMs < 0 || sinceMs >= LIMITS.retryAfterSeconds * 1_000) return;
+    throw new ClickstreamError('overloaded', 'the log was failing a moment ago; waiting before it is tried again');
+  }
+}
+
+/** One group a visitor, or more where one record would be too large; in the order of each visitor's first event. */
+function groupLines(
+  events: readonly Mapped[],
+  original: (index: number) => string,
+  arrival: Arrival,
+): { readonly groups: readonly Group[]; readonly setAside: number } {
+  const groups: Group[] = [];
+  const current = new Map<string, Group>();
+  let setAside = 0;
+  let requestBytes = 0;
+  for (const [index, event] of events.entries()) {
+    let line = lineOf(event, arrival);
+    if ('code' in line) {
+      const item: SetAside = { setAside: line, raw: original(index) };
+      line = { visitor: NO_VISITOR, text: JSON.stringify(item), isWithoutId: false };
+      setAside += 1;
+    }
+    const bytes = Buffer.byteLength(line.text);
+    requestBytes += bytes;
+    let group = current.get(line.visitor);
+    if (group === undefined || group.bytes + bytes > LIMITS.recordBytesMax) {
+      group = { visitor: line.visitor, lines: [], bytes: 0 };
+      groups.push(group);
+      current.set(line.visitor, group);
+    }
+    group.lines.push(line);
+    group.bytes += bytes;
+    // A context that a batch gives to all its events, or numbers such as 1e20, can grow far beyond what was sent.
+    if (requestBytes > LIMITS.requestRecordsBytesMax) {
+      const detail = `the events are more than ${LIMITS.requestRecordsBytesMax} bytes when each is written out`;
+      throw new ClickstreamError('body_too_large', detail);
+    }
+  }
+  return { groups, setAside };
+}
+
+/** The event as its record holds it, or why it must be set aside. */
+function lineOf(event: Mapped, { receivedAt, receivedAtMs }: Arrival): Line | Reason {
+  if (event.kind === 'unmappable') return event.reason;
+  // First, for what writes values as JSON or text recurses. A candidate is as deep as the event that it was mapped from.
+  if (depthOf(event as unknown as Json, LIMITS.jsonDepthMax) > LIMITS.jsonDepthMax) {
+    return { code: 'too_deep', detail: `an event may be nested ${LIMITS.jsonDepthMax} levels deep` };
+  }
+  const createdAt = event.createdAt === undefined ? receivedAt : canonicalTime(event.createdAt);
+  if (createdAt === undefined) return timeInvalid('createdAt', event.createdAt);
+  const sentAt = event.sentAt === undefined ? undefined : canonicalTime(event.sentAt);
+  if (sentAt === undefined && event.sentAt !== undefined) return timeInvalid('sentAt', event.sentAt);
+  const timestampMs = correctedTime({
+    createdAtMs: Date.parse(createdAt),
+    sentAtMs: sentAt === undefined ? undefined : Date.parse(sentAt),
+    receivedAtMs,
+  });
+  const { eventId, eventType, userId, anonymousId, properties, context, traits } = event;
+  const propertiesJson = JSON.stringify(properties);
+  const traitsJson = JSON.stringify(traits);
+  // Type and properties never change on a retry; sentAt and retry counts do, and stay out.
+  const fingerprinted = `${typeof eventType === 'string' ? eventType : ''}\0${propertiesJson}\0${traitsJson}`;
+  const fingerprint = hash('sha256', fingerprinted, 'hex').slice(0, 16);
+  const timestamp = timestampMs === receivedAtMs ? receivedAt : new Date(timestampMs).toISOString();
+  const checked = { eventId: eventId ?? 'derived', eventType, userId, anonymousId, createdAt, sentAt, timestamp };
+  const reason = checkEvent({ ...checked, fingerprint, properties, context, traits });
+  if (reason !== undefined) return reason;
+  const head = { eventId, eventType, userId, anonymousId, createdAt, sentAt, timestamp, fingerprint };
+  const headJson = JSON.stringify(head).slice(0, -1);
+  const contextJson = JSON.stringify(context);
+  const text = `${headJson},"properties":${propertiesJson},"context":${contextJson},"traits":${traitsJson}}`;
+  const bytes = text.length * 3 <= LIMITS.eventBytesMax ? 0 : Buffer.byteLength(text);
+  if (bytes > LIMITS.eventBytesMax) {
+    return { code: 'too_large', detail: `an event may have ${LIMITS.eventBytesMax} bytes, got ${bytes}` };
+  }
+  // checkEvent has made sure that ids are texts.
+  const visitor = visitorOf({ userId, anonymousId } as { readonly userId?: string; readonly anonymousId?: string });
+  return { visitor, text, isWithoutId: eventId === undefined };
+}
+
+function timeInvalid(name: string, time: unknown): Reason {
+  return {
+    code: 'time_invalid',
+    detail: `${name} must be a time in ISO 8601 or epoch milliseconds, got ${shown(time)}`,
+  };
+}
+
+function textOf({ text, isWithoutId }: Line, derivedId: string): string {
+  return isWithoutId ? `{"eventId":${JSON.stringify(derivedId)},${text.slice(1)}` : text;
+}

@@ -1,0 +1,232 @@
+import { type IncomingMessage, type Server, type ServerOptions, type ServerResponse, STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { asClickstreamError, ClickstreamError, type ErrorCode } from '../core/errors.ts';
+import { LIMITS } from '../core/limits.ts';
+import type { Clock } from '../core/time.ts';
+import type { EventLog } from '../log/event-log.ts';
+import { Accept } from './accept.ts';
+import { type BodyMemory, discardBody, readBody } from './body.ts';
+import type { WriteKeys } from './keys.ts';
+import type { Numbering } from './numbering.ts';
+import type { Answer, MappedRequest, Protocol } from './protocol.ts';
+import { PROTOCOLS } from './protocols.ts';
+
+/** What the collector did since it started, for /metrics. */
+export interface CollectCounters {
+  /** Answers by HTTP status. */
+  readonly requests: Record<number, number>;
+  /** Answers that were errors, by code. */
+  readonly rejected: { [Code in ErrorCode]?: number };
+  /** Events that a 2xx acknowledged. */
+  events: number;
+  /** How many of those were set aside. */
+  setAside: number;
+}
+
+export function newCounters(): CollectCounters {
+  return { requests: {}, rejected: {}, events: 0, setAside: 0 };
+}
+
+export interface CollectorOptions {
+  readonly log: EventLog;
+  readonly keys: WriteKeys;
+  readonly clock: Clock;
+  readonly numbering: Numbering;
+  readonly counters: CollectCounters;
+  /** Told of every fault of the program (`internal`), which its sender only sees as a 500. */
+  readonly report: (error: ClickstreamError) => void;
+}
+
+export interface Collector {
+  /** True if the path is one of a protocol's; the request is then answered. */
+  handle(request: IncomingMessage, response: ServerResponse): boolean;
+  /** From now on every request is answered 503, so that its sender keeps its events and tries again. */
+  stop(): void;
+}
+
+const ROUTES: ReadonlyMap<string, Protocol> = new Map(
+  PROTOCOLS.flatMap((protocol) => protocol.paths.map((path) => [path, protocol] as const)),
+);
+
+export function createCollector(options: CollectorOptions): Collector {
+  const handler = new CollectHandler(options);
+  return {
+    handle: (request, response) => handler.handle(request, response),
+    stop: () => handler.stop(),
+  };
+}
+
+/** One request and what is needed to answer it. */
+interface Exchange {
+  readonly protocol: Protocol;
+  readonly path: string;
+  readonly query: string;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+class CollectHandler {
+  readonly #options: CollectorOptions;
+  readonly #accept: Accept;
+  readonly #memory: BodyMemory = { bytes: 0 };
+  #isStopping = false;
+
+  constructor(options: CollectorOptions) {
+    this.#options = options;
+    this.#accept = new Accept(options);
+  }
+
+  stop(): void {
+    this.#isStopping = true;
+  }
+
+  handle(request: IncomingMessage, response: ServerResponse): boolean {
+    const url = request.url ?? '/';
+    const mark = url.indexOf('?');
+    const sent = mark < 0 ? url : url.slice(0, mark);
+    const path = sent.endsWith('/') ? sent.slice(0, -1) : sent;
+    const protocol = ROUTES.get(path);
+    if (protocol === undefined) return false;
+    const exchange = { protocol, path, query: mark < 0 ? '' : url.slice(mark + 1), request, response };
+    if (request.method === 'OPTIONS') {
+      this.#preflight(exchange);
+    } else if (!protocol.methods.includes(request.method ?? '')) {
+      response.setHeader('Allow', [...protocol.methods, 'OPTIONS'].join(', '));
+      this.#fail(exchange, new ClickstreamError('method_not_allowed', `${request.method} is not allowed here`));
+    } else if (this.#isStopping) {
+      this.#fail(exchange, new ClickstreamError('shutting_down'));
+    } else {
+      readBody(request, this.#memory, (body) => this.#take(exchange, body));
+    }
+    return true;
+  }
+
+  #take(exchange: Exchange, body: Buffer | ClickstreamError): void {
+    if (body instanceof ClickstreamError) {
+      this.#fail(exchange, body);
+      return;
+    }
+    const { protocol, path, query, request } = exchange;
+    const receivedAt = this.#options.clock();
+    try {
+      const mapped = protocol.map({
+        method: request.method ?? '',
+        path,
+        query,
+        headers: request.headers,
+        body,
+        receivedAt,
+      });
+      if (mapped.kind === 'rejected') {
+        this.#fail(exchange, mapped.error);
+        return;
+      }
+      const source = this.#options.keys.sourceOf(mapped.writeKey);
+      if (source instanceof ClickstreamError) this.#fail(exchange, source);
+      else this.#append(exchange, mapped, { source, receivedAt });
+    } catch (error) {
+      this.#fail(exchange, asClickstreamError(error));
+    }
+  }
+
+  #append(
+    exchange: Exchange,
+    mapped: MappedRequest,
+    arrival: { readonly source: string; readonly receivedAt: number },
+  ): void {
+    this.#accept.accept(mapped, arrival).then(
+      ({ events, setAside }) => {
+        const { counters } = this.#options;
+        counters.events += events;
+        counters.setAside += setAside;
+        this.#answer(exchange, exchange.protocol.success);
+      },
+      (error: unknown) => this.#fail(exchange, asClickstreamError(error)),
+    );
+  }
+
+  #fail(exchange: Exchange, error: ClickstreamError): void {
+    const { counters, report } = this.#options;
+    counters.rejected[error.code] = (counters.rejected[error.code] ?? 0) + 1;
+    if (error.code === 'internal') report(error);
+    const { response } = exchange;
+    if (error.status === 503) response.setHeader('Retry-After', LIMITS.retryAfterSeconds);
+    if (error.status === 401) response.setHeader('WWW-Authenticate', 'Basic realm="write key", Bearer');
+    this.#answer(exchange, exchange.protocol.failure(error));
+  }
+
+  #answer({ request, response }: Exchange, { status, contentType, body }: Answer): void {
+    const { requests } = this.#options.counters;
+    requests[status] = (requests[status] ?? 0) + 1;
+    allowOrigin(request, response);
+    const headers = ['Content-Type', contentType, 'Content-Length', String(Buffer.byteLength(body))];
+    if (request.complete) {
+      response.writeHead(status, headers).end(body);
+      return;
+    }
+    // The client is still sending: it gets its whole answer now, and the connection ends when it has stopped.
+    response.writeHead(status, [...headers, 'Connection', 'close']).write(body);
+    answeredEarly.add(request.socket);
+    discardBody(request, () => response.end());
+  }
+
+  /** Trackers lose every event when one header they send is not allowed, or when credentials meet a `*` (docs/protocols.md). */
+  #preflight({ protocol, request, response }: Exchange): void {
+    const { requests } = this.#options.counters;
+    requests[204] = (requests[204] ?? 0) + 1;
+    allowOrigin(request, response);
+    const asked = request.headers['access-control-request-headers'];
+    if (asked !== undefined) response.setHeader('Access-Control-Allow-Headers', asked);
+    response.setHeader('Vary', 'Origin, Access-Control-Request-Headers');
+    response.setHeader('Access-Control-Allow-Methods', protocol.methods.join(', '));
+    response.setHeader('Access-Control-Max-Age', LIMITS.preflightSeconds);
+    response.writeHead(204).end();
+  }
+}
+
+function allowOrigin(request: IncomingMessage, response: ServerResponse): void {
+  const { origin } = request.headers;
+  if (origin === undefined) return;
+  response.setHeader('Access-Control-Allow-Origin', origin);
+  response.setHeader('Access-Control-Allow-Credentials', 'true');
+  response.setHeader('Access-Control-Expose-Headers', 'Retry-After');
+  response.setHeader('Vary', 'Origin');
+}
+
+/** For `http.createServer`: what cuts off clients that are slow, half-open, or send endless headers. */
+export const serverOptions = {
+  headersTimeout: LIMITS.headersMsMax,
+  requestTimeout: LIMITS.requestMsMax,
+  keepAliveTimeout: LIMITS.keepAliveMs,
+  connectionsCheckingInterval: LIMITS.connectionCheckMs,
+  maxHeaderSize: LIMITS.headerBytesMax,
+} as const satisfies ServerOptions;
+
+/** Connections that have their last answer already, while their client is still sending. */
+const answeredEarly = new WeakSet<Duplex>();
+
+/** What Node calls the ways a request can fail to be one. */
+const CLIENT_ERRORS: ReadonlyMap<string | undefined, ErrorCode> = new Map([
+  ['HPE_HEADER_OVERFLOW', 'headers_too_large'],
+  ['ERR_HTTP_REQUEST_TIMEOUT', 'request_timeout'],
+  ['HPE_INVALID_EOF_STATE', 'body_incomplete'],
+]);
+
+/** What `serverOptions` cannot say: more limits, and answers to what never became a request. Counted like the others. */
+export function guardServer(server: Server, counters: CollectCounters): void {
+  server.maxHeadersCount = LIMITS.headersMax;
+  server.maxConnections = LIMITS.connectionsMax;
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
+    // A reset has nobody to answer; what was answered already must not be followed by a second answer.
+    if (error.code === 'ECONNRESET' || !socket.writable || answeredEarly.has(socket)) {
+      socket.destroy();
+      return;
+    }
+    const { code, status, message, cure } = new ClickstreamError(CLIENT_ERRORS.get(error.code) ?? 'request_malformed');
+    counters.requests[status] = (counters.requests[status] ?? 0) + 1;
+    counters.rejected[code] = (counters.rejected[code] ?? 0) + 1;
+    const body = JSON.stringify({ success: false, code, message, cure });
+    const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nConnection: close\r\nContent-Type: application/json`;
+    socket.end(`${head}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`, () => socket.destroy());
+  });
+}

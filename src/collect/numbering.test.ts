@@ -1,0 +1,49 @@
+import { expect, test } from 'vitest';
+import { LIMITS } from '../core/limits.ts';
+import { Numbering } from './numbering.ts';
+
+test('numbers start at 0 and nothing is acknowledged yet', () => {
+  const numbering = new Numbering('c');
+  expect(numbering.highestAcknowledged).toBe(-1);
+  expect(numbering.take(2)).toEqual({ first: 0, count: 2, ackedThrough: -1, voids: [] });
+  expect(numbering.take(1)).toEqual({ first: 2, count: 1, ackedThrough: -1, voids: [] });
+});
+
+test('every collector has an id of its own', () => {
+  expect(new Numbering().collector).toMatch(/^[0-9a-f]{16}$/);
+  expect(new Numbering().collector).not.toBe(new Numbering().collector);
+});
+
+test('ackedThrough waits for the earliest number that is not settled', () => {
+  const numbering = new Numbering();
+  const early = numbering.take(1);
+  const late = numbering.take(3);
+  numbering.acknowledge(late);
+  expect(numbering.highestAcknowledged).toBe(3);
+  expect(numbering.take(1).ackedThrough).toBe(-1);
+  numbering.acknowledge(early);
+  expect(numbering.take(1).ackedThrough).toBe(3);
+});
+
+test('a void is carried until a record that carried it is acknowledged', () => {
+  const numbering = new Numbering();
+  numbering.fail(numbering.take(2));
+  const first = numbering.take(1);
+  expect(first).toMatchObject({ ackedThrough: 1, voids: [0, 1] });
+  numbering.fail(first);
+  const second = numbering.take(1);
+  expect(second).toMatchObject({ ackedThrough: 2, voids: [0, 1, 2] });
+  numbering.acknowledge(second);
+  expect(numbering.take(1)).toMatchObject({ ackedThrough: 3, voids: [] });
+  expect(numbering.highestAcknowledged).toBe(3);
+});
+
+test('voids that do not fit one header hold ackedThrough back', () => {
+  const numbering = new Numbering();
+  numbering.fail(numbering.take(LIMITS.recordVoidsMax + 1));
+  const first = numbering.take(1);
+  expect(first.voids).toHaveLength(LIMITS.recordVoidsMax);
+  expect(first.ackedThrough).toBe(LIMITS.recordVoidsMax - 1);
+  numbering.acknowledge(first);
+  expect(numbering.take(1)).toMatchObject({ voids: [LIMITS.recordVoidsMax], ackedThrough: first.first });
+});

@@ -1,0 +1,135 @@
+import { isObject, type Json, type JsonObject } from './json.ts';
+import { LIMITS } from './limits.ts';
+
+/** An event, as every stage after the collector sees it. Times are ISO 8601 in UTC. */
+export interface Event {
+  /** The tracker's id of it; when it sent none, one made of its record and index. */
+  readonly eventId: string;
+  readonly source: string;
+  /** A track call's event name; else page, screen, identify, group or alias. */
+  readonly eventType: string;
+  readonly userId?: string;
+  readonly anonymousId?: string;
+  /** The tracker's clock, neither corrected nor clamped, at the precision it was sent with. */
+  readonly createdAt: string;
+  readonly sentAt?: string;
+  readonly receivedAt: string;
+  /** createdAt, corrected by sentAt and receivedAt; what views and sessions go by. */
+  readonly timestamp: string;
+  /** A digest of type and properties after mapping: what tells apart two events that share an id. */
+  readonly fingerprint: string;
+  readonly properties: JsonObject;
+  readonly context: JsonObject;
+  readonly traits: JsonObject;
+}
+
+/** What makes two deliveries one event. `who` is `userId ?? anonymousId`. */
+export interface Identity {
+  readonly who: string;
+  readonly createdAt: string;
+  readonly source: string;
+  readonly eventId: string;
+  readonly fingerprint: string;
+}
+
+export function identityOf(event: Event): Identity {
+  const { createdAt, source, eventId, fingerprint } = event;
+  return { who: whoOf(event), createdAt, source, eventId, fingerprint };
+}
+
+/** An identity as one text; its parts hold no NUL (`checkEvent`). */
+export function identityKey({ who, createdAt, source, eventId, fingerprint }: Identity): string {
+  return `${who}\0${createdAt}\0${source}\0${eventId}\0${fingerprint}`;
+}
+
+export function whoOf({ userId, anonymousId }: { readonly userId?: string; readonly anonymousId?: string }): string {
+  return userId ?? anonymousId ?? '';
+}
+
+/** A visitor is a device, within a source: `anonymousId ?? userId`. It is the partition key. */
+export function visitorOf({
+  userId,
+  anonymousId,
+}: {
+  readonly userId?: string;
+  readonly anonymousId?: string;
+}): string {
+  return anonymousId ?? userId ?? '';
+}
+
+/** Why an event is set aside: a stable code, and what was got. */
+export interface Reason {
+  readonly code:
+    | 'not_an_object'
+    | 'too_large'
+    | 'too_deep'
+    | 'type_missing'
+    | 'type_invalid'
+    | 'id_missing'
+    | 'id_invalid'
+    | 'time_invalid'
+    | 'field_invalid';
+  readonly detail: string;
+}
+
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z$/;
+
+/**
+ * The structure every event must have, checked by the collector (which keeps the original bytes of what fails) and
+ * again by the processor, for a log may hold what another version wrote.
+ */
+export function checkEvent(candidate: { readonly [field: string]: unknown }): Reason | undefined {
+  const { eventId, eventType, userId, anonymousId, createdAt, sentAt, timestamp, fingerprint } = candidate;
+  if (eventType === undefined || eventType === null || eventType === '') {
+    return {
+      code: 'type_missing',
+      detail: 'the event has no type: a track call needs "event", a batched event "type"',
+    };
+  }
+  if (!isText(eventType, LIMITS.eventTypeCharsMax))
+    return invalid('type_invalid', 'the event type', eventType, LIMITS.eventTypeCharsMax);
+  if (userId === undefined && anonymousId === undefined) {
+    return { code: 'id_missing', detail: 'the event has neither userId nor anonymousId; an empty text is no id' };
+  }
+  for (const [name, id] of [
+    ['userId', userId],
+    ['anonymousId', anonymousId],
+    ['eventId', eventId],
+  ] as const) {
+    if (id === undefined ? name === 'eventId' : !isText(id, LIMITS.idCharsMax))
+      return invalid('id_invalid', name, id, LIMITS.idCharsMax);
+  }
+  for (const [name, time] of [
+    ['createdAt', createdAt],
+    ['sentAt', sentAt],
+    ['timestamp', timestamp],
+  ] as const) {
+    if (time === undefined ? name !== 'sentAt' : typeof time !== 'string' || !TIME.test(time)) {
+      return {
+        code: 'time_invalid',
+        detail: `${name} must be a time in ISO 8601 or epoch milliseconds, got ${shown(time)}`,
+      };
+    }
+  }
+  if (typeof fingerprint !== 'string')
+    return { code: 'field_invalid', detail: `fingerprint must be a text, got ${shown(fingerprint)}` };
+  for (const name of ['properties', 'context', 'traits']) {
+    if (!isObject(candidate[name]))
+      return { code: 'field_invalid', detail: `${name} must be an object, got ${shown(candidate[name])}` };
+  }
+  return undefined;
+}
+
+function isText(value: unknown, charsMax: number): value is string {
+  return typeof value === 'string' && value !== '' && value.length <= charsMax && !value.includes('\0');
+}
+
+function invalid(code: Reason['code'], name: string, value: unknown, charsMax: number): Reason {
+  return { code, detail: `${name} must be a text of 1 to ${charsMax} characters without NUL, got ${shown(value)}` };
+}
+
+/** A value as an error message shows it: JSON, cut short. */
+export function shown(value: unknown): string {
+  const text = value === undefined ? 'nothing' : (JSON.stringify(value as Json) ?? typeof value);
+  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
+}

@@ -1,0 +1,168 @@
+/**
+ * Every limit of the program, its unit in its name. `assertLimits` holds the relations between them at start-up.
+ */
+export const LIMITS = {
+  // Requests to the collector.
+  /** An AWS load balancer passes at most 1 MB to a Lambda target; one limit for both homes. */
+  bodyBytesMax: 1_000_000,
+  /** After decompression. Segment's batches are at most 500 KB of JSON, other trackers' at most a few MB. */
+  decompressedBytesMax: 4_000_000,
+  /** JSON of events compresses 10 to 40 times; a bomb some 1,000 times. */
+  decompressionRatioMax: 100,
+  /** Small bodies of repeated text may pass the ratio; below this many bytes it is not asked. */
+  decompressionRatioFromBytes: 100_000,
+  /** Segment allows 32 KB an event; the rest is for what Snowplow's contexts need. */
+  eventBytesMax: 64_000,
+  batchEventsMax: 2_000,
+  jsonDepthMax: 32,
+  headerBytesMax: 16_384,
+  headersMax: 100,
+  urlCharsMax: 8_192,
+  connectionsMax: 4_096,
+  /** Time for the headers of a request to arrive. */
+  headersMsMax: 10_000,
+  /** Time for a whole request to arrive. */
+  requestMsMax: 30_000,
+  /** Above an AWS load balancer's idle time-out of 60 s, so that it is never us who close first. */
+  keepAliveMs: 65_000,
+  /** How often slow connections are looked for. */
+  connectionCheckMs: 2_000,
+  retryAfterSeconds: 1,
+  /** Bodies that are arriving, all connections together; without it, slow clients could hold 4 GB. */
+  bodiesBytesMax: 256 * 1024 * 1024,
+  /** What is read on of a body that was refused, so that its client sees the answer rather than a reset. */
+  discardedBytesMax: 4_000_000,
+  /** Browsers keep a preflight's answer at most two hours (Chromium) to a day (Firefox). */
+  preflightSeconds: 7_200,
+
+  // Fields of an event.
+  /** userId, anonymousId, eventId. DynamoDB's sort keys hold 1,024 bytes; three of these and a time fit. */
+  idCharsMax: 200,
+  eventTypeCharsMax: 200,
+  /** An event older than this at its arrival is dated by its arrival in views; its createdAt stays as sent. */
+  eventAgeDaysMax: 3_650,
+
+  // Records.
+  /** Kinesis takes 1 MiB with the partition key; the header is the rest. An event set aside may alone be larger. */
+  recordBytesMax: 900_000,
+  /** All records of one request. */
+  requestRecordsBytesMax: 16_000_000,
+  /** Failed numbers that one record's header carries. */
+  recordVoidsMax: 100,
+  /** From this many failed numbers on, a failing log is tried once in retryAfterSeconds only. */
+  voidsWaitingMax: 1_000,
+
+  // The log.
+  segmentBytes: 32 * 1024 * 1024,
+  /** What one write carries at the most, of all that waits. */
+  groupBytesMax: 4 * 1024 * 1024,
+  /** What may wait for the write in flight; beyond it the collector answers 503. */
+  waitingBytesMax: 32 * 1024 * 1024,
+  /** The gate: new appends wait while more than this is not yet processed. Measured in bench/RESULTS.md. */
+  unprocessedBytesMax: 2 * 1024 * 1024,
+  /** How long the gate holds an append before the collector answers 503. */
+  gateMsMax: 5_000,
+  logRetentionHours: 24,
+
+  // Processing.
+  processBatchBytesMax: 1024 * 1024,
+  processRetryMs: 500,
+  sessionGapMinutes: 30,
+  /** Values one row of a view holds; the rest is counted under "(other)". */
+  rowValuesMax: 1_000,
+  rowKeyCharsMax: 300,
+  /** Numbers of one collector that share one row of the ledger. */
+  ledgerBlockNumbers: 256,
+  /** Visitors that one user id is linked to; the rest stay visitors of their own. */
+  linksPerUserMax: 100,
+  /** How often a collector tells the store its highest acknowledged number. */
+  witnessMs: 1_000,
+
+  // Queries.
+  pageEventsDefault: 100,
+  pageEventsMax: 1_000,
+  statsRowsMax: 50_000,
+  /** Minutes or hours of a view that one answer is merged from: 34 days by the minute, 5 years by the hour. */
+  statsBucketsMax: 50_000,
+  /** A page of a list ends early once it is this long; one event of any size still fits. */
+  pageCharsMax: 8_000_000,
+  /** Bad events can be large, so they are read in steps of this many. */
+  badEventsStep: 10,
+  /** How many events of each linked visitor or user are read at a time when a timeline is merged. */
+  timelineEventsStep: 100,
+  liveEvents: 20,
+  /** Problems that an audit spells out; the rest are counted. */
+  auditProblemsMax: 1_000,
+  queriesWaitingMax: 256,
+  queryMsMax: 30_000,
+  liveMinutes: 30,
+  visitorsNowMinutes: 5,
+
+  // The store.
+  eventRetentionDays: 400,
+  maintenanceEventsMax: 2_000,
+  /** Texts (ids, event types) whose integers the writer remembers; some 150 bytes each. */
+  storeNamesCachedMax: 200_000,
+  /** Rows of views that the writer keeps decoded; a row of pages may take some 100 KB. */
+  storeRowsCachedMax: 200,
+  storeCacheKibibytes: 65_536,
+  /** Written by batches between two checkpoints; the write-ahead log is about twice as long. */
+  storeCheckpointBytes: 16 * 1024 * 1024,
+  /** A write-ahead log longer than this waits for the readers that keep it from starting anew. */
+  storeWalBytesMax: 256 * 1024 * 1024,
+  storeBusyMsMax: 5_000,
+
+  // The command line.
+  /** How long a command waits for one answer; above queryMsMax, so that it is the server that says why. */
+  clientMsMax: 40_000,
+  /** A page of pageEventsMax events of eventBytesMax each. */
+  clientAnswerBytesMax: 64_000_000,
+  clientRetryMs: 250,
+  tailPollMs: 1_000,
+  /** Pages that `tail` reads back at one look; what lies further back is said to be skipped. */
+  tailPagesMax: 20,
+  loadConnectionsMax: 1_024,
+  /** Of about 700 B each, they stay below bodyBytesMax. */
+  loadBatchEventsMax: 1_000,
+  loadPeopleMax: 1_000_000,
+  /** Events sent for but not answered; when there are more, `load` cannot keep its schedule, and says so. */
+  loadWaitingEventsMax: 20_000,
+  /** How long one request is tried again before its events are given up as unknown. */
+  loadRetryMsMax: 60_000,
+  loadBackoffMsMin: 100,
+  loadBackoffMsMax: 2_000,
+  /** How long `load` waits at its end for the server to process, or to come back. */
+  loadProcessedMsMax: 120_000,
+  loadSamplesPerSecond: 10,
+  loadSamplesWaitingMax: 20,
+  loadSamplePollMs: 5,
+  loadSampleMsMax: 30_000,
+  /** Missing or doubled events named one by one; the rest is counted. */
+  loadNamedMax: 20,
+} as const;
+
+/** Throws when two limits contradict each other. */
+export function assertLimits(limits: { readonly [Name in keyof typeof LIMITS]: number } = LIMITS): void {
+  const relations: ReadonlyArray<readonly [boolean, string]> = [
+    [limits.eventBytesMax < limits.bodyBytesMax, 'eventBytesMax < bodyBytesMax'],
+    [limits.bodyBytesMax <= limits.decompressedBytesMax, 'bodyBytesMax <= decompressedBytesMax'],
+    // A request's records are written together, each with a header, escaped at worst to six bytes a byte in part.
+    [2 * limits.decompressedBytesMax <= limits.waitingBytesMax, '2 * decompressedBytesMax <= waitingBytesMax'],
+    // A set-aside body, each of its bytes escaped, must be one that a request may hold; else it could never be accepted.
+    [
+      2 * limits.decompressedBytesMax < limits.requestRecordsBytesMax,
+      '2 * decompressedBytesMax < requestRecordsBytesMax',
+    ],
+    [limits.requestRecordsBytesMax < limits.waitingBytesMax, 'requestRecordsBytesMax < waitingBytesMax'],
+    [limits.eventBytesMax < limits.recordBytesMax, 'eventBytesMax < recordBytesMax'],
+    [limits.bodyBytesMax < limits.bodiesBytesMax, 'bodyBytesMax < bodiesBytesMax'],
+    [limits.recordVoidsMax <= limits.voidsWaitingMax, 'recordVoidsMax <= voidsWaitingMax'],
+    [limits.groupBytesMax < limits.segmentBytes, 'groupBytesMax < segmentBytes'],
+    [limits.headersMsMax <= limits.requestMsMax, 'headersMsMax <= requestMsMax'],
+    [limits.gateMsMax < limits.requestMsMax, 'gateMsMax < requestMsMax'],
+    [limits.pageEventsDefault <= limits.pageEventsMax, 'pageEventsDefault <= pageEventsMax'],
+  ];
+  for (const [holds, relation] of relations) {
+    if (!holds) throw new Error(`limits contradict each other: ${relation} must hold`);
+  }
+}

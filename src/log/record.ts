@@ -1,0 +1,90 @@
+import { crc32 } from 'node:zlib';
+import type { Reason } from '../core/event.ts';
+import { isObject } from '../core/json.ts';
+
+/**
+ * A record is lines of UTF-8 JSON: a header, then one line an event (an Event without source and receivedAt, which the
+ * header holds for all) or an event set aside by the collector. JSON.stringify writes no raw line feed, so a line is an item.
+ */
+export interface RecordHeader {
+  readonly v: 1;
+  readonly kind: 'events' | 'erase';
+  readonly source: string;
+  /** `anonymousId ?? userId` of all its events. */
+  readonly visitor: string;
+  /** ISO 8601, by the collector's clock. */
+  readonly receivedAt: string;
+  /** The ledger's part: who took it in, under which of its numbers, and what it knew then. */
+  readonly collector: string;
+  readonly number: number;
+  /** How many events it holds. */
+  readonly count: number;
+  /** Below or at it, every number of this collector was acknowledged or is void. */
+  readonly ackedThrough: number;
+  /** Numbers whose append failed, until an acknowledged record has carried them. */
+  readonly voids: readonly number[];
+}
+
+/** An event that the collector took but could not map: its reason and the bytes that came. */
+export interface SetAside {
+  readonly setAside: Reason;
+  readonly raw: string;
+}
+
+export type RecordProblem = 'no header' | 'header invalid' | 'version unknown' | 'checksum differs' | 'count differs';
+
+/** A record that cannot be read. `header` is there when that much could be. */
+export class RecordError extends Error {
+  readonly problem: RecordProblem;
+  readonly header: RecordHeader | undefined;
+
+  constructor(problem: RecordProblem, header?: RecordHeader) {
+    super(`unreadable record: ${problem}`);
+    this.name = 'RecordError';
+    this.problem = problem;
+    this.header = header;
+  }
+}
+
+const LINE_FEED = 10;
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+export function encodeRecord(header: RecordHeader, lines: readonly string[]): string {
+  const body = lines.join('\n');
+  return `${JSON.stringify({ ...header, checksum: crc32(body) })}\n${body}`;
+}
+
+/** The header and the lines. Throws RecordError when the record is not what `encodeRecord` wrote. */
+export function decodeRecord(data: Uint8Array): { readonly header: RecordHeader; readonly lines: readonly string[] } {
+  const end = data.indexOf(LINE_FEED);
+  if (end < 0) throw new RecordError('no header');
+  const header = parseHeader(data.subarray(0, end));
+  const body = data.subarray(end + 1);
+  if (crc32(body) !== header.checksum) throw new RecordError('checksum differs', header);
+  const lines = body.length === 0 ? [] : decoder.decode(body).split('\n');
+  if (lines.length !== header.count) throw new RecordError('count differs', header);
+  return { header, lines };
+}
+
+function parseHeader(bytes: Uint8Array): RecordHeader & { readonly checksum: number } {
+  let header: unknown;
+  try {
+    header = JSON.parse(decoder.decode(bytes));
+  } catch {
+    throw new RecordError('header invalid');
+  }
+  if (!isObject(header)) throw new RecordError('header invalid');
+  if (header.v !== 1) throw new RecordError('version unknown');
+  const { kind, source, visitor, receivedAt, collector, number, count, ackedThrough, voids, checksum } = header;
+  const texts = [source, visitor, receivedAt, collector];
+  const integers = [number, count, ackedThrough, checksum];
+  if (
+    (kind !== 'events' && kind !== 'erase') ||
+    !texts.every((text) => typeof text === 'string') ||
+    !integers.every((integer) => Number.isSafeInteger(integer)) ||
+    !Array.isArray(voids)
+  ) {
+    throw new RecordError('header invalid');
+  }
+  return header as unknown as RecordHeader & { readonly checksum: number };
+}

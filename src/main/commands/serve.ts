@@ -1,0 +1,55 @@
+import { Command } from 'commander';
+import { readConfig, type ServeOptions } from '../config.ts';
+import { startLocal } from '../local.ts';
+
+const EXAMPLES = `
+Examples:
+  $ clickstream serve
+  $ clickstream serve --port 9000 --data /var/lib/clickstream
+  $ clickstream serve --config clickstream.json --host 0.0.0.0
+
+The configuration file is JSON; beyond this machine it needs both kinds of key, as SHA-256 digests:
+  { "host": "0.0.0.0",
+    "writeKeys": [{ "source": "shop", "sha256": "<printf %s KEY | sha256sum>" }],
+    "readTokens": ["<printf %s TOKEN | sha256sum>"] }
+
+Exit codes: 0 stopped by a signal, 1 could not serve, 2 usage or configuration.`;
+
+export function serveCommand(): Command {
+  return new Command('serve')
+    .description('Serve the collector, the query API and the dashboard')
+    .option('--port <number>', 'port to listen on; 0 takes a free one (default 8080)')
+    .option('--host <address>', 'address to listen on (default 127.0.0.1)')
+    .option('--data <folder>', 'folder that all data lives in (default ./data)')
+    .option('--config <file>', 'configuration file; options go before it')
+    .option('--json', 'print one JSON document once it serves, in place of text')
+    .addHelpText('after', EXAMPLES)
+    .action(async (options: ServeOptions & { readonly json?: boolean }) => {
+      const config = readConfig(options);
+      const server = await startLocal(config);
+      const { url } = server;
+      process.stdout.write(
+        options.json === true
+          ? `${JSON.stringify({ url, data: config.data, pid: process.pid })}\n`
+          : welcome({ url, data: config.data }),
+      );
+      for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+        process.once(signal, () => void server.stop());
+      }
+      await server.stopped;
+    });
+}
+
+function welcome({ url, data }: { readonly url: string; readonly data: string }): string {
+  return `clickstream serves at ${url} and keeps its data in ${data}
+
+  dashboard   ${url}/
+  health      ${url}/health   ${url}/ready   ${url}/metrics
+  events      ${url}/api/v1/events
+
+Send a first event:
+  curl ${url}/v1/track -d '{"event":"Signed Up","userId":"ada","properties":{"plan":"free"}}'
+and see it:
+  curl ${url}/api/v1/users/ada/events
+`;
+}

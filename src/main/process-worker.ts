@@ -1,0 +1,170 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type MessagePort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { openEventStore } from '../adapters/embedded/event-store.ts';
+import { LogProgress } from '../adapters/embedded/log-progress.ts';
+import { LogReader } from '../adapters/embedded/log-reader.ts';
+import { LIMITS } from '../core/limits.ts';
+import type { LaneRecord } from '../log/event-log.ts';
+import { processBatch } from '../pipeline.ts';
+import { VIEWS } from '../process/views/registry.ts';
+import type { EventStore, Witness } from '../store/event-store.ts';
+
+/** The lane of the one embedded log. */
+export const LANE = 'local';
+
+export interface ProcessWorkerData {
+  readonly folder: string;
+  readonly log: string;
+  readonly progress: SharedArrayBuffer;
+  readonly port: MessagePort;
+}
+
+/** What the main thread tells this worker. */
+export type ToProcessor =
+  | { readonly kind: 'start' }
+  | { readonly kind: 'witness'; readonly witness: Witness }
+  | { readonly kind: 'stop' };
+
+/** What this worker tells the main thread. */
+export type FromProcessor =
+  | { readonly kind: 'opened'; readonly done: bigint }
+  | { readonly kind: 'working' }
+  | { readonly kind: 'failing'; readonly detail: string }
+  | { readonly kind: 'finding'; readonly detail: string }
+  | { readonly kind: 'synced'; readonly done: bigint }
+  | { readonly kind: 'stopped' };
+
+const IDLE_WAIT_MS = 100;
+const MAINTENANCE_MS = 60_000;
+const MS_PER_DAY = 86_400_000;
+
+/** The processor: it tails the log, and is the one writer of the store. */
+class Processor {
+  readonly #store: EventStore;
+  readonly #port: MessagePort;
+  readonly #progress: LogProgress;
+  readonly #log: string;
+  #reader: LogReader | undefined;
+  #stopping = false;
+  #failing = false;
+  #maintainedAt = Date.now();
+  #rebuilt = false;
+
+  constructor(data: ProcessWorkerData, store: EventStore) {
+    this.#store = store;
+    this.#port = data.port;
+    this.#log = data.log;
+    this.#progress = new LogProgress(data.progress);
+  }
+
+  async run(): Promise<void> {
+    // A batch of no records takes up the views of this version.
+    const { done } = await processBatch({ lane: LANE, records: [] }, this.#store);
+    this.#tell({ kind: 'opened', done });
+    while (!(this.#stopping && (await this.#idle()))) {
+      await this.#hear();
+      if (this.#reader !== undefined) await this.#turn(this.#reader);
+      else await sleep(5);
+    }
+    await this.#store.sync();
+    await this.#store.close();
+    this.#tell({ kind: 'stopped' });
+    this.#port.close();
+  }
+
+  async #done(): Promise<bigint> {
+    const { lane } = await this.#store.load(LANE, { visitors: [], identities: [] });
+    return lane?.done ?? -1n;
+  }
+
+  /** When stopping, what lies in the log is processed first, unless the store does not take it. */
+  async #idle(): Promise<boolean> {
+    return this.#reader === undefined || this.#failing || (await this.#done()) >= this.#progress.durableSequence;
+  }
+
+  async #hear(): Promise<void> {
+    for (
+      let received = receiveMessageOnPort(this.#port);
+      received !== undefined;
+      received = receiveMessageOnPort(this.#port)
+    ) {
+      const message = received.message as ToProcessor;
+      if (message.kind === 'stop') this.#stopping = true;
+      if (message.kind === 'witness') await this.#attempt(() => this.#store.witness(message.witness));
+      if (message.kind === 'start') {
+        const after = await this.#done();
+        const onFinding = (finding: unknown) => this.#tell({ kind: 'finding', detail: String(finding) });
+        this.#reader = new LogReader({ folder: this.#log, progress: this.#progress, after, onFinding });
+      }
+    }
+  }
+
+  async #turn(reader: LogReader): Promise<void> {
+    const records = reader.read({ bytesMax: LIMITS.processBatchBytesMax });
+    if (records.length > 0) {
+      await this.#process(records);
+      this.#progress.processed(records.at(-1)?.sequence ?? -1n, reader.bytesConsumed);
+    } else if (!(await this.#maintain())) {
+      this.#progress.waitForMore(IDLE_WAIT_MS);
+    }
+  }
+
+  /** Until they are applied: a store that fails is tried again, for the log holds what waits. */
+  async #process(records: readonly LaneRecord[]): Promise<void> {
+    let rest = records;
+    while (rest.length > 0) {
+      const now = rest;
+      const done = await this.#attempt(
+        async () => (await processBatch({ lane: LANE, records: now }, this.#store)).done,
+      );
+      if (done !== undefined) rest = rest.filter(({ sequence }) => sequence > done);
+      else if (this.#stopping) return;
+      else await this.#hear();
+    }
+  }
+
+  /** One bounded piece of what must be done now and then. True when there is more. */
+  async #maintain(): Promise<boolean> {
+    if (!this.#rebuilt) {
+      let complete = true;
+      for (const view of VIEWS) {
+        complete =
+          (await this.#attempt(() => this.#store.rebuild(view, LIMITS.maintenanceEventsMax))) === true && complete;
+      }
+      this.#rebuilt = complete;
+      return !complete;
+    }
+    if (Date.now() - this.#maintainedAt < MAINTENANCE_MS) return false;
+    const receivedAt = new Date(Date.now() - LIMITS.eventRetentionDays * MS_PER_DAY).toISOString();
+    const expired = await this.#attempt(() => this.#store.expire({ receivedAt, limit: LIMITS.maintenanceEventsMax }));
+    if (expired === LIMITS.maintenanceEventsMax) return true;
+    this.#maintainedAt = Date.now();
+    const synced = await this.#attempt(() => this.#store.sync());
+    this.#tell({ kind: 'synced', done: synced?.get(LANE) ?? -1n });
+    return false;
+  }
+
+  /** Runs it; when it throws, says so and waits a little. The next one that succeeds says that too. */
+  async #attempt<T>(run: () => Promise<T>): Promise<T | undefined> {
+    try {
+      const result = await run();
+      if (this.#failing) this.#tell({ kind: 'working' });
+      this.#failing = false;
+      return result;
+    } catch (thrown) {
+      this.#failing = true;
+      this.#tell({ kind: 'failing', detail: thrown instanceof Error ? thrown.message : String(thrown) });
+      await sleep(LIMITS.processRetryMs);
+      return undefined;
+    }
+  }
+
+  #tell(message: FromProcessor): void {
+    this.#port.postMessage(message);
+  }
+}
+
+if (workerData !== null) {
+  const data = workerData as ProcessWorkerData;
+  await new Processor(data, openEventStore({ folder: data.folder })).run();
+}

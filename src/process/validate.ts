@@ -1,0 +1,35 @@
+import { checkEvent, type Event, type Reason, shown } from '../core/event.ts';
+import { isObject } from '../core/json.ts';
+import type { RecordHeader } from '../log/record.ts';
+
+/** A line of a record: an event to store, or one to set aside with its reason and its full bytes. */
+export type Validated =
+  | { readonly kind: 'event'; readonly event: Event; readonly body: string }
+  | { readonly kind: 'bad'; readonly reason: Reason; readonly payload: string };
+
+/** Judges one line of a record. Never throws: what is not an event is a bad one. */
+export function validate(line: string, header: Pick<RecordHeader, 'source' | 'receivedAt'>): Validated {
+  let item: unknown;
+  try {
+    item = JSON.parse(line);
+  } catch (cause) {
+    return { kind: 'bad', reason: { code: 'not_an_object', detail: `not JSON: ${String(cause)}` }, payload: line };
+  }
+  if (!isObject(item)) {
+    return {
+      kind: 'bad',
+      reason: { code: 'not_an_object', detail: `an event is an object, got ${shown(item)}` },
+      payload: line,
+    };
+  }
+  const { setAside, raw } = item;
+  if (isObject(setAside) && typeof setAside.code === 'string' && typeof raw === 'string') {
+    const reason = { code: setAside.code as Reason['code'], detail: String(setAside.detail) };
+    return { kind: 'bad', reason, payload: raw };
+  }
+  const reason = checkEvent(item);
+  if (reason !== undefined) return { kind: 'bad', reason, payload: line };
+  // Shared by the whole record, so the header holds them; assigned to the parsed object, which nobody else has.
+  const event = Object.assign(item, { source: header.source, receivedAt: header.receivedAt }) as unknown as Event;
+  return { kind: 'event', event, body: line };
+}

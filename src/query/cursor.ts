@@ -1,0 +1,67 @@
+import { ClickstreamError } from '../core/errors.ts';
+import { canonicalTime } from '../core/time.ts';
+import type { EventMark, EventPosition, StoredEvent } from '../store/event-store.ts';
+
+/** The place of an event in a list that is ordered by `by`. */
+export function markOf(event: StoredEvent, by: 'createdAt' | 'timestamp'): EventMark {
+  const { lane, sequence, index } = event.position;
+  return { time: event[by], lane, sequence, index };
+}
+
+/** The order of lists: by time, then by position. */
+export function compareMarks(a: EventMark, b: EventMark): number {
+  return (
+    compare(withoutZone(a.time), withoutZone(b.time)) ||
+    compare(a.lane, b.lane) ||
+    compare(a.sequence, b.sequence) ||
+    a.index - b.index
+  );
+}
+
+function compare<Value extends string | bigint>(a: Value, b: Value): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** Times of different precision order as texts only without their final Z (core/time.ts). */
+function withoutZone(time: string): string {
+  return time.endsWith('Z') ? time.slice(0, -1) : time;
+}
+
+/** A place as opaque text. The tag says which list, in which order, so that no other list takes it. */
+export function encodeCursor(tag: string, { time, lane, sequence, index }: EventMark): string {
+  return Buffer.from(JSON.stringify([tag, time, lane, sequence.toString(), index])).toString('base64url');
+}
+
+/** Throws `cursor_invalid` for whatever `encodeCursor` did not make with this tag. */
+export function decodeCursor(tag: string, cursor: string): EventMark {
+  const parts = parsed(cursor);
+  if (!Array.isArray(parts) || parts.length !== 5 || parts[0] !== tag) throw new ClickstreamError('cursor_invalid');
+  const [, time, lane, sequence, index] = parts as readonly unknown[];
+  if (
+    typeof time !== 'string' ||
+    canonicalTime(time) !== time ||
+    typeof lane !== 'string' ||
+    typeof sequence !== 'string' ||
+    !/^\d{1,128}$/.test(sequence) ||
+    typeof index !== 'number' ||
+    !Number.isSafeInteger(index)
+  ) {
+    throw new ClickstreamError('cursor_invalid');
+  }
+  const mark = { time, lane, sequence: BigInt(sequence), index };
+  if (encodeCursor(tag, mark) !== cursor) throw new ClickstreamError('cursor_invalid');
+  return mark;
+}
+
+/** A position as opaque text: the id of a bad event. */
+export function positionId({ lane, sequence, index }: EventPosition): string {
+  return Buffer.from(`${lane}:${sequence}:${index}`).toString('base64url');
+}
+
+function parsed(cursor: string): unknown {
+  try {
+    return JSON.parse(Buffer.from(cursor, 'base64url').toString());
+  } catch (cause) {
+    throw new ClickstreamError('cursor_invalid', undefined, { cause });
+  }
+}

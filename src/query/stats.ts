@@ -1,0 +1,196 @@
+import { ClickstreamError } from '../core/errors.ts';
+import { LIMITS } from '../core/limits.ts';
+import type { View } from '../core/view.ts';
+import type { EventReads } from '../store/event-store.ts';
+import { dayBorders } from './days.ts';
+import { invalidParameter } from './parameters.ts';
+
+/** How a measure's one value is read from the merged state of a view. */
+export interface Total<State = unknown> {
+  readonly view: View<State>;
+  value(state: State): number;
+}
+
+/** How a measure's values along one dimension are read from the merged state of a view. */
+export interface Split<State = unknown> {
+  readonly view: View<State>;
+  values(state: State): ReadonlyMap<string, number>;
+}
+
+export interface Measure {
+  readonly total: Total;
+  /** By dimension. */
+  readonly by: Readonly<Record<string, Split>>;
+}
+
+/** Every measure, by its name in the API. A new measure or dimension is one line where this table is made. */
+export type Measures = Readonly<Record<string, Measure>> & { readonly events: Measure; readonly visitors: Measure };
+
+/** Ties a reading to its view's state, which the table then forgets. */
+export function total<State>(view: View<State>, value: (state: State) => number): Total {
+  const reading: Total<State> = { view, value };
+  return reading;
+}
+
+/** Ties a reading to its view's state, which the table then forgets. */
+export function split<State>(view: View<State>, values: (state: State) => ReadonlyMap<string, number>): Split {
+  const reading: Split<State> = { view, values };
+  return reading;
+}
+
+export const INTERVALS = ['minute', 'hour', 'day'] as const;
+export type Interval = (typeof INTERVALS)[number];
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
+/** The longest ranges that are cut in minutes and in hours unless the question says otherwise. */
+const MINUTES_UP_TO_MS = 3 * HOUR_MS;
+const HOURS_UP_TO_MS = 4 * DAY_MS;
+/** How many intervals are read at once, so that an answer over years holds few rows in memory. */
+const INTERVALS_AT_ONCE = { minute: 60, hour: 24, day: 1 } as const satisfies Record<Interval, number>;
+
+export interface StatsQuestion {
+  readonly measure: Measure;
+  readonly by?: Split | undefined;
+  readonly source?: string | undefined;
+  /** Epoch milliseconds. */
+  readonly from: number;
+  readonly to: number;
+  readonly interval?: Interval | undefined;
+  readonly zone: string;
+}
+
+export interface StatsRow {
+  /** The interval's start, ISO 8601 in UTC. */
+  readonly time: string;
+  readonly value: number;
+  readonly key?: string;
+}
+
+export interface StatsAnswer {
+  /** What was counted, after rounding. */
+  readonly from: string;
+  readonly to: string;
+  readonly interval: Interval;
+  readonly zone: string;
+  readonly rows: readonly StatsRow[];
+}
+
+/**
+ * A measure over time. The range is rounded outwards: intervals that overlap it count whole, and the answer says from when to
+ * when it counted. Minutes and hours are those of UTC; days are those of the zone, merged from hours and, where the zone
+ * is off by part of an hour, from the minutes at their edges. Without `by`, an interval in which nothing happened is a row
+ * of 0; with it, an interval's rows come largest first, and there are none where nothing happened.
+ *
+ * Throws `parameter_invalid` when the range is empty, too old, or would take more than `statsBucketsMax` or `statsRowsMax`.
+ */
+export async function stats(reads: EventReads, question: StatsQuestion): Promise<StatsAnswer> {
+  const { measure, by, source, zone } = question;
+  const interval = question.interval ?? defaultInterval(question.to - question.from);
+  const borders = bordersOf({ ...question, interval });
+  const rows: StatsRow[] = [];
+  for (let first = 0; first < borders.length - 1; first += INTERVALS_AT_ONCE[interval]) {
+    const part = borders.slice(first, first + INTERVALS_AT_ONCE[interval] + 1);
+    const states = await mergedStates(reads, { view: (by ?? measure.total).view, source, borders: part, interval });
+    for (const [place, state] of states.entries()) {
+      const time = isoTime(part[place] ?? Number.NaN);
+      if (by !== undefined) rows.push(...splitRows(time, by.values(state)));
+      else rows.push({ time, value: measure.total.value(state) });
+    }
+    if (rows.length > LIMITS.statsRowsMax) {
+      throw new ClickstreamError(
+        'parameter_invalid',
+        `the answer has more than ${LIMITS.statsRowsMax} rows; allowed: fewer, by a shorter range (from, to) or a longer interval`,
+      );
+    }
+  }
+  const [from = Number.NaN, to = Number.NaN] = [borders[0], borders.at(-1)];
+  return { from: isoTime(from), to: isoTime(to), interval, zone, rows };
+}
+
+function splitRows(time: string, values: ReadonlyMap<string, number>): readonly StatsRow[] {
+  return [...values]
+    .sort(([keyA, a], [keyB, b]) => b - a || (keyA < keyB ? -1 : 1))
+    .map(([key, value]) => ({ time, value, key }));
+}
+
+function defaultInterval(rangeMs: number): Interval {
+  return rangeMs <= MINUTES_UP_TO_MS ? 'minute' : rangeMs <= HOURS_UP_TO_MS ? 'hour' : 'day';
+}
+
+type Range = Pick<StatsQuestion, 'from' | 'to' | 'zone'> & { readonly interval: Interval };
+
+function bordersOf({ from, to, interval, zone }: Range): readonly number[] {
+  if (from >= to) throw invalidParameter({ name: 'from', got: isoTime(from), allowed: `before to (${isoTime(to)})` });
+  if (from < DAY_MS) throw invalidParameter({ name: 'from', got: isoTime(from), allowed: 'after 1970-01-01' });
+  const bucketMs = interval === 'minute' ? MINUTE_MS : HOUR_MS;
+  const buckets = Math.ceil((to - from) / bucketMs);
+  if (buckets > LIMITS.statsBucketsMax) {
+    throw new ClickstreamError(
+      'parameter_invalid',
+      `from and to span ${buckets} ${interval === 'minute' ? 'minutes' : 'hours'}; allowed: at most ${LIMITS.statsBucketsMax}` +
+        (interval === 'minute' ? ' by the minute; take interval=hour or day, or a shorter range' : '; take a shorter range'),
+    );
+  }
+  if (interval === 'day') return dayBorders({ from, to, zone });
+  const borders: number[] = [];
+  for (let border = Math.floor(from / bucketMs) * bucketMs; border < to + bucketMs; border += bucketMs) borders.push(border);
+  return borders;
+}
+
+interface StatesQuestion {
+  readonly view: View;
+  readonly source?: string | undefined;
+  /** Epoch milliseconds, ascending. All on whole minutes; on whole hours unless the interval is a minute or there are just two. */
+  readonly borders: readonly number[];
+  readonly interval: Interval;
+}
+
+/** For each interval between two borders, the view's state there: all lanes, and all sources or one, merged. */
+export async function mergedStates(reads: EventReads, question: StatesQuestion): Promise<readonly unknown[]> {
+  const { view, source, borders, interval } = question;
+  const states: unknown[] = borders.slice(1).map(() => view.empty());
+  for (const { unit, from, to } of piecesOf(borders, interval)) {
+    for (const { key, text } of await reads.rows({
+      view: view.name,
+      source,
+      from: bucketAt(unit, from),
+      to: bucketAt(unit, to),
+    })) {
+      const start = Date.parse(key.bucket.slice(unit.length + 1));
+      const place = borders.findLastIndex((border) => border <= start);
+      states[place] = view.merge(states[place], view.decode(text));
+    }
+  }
+  return states;
+}
+
+interface Piece {
+  readonly unit: 'minute' | 'hour';
+  readonly from: number;
+  readonly to: number;
+}
+
+/** The rows to read: hours where they fit whole, minutes before and after them. */
+function piecesOf(borders: readonly number[], interval: Interval): readonly Piece[] {
+  const [from, to] = [borders[0], borders.at(-1)];
+  if (from === undefined || to === undefined) return [];
+  if (interval === 'minute') return [{ unit: 'minute', from, to }];
+  const firstHour = Math.ceil(from / HOUR_MS) * HOUR_MS;
+  const lastHour = Math.floor(to / HOUR_MS) * HOUR_MS;
+  const pieces: readonly Piece[] = [
+    { unit: 'minute', from, to: firstHour },
+    { unit: 'hour', from: firstHour, to: lastHour },
+    { unit: 'minute', from: lastHour, to },
+  ];
+  return pieces.filter((piece) => piece.from < piece.to);
+}
+
+function bucketAt(unit: Piece['unit'], ms: number): string {
+  return `${unit}/${isoTime(ms).slice(0, 16)}Z`;
+}
+
+function isoTime(ms: number): string {
+  return new Date(ms).toISOString();
+}

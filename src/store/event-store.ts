@@ -1,0 +1,269 @@
+import type { Event, Identity } from '../core/event.ts';
+import type { Facts, RowCodec, View } from '../core/view.ts';
+
+/** Where an event lies. Sequences are compared ignoring the lane. */
+export interface EventPosition {
+  readonly lane: string;
+  readonly sequence: bigint;
+  /** The event's place in its record. */
+  readonly index: number;
+}
+
+/** A visitor: a device within a source. */
+export interface VisitorKey {
+  readonly source: string;
+  readonly visitor: string;
+}
+
+/** A row of a view: one source, time bucket and lane; it holds many values, as text that only the view can read. */
+export interface RowKey {
+  readonly view: string;
+  readonly version: number;
+  readonly source: string;
+  /** Orders as text: `minute/2026-11-23T10:04Z`, `hour/2026-11-23T10:00Z`; the ledger has buckets of its own. */
+  readonly bucket: string;
+  readonly lane: string;
+}
+
+/** Versions of the views that a lane's rows are folded by. */
+export type Registry = Readonly<Record<string, number>>;
+
+export interface LaneState {
+  /** The last sequence done; every record at or below it is applied. -1n when none is. */
+  readonly done: bigint;
+  readonly registry: Registry;
+  /** By `view@version`: the lane folds into that view only what comes after this sequence. */
+  readonly cuts: Readonly<Record<string, bigint>>;
+}
+
+export interface VisitorState {
+  /** The last record that this state holds. */
+  readonly sequence: bigint;
+  readonly state: string;
+}
+
+/** An event found under an identity: where it lies, and the facts that were stored with it. */
+export interface KnownEvent {
+  readonly position: EventPosition;
+  readonly facts: string;
+}
+
+export interface EventPut {
+  readonly event: Event;
+  readonly identity: Identity;
+  readonly position: EventPosition;
+  readonly visitor: VisitorKey;
+  /** JSON. */
+  readonly facts: string;
+  /** The event as JSON, without source and receivedAt. */
+  readonly body: string;
+}
+
+export interface VisitorPut extends VisitorKey, VisitorState {
+  /** The sequence of the state that was loaded; undefined when there was none. */
+  readonly loaded: bigint | undefined;
+}
+
+/** A user id seen with a visitor. Put if absent. */
+export interface Link extends VisitorKey {
+  readonly userId: string;
+}
+
+/** One record's part in a row. */
+export interface Contribution {
+  readonly sequence: bigint;
+  /** The row with this contribution folded in; `row` is undefined while it does not exist. It may reuse its argument. */
+  readonly fold: (state: unknown) => unknown;
+}
+
+export interface RowUpdate {
+  readonly key: RowKey;
+  readonly codec: RowCodec;
+  /** In order of sequence. */
+  readonly contributions: readonly Contribution[];
+}
+
+/** An event set aside: the reason, and its full bytes. */
+export interface BadEvent {
+  readonly position: EventPosition;
+  readonly source: string;
+  /** ISO 8601. */
+  readonly receivedAt: string;
+  readonly code: string;
+  readonly detail: string;
+  readonly payload: string;
+}
+
+/** A record that could not be processed at all: the reason, and its full bytes. */
+export interface DeadRecord {
+  readonly lane: string;
+  readonly sequence: bigint;
+  readonly detail: string;
+  readonly payload: Uint8Array;
+}
+
+/** All that a batch changes. What is put if absent stays as it is when present. */
+export interface Decision {
+  readonly lane: string;
+  /** What the lane's state was when loaded, for the compare-and-set. */
+  readonly loaded: LaneState | undefined;
+  readonly becomes: LaneState;
+  readonly events: readonly EventPut[];
+  readonly visitors: readonly VisitorPut[];
+  readonly links: readonly Link[];
+  readonly rows: readonly RowUpdate[];
+  readonly bad: readonly BadEvent[];
+  readonly dead: readonly DeadRecord[];
+  /** Visitors whose state and events before this sequence go, for good. */
+  readonly erase: readonly (VisitorKey & { readonly sequence: bigint })[];
+}
+
+export interface Loaded {
+  readonly lane: LaneState | undefined;
+  /** By `visitorText`. */
+  readonly visitors: ReadonlyMap<string, VisitorState>;
+  /** By `identityKey`: those of the identities asked for that the store already holds, as far as it looked. */
+  readonly known: ReadonlyMap<string, KnownEvent>;
+}
+
+/** `contradicted`: nothing was applied, for these identities were already there; decide again knowing them. */
+export type Applied =
+  | { readonly kind: 'applied' }
+  | { readonly kind: 'contradicted'; readonly known: ReadonlyMap<string, KnownEvent> };
+
+/** An event as it is read back. */
+export interface StoredEvent extends Event {
+  readonly position: EventPosition;
+  readonly visitor: string;
+  readonly facts: Facts;
+}
+
+/** A place in a list of events: the time it is ordered by, and the position to tell equals apart. */
+export interface EventMark {
+  readonly time: string;
+  readonly lane: string;
+  readonly sequence: bigint;
+  readonly index: number;
+}
+
+export interface EventRange {
+  /** Inclusive, canonical ISO 8601. */
+  readonly from?: string | undefined;
+  /** Exclusive. */
+  readonly to?: string | undefined;
+  readonly eventType?: string | undefined;
+  readonly order: 'asc' | 'desc';
+  readonly limit: number;
+  /** Only what comes after this place, in `order`. */
+  readonly after?: EventMark | undefined;
+}
+
+export interface Row {
+  readonly key: RowKey;
+  readonly text: string;
+}
+
+/** What a collector said of itself, apart from its records. */
+export interface Witness {
+  readonly collector: string;
+  /** Its highest acknowledged number, at a moment when the log ended at `sequence`. */
+  readonly number: number;
+  readonly lane: string;
+  readonly sequence: bigint;
+}
+
+export interface StoredCount {
+  readonly lane: string;
+  readonly sequence: bigint;
+  readonly events: number;
+}
+
+/**
+ * PORT. Events, visitors, rows of views, events set aside.
+ *
+ * **Writing.** `load`, let the pure core decide, `apply`: after any retry, split, repetition or crash the state is that
+ * of each record applied once, in order (shared protocol: docs/exactly-once.md). `apply` is all or nothing where the
+ * adapter has transactions; where it has none, a repetition of the same batch completes it. It throws when the lane or
+ * a visitor is no longer as loaded: the batch is then sent again. Only one caller writes a lane.
+ * **Reading** sees whole batches, each at one moment; lists come in the order asked, by time and then position.
+ * **Errors.** Throws what the storage throws; every one is retriable by sending the batch again.
+ */
+export interface EventStore {
+  load(
+    lane: string,
+    keys: { readonly visitors: readonly VisitorKey[]; readonly identities: readonly Identity[] },
+  ): Promise<Loaded>;
+  apply(decision: Decision): Promise<Applied>;
+
+  /** Kept: the highest number of each collector, with where the log ended then. */
+  witness(witness: Witness): Promise<void>;
+
+  // Maintenance. Each does a bounded piece and says whether there is more.
+  /** Deletes events received before this time, oldest arrivals first, at most `limit`. Returns how many. */
+  expire(before: { readonly receivedAt: string; readonly limit: number }): Promise<number>;
+  /**
+   * A view (or version) that a lane took up with a cut lacks the events at or before that cut. Folds the next `limit`
+   * of them, as they lie in the store with their facts, into rows of the lane `rebuild`. Until all are folded, readers see
+   * the view's version before; then the rows of older versions go. True when nothing is left to do.
+   */
+  rebuild(view: View, limit: number): Promise<boolean>;
+  /** Makes everything applied so far durable, and returns the lanes' `done` that now are. */
+  sync(): Promise<ReadonlyMap<string, bigint>>;
+  close(): Promise<void>;
+}
+
+/**
+ * PORT, its reading half. Within one `snapshot`, all reads see one moment where the adapter has transactions.
+ */
+export interface EventReader {
+  snapshot<T>(read: (reads: EventReads) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+export interface EventReads {
+  /** Events of one `who`, in `createdAt` order. With `visitor`, only those of that visitor. */
+  eventsOf(who: string, range: EventRange & { readonly visitor?: string | undefined }): Promise<readonly StoredEvent[]>;
+  /** Events in `timestamp` order: of one type, or of all. */
+  events(range: EventRange): Promise<readonly StoredEvent[]>;
+  /** At most `limit`, in the order they were linked. */
+  visitorsOf(userId: string, limit: number): Promise<readonly VisitorKey[]>;
+  usersOf(visitor: string, limit: number): Promise<readonly string[]>;
+  /** Rows whose bucket is in [from, to), of the view's newest version that is ready to read; all lanes, and all sources or one. */
+  rows(range: {
+    readonly view: string;
+    readonly source?: string | undefined;
+    readonly from: string;
+    readonly to: string;
+  }): Promise<readonly Row[]>;
+  /** Newest first. */
+  bad(range: { readonly limit: number; readonly after?: EventPosition | undefined }): Promise<readonly BadEvent[]>;
+  /** Newest first. */
+  dead(limit: number): Promise<readonly DeadRecord[]>;
+  lanes(): Promise<ReadonlyMap<string, LaneState>>;
+  witnesses(): Promise<readonly Witness[]>;
+  totals(): Promise<StoreTotals>;
+  /** How many events of each record lie in the store, counted from the events themselves, those that erasure took added back. Slow; for the audit. */
+  storedCounts(lane: string): Promise<readonly StoredCount[]>;
+  /** Identities that lie in the store twice, which no way through `apply` can make. Slow; for the audit. */
+  doubled(limit: number): Promise<readonly DoubledEvent[]>;
+}
+
+export interface DoubledEvent {
+  readonly identity: Identity;
+  readonly positions: readonly EventPosition[];
+}
+
+export interface StoreTotals {
+  readonly events: number;
+  readonly bad: number;
+  readonly dead: number;
+  readonly visitors: number;
+  /** Events that retention took: all those of records at or before `expiredThrough` of their lane, by arrival. */
+  readonly expired: number;
+  readonly erased: number;
+  readonly expiredThrough: ReadonlyMap<string, bigint>;
+}
+
+export function visitorText({ source, visitor }: VisitorKey): string {
+  return `${source}\0${visitor}`;
+}

@@ -1,0 +1,200 @@
+/**
+ * `kill -9` at random moments under load, many times over one data folder: nothing acknowledged may be lost, nothing
+ * stored twice, and every count must equal a recount of the sender's own list.
+ *
+ *   node tests/end-to-end/kills.ts [--kills 100] [--seed 1]
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { Agent, request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { seededRandom } from '../random.ts';
+import { type CountedEvent, recountPages, recountSessions, recountTypes, recountVisitors } from '../recount.ts';
+import { everyEvent, get, type ListedEvent, type RunningServer, settledAudit, startServer } from './running-server.ts';
+
+const { values } = parseArgs({
+  options: { kills: { type: 'string', default: '100' }, seed: { type: 'string', default: '1' } },
+});
+const kills = Number(values.kills);
+const random = seededRandom(Number(values.seed));
+const between = (low: number, high: number) => low + Math.floor(random() * (high - low + 1));
+
+interface Sent extends CountedEvent {
+  readonly body: string;
+  acknowledged: boolean;
+}
+
+const CONNECTIONS = 24;
+const PAGES = ['/', '/pricing', '/docs', '/blog/losing-nothing'];
+const sent = new Map<string, Sent>();
+/** Sent, but cut off before an answer: half of them are sent again, as trackers do. */
+let unanswered: string[] = [];
+let retried = 0;
+
+function compose(connection: number): string {
+  const eventId = `m${sent.size}`;
+  const anonymousId = `visitor-${connection}-${between(0, 20)}`;
+  const userId = random() < 0.2 ? `user-${connection}` : undefined;
+  const timestamp = new Date(Date.now() - (random() < 0.1 ? between(0, 7_200_000) : 0)).toISOString();
+  const isPage = random() < 0.6;
+  const properties: { readonly [name: string]: unknown } = isPage ? { path: PAGES[between(0, 3)] } : { plan: 'free' };
+  const eventType = isPage ? 'page' : 'Signed Up';
+  const call = isPage ? { type: 'page' } : { type: 'track', event: eventType };
+  // sentAt far ahead of nothing: with none, the event is dated by its own time, and the recount needs no clock but the sender's.
+  const body = JSON.stringify({ ...call, messageId: eventId, anonymousId, userId, timestamp, properties });
+  sent.set(eventId, { body, eventType, anonymousId, userId, timestamp, properties, acknowledged: false });
+  return eventId;
+}
+
+function post(agent: Agent, url: string, eventIds: readonly string[]): Promise<number> {
+  const bodies = eventIds.map((eventId) => sent.get(eventId)?.body ?? '');
+  const body = `{"batch":[${bodies.join()}]}`;
+  return new Promise((resolve, reject) => {
+    const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
+    const call = request(`${url}/v1/batch`, { method: 'POST', agent, headers }, (response) => {
+      response.resume();
+      response.on('end', () => resolve(response.statusCode ?? 0));
+      response.on('error', reject);
+    });
+    call.on('error', reject);
+    call.end(body);
+  });
+}
+
+/** One life of the server: load on every connection, then the kill. Returns how many requests were in flight at it. */
+async function life(server: RunningServer): Promise<number> {
+  const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS });
+  const again = unanswered.filter(() => random() < 0.5);
+  unanswered = [];
+  let inFlight = 0;
+  let over = false;
+  const connection = async (number: number) => {
+    while (!over) {
+      const eventIds =
+        again.length > 0 ? again.splice(0, 10) : Array.from({ length: between(1, 4) }, () => compose(number));
+      if (eventIds.some((eventId) => (sent.get(eventId)?.acknowledged ?? false) === false) && again.length > 0)
+        retried += 1;
+      inFlight += 1;
+      try {
+        const status = await post(agent, server.url, eventIds);
+        inFlight -= 1;
+        if (status !== 200) throw new Error(`answered ${status}`);
+        for (const eventId of eventIds) acknowledge(eventId);
+        // Now and then an acknowledged request is repeated: a duplicate, which must count once.
+        if (random() < 0.05) await post(agent, server.url, eventIds);
+      } catch (thrown) {
+        if (!over) throw thrown;
+        unanswered.push(...eventIds.filter((eventId) => sent.get(eventId)?.acknowledged === false));
+      }
+    }
+  };
+  const connections = Array.from({ length: CONNECTIONS }, (_, number) => connection(number));
+  const failed = Promise.all(connections);
+  await Promise.race([sleep(between(30, 500)), failed]);
+  const flying = inFlight;
+  over = true;
+  await server.kill();
+  await failed;
+  agent.destroy();
+  return flying;
+}
+
+function acknowledge(eventId: string): void {
+  const event = sent.get(eventId);
+  if (event !== undefined) event.acknowledged = true;
+}
+
+function check(stored: readonly ListedEvent[]): string[] {
+  const problems: string[] = [];
+  const copies = new Map<string, number>();
+  for (const { eventId } of stored) copies.set(eventId, (copies.get(eventId) ?? 0) + 1);
+  for (const [eventId, count] of copies) {
+    if (count > 1) problems.push(`doubled: ${eventId} is stored ${count} times`);
+    if (!sent.has(eventId)) problems.push(`made up: ${eventId} was never sent`);
+  }
+  for (const [eventId, { acknowledged }] of sent) {
+    if (acknowledged && !copies.has(eventId)) problems.push(`lost: ${eventId} was acknowledged and is not stored`);
+  }
+  const visitors = Map.groupBy([...stored].sort(byPosition), ({ anonymousId }) => anonymousId);
+  for (const [visitor, events] of visitors) {
+    const sessions = recountSessions(events);
+    if (events.some(({ facts }, index) => facts.session !== sessions[index]))
+      problems.push(`sessions of ${visitor} differ from a recount`);
+  }
+  return problems;
+}
+
+function byPosition({ position: a }: ListedEvent, { position: b }: ListedEvent): number {
+  return Number(BigInt(a.sequence) - BigInt(b.sequence)) || a.index - b.index;
+}
+
+/** The counters against a recount, of the sender's list, of those events that are stored. */
+async function checkCounters(server: RunningServer, stored: readonly ListedEvent[]): Promise<string[]> {
+  const events = stored.map(({ eventId }) => sent.get(eventId)).filter((event) => event !== undefined);
+  const times = events.map(({ timestamp }) => timestamp).sort();
+  const from = new Date(Date.parse(times[0] ?? '') - 60_000).toISOString();
+  const to = new Date(Date.parse(times.at(-1) ?? '') + 60_000).toISOString();
+  const stats = async (query: string) => {
+    const { rows } = await get<{
+      readonly rows: readonly { readonly time: string; readonly key?: string; readonly value: number }[];
+    }>(server, `/api/v1/stats?${query}&from=${from}&to=${to}`);
+    return rows.filter(({ value }) => value !== 0);
+  };
+  const problems: string[] = [];
+  for (const [query, recount] of [
+    ['measure=events&by=eventType&interval=minute', recountTypes(events)],
+    ['measure=pageviews&by=page&interval=minute', recountPages(events)],
+  ] as const) {
+    const counted = new Map((await stats(query)).map(({ time, key, value }) => [`${time.slice(0, 16)} ${key}`, value]));
+    for (const key of new Set([...counted.keys(), ...recount.keys()])) {
+      if (counted.get(key) !== recount.get(key))
+        problems.push(`${query}: ${key} is ${counted.get(key)}, recounted ${recount.get(key)}`);
+    }
+  }
+  const visitors = recountVisitors(events);
+  const [day] = await stats('measure=visitors&interval=day');
+  if (
+    day !== undefined &&
+    Math.abs(day.value - visitors) > visitors * 0.07 + 1 &&
+    from.slice(0, 10) === to.slice(0, 10)
+  ) {
+    problems.push(`visitors: ${day.value}, recounted ${visitors}`);
+  }
+  return problems;
+}
+
+const data = mkdtempSync(join(tmpdir(), 'clickstream-kills-'));
+let withFlying = 0;
+for (let kill = 1; kill <= kills; kill += 1) {
+  const flying = await life(await startServer({ data }));
+  if (flying > 0) withFlying += 1;
+  if (kill % 10 === 0) {
+    const acknowledged = [...sent.values()].filter((event) => event.acknowledged).length;
+    process.stdout.write(
+      `kill ${kill}/${kills}: ${flying} requests in flight; ${acknowledged} events acknowledged so far\n`,
+    );
+  }
+}
+const server = await startServer({ data });
+const audit = await settledAudit(server);
+const stored = await everyEvent(server);
+const problems = [
+  ...check(stored),
+  ...(await checkCounters(server, stored)),
+  ...audit.problems.map(({ kind, detail }) => `audit: ${kind}: ${detail}`),
+];
+if (!audit.balanced) problems.push(`audit: not balanced: ${JSON.stringify(audit)}`);
+await server.stop();
+rmSync(data, { recursive: true });
+
+const acknowledged = [...sent.values()].filter((event) => event.acknowledged).length;
+const lost = problems.filter((problem) => problem.startsWith('lost')).length;
+const doubled = problems.filter((problem) => problem.startsWith('doubled')).length;
+for (const problem of problems.slice(0, 20)) process.stdout.write(`${problem}\n`);
+process.stdout.write(
+  `${kills} kills (seed ${values.seed}), ${withFlying} with requests in flight: ${sent.size} events sent, ${acknowledged} acknowledged, ` +
+    `${stored.length} stored, ${audit.duplicate} duplicates, ${retried} requests sent again after a cut; lost ${lost}, doubled ${doubled}, ${problems.length} problems\n`,
+);
+if (problems.length > 0 || withFlying < kills * 0.9) process.exitCode = 1;
