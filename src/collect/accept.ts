@@ -149,28 +149,23 @@ function groupLines(
 }
 
 /** The event as its record holds it, or why it must be set aside. */
-function lineOf(event: Mapped, { receivedAt, receivedAtMs }: Arrival): Line | Reason {
+function lineOf(event: Mapped, arrival: Arrival): Line | Reason {
   if (event.kind === 'unmappable') return event.reason;
   // First, for what writes values as JSON or text recurses. A candidate is as deep as the event that it was mapped from.
   if (depthOf(event as unknown as Json, LIMITS.jsonDepthMax) > LIMITS.jsonDepthMax) {
     return { code: 'too_deep', detail: `an event may be nested ${LIMITS.jsonDepthMax} levels deep` };
   }
-  const createdAt = event.createdAt === undefined ? receivedAt : canonicalTime(event.createdAt);
+  const createdAt = event.createdAt === undefined ? arrival.receivedAt : canonicalTime(event.createdAt);
   if (createdAt === undefined) return timeInvalid('createdAt', event.createdAt);
   const sentAt = event.sentAt === undefined ? undefined : canonicalTime(event.sentAt);
   if (sentAt === undefined && event.sentAt !== undefined) return timeInvalid('sentAt', event.sentAt);
-  const timestampMs = correctedTime({
-    createdAtMs: Date.parse(createdAt),
-    sentAtMs: sentAt === undefined ? undefined : Date.parse(sentAt),
-    receivedAtMs,
-  });
   const { eventId, eventType, userId, anonymousId, properties, context, traits } = event;
   const propertiesJson = JSON.stringify(properties);
   const traitsJson = JSON.stringify(traits);
   // Type and properties never change on a retry; sentAt and retry counts do, and stay out.
   const fingerprinted = `${typeof eventType === 'string' ? eventType : ''}\0${propertiesJson}\0${traitsJson}`;
   const fingerprint = hash('sha256', fingerprinted, 'hex').slice(0, 16);
-  const timestamp = timestampMs === receivedAtMs ? receivedAt : new Date(timestampMs).toISOString();
+  const timestamp = timestampOf({ createdAt, sentAt }, arrival);
   const checked = { eventId: eventId ?? 'derived', eventType, userId, anonymousId, createdAt, sentAt, timestamp };
   const reason = checkEvent({ ...checked, fingerprint, properties, context, traits });
   if (reason !== undefined) return reason;
@@ -185,6 +180,19 @@ function lineOf(event: Mapped, { receivedAt, receivedAtMs }: Arrival): Line | Re
   // checkEvent has made sure that ids are texts.
   const visitor = visitorOf({ userId, anonymousId } as { readonly userId?: string; readonly anonymousId?: string });
   return { visitor, text, isWithoutId: eventId === undefined };
+}
+
+/** Writing a time as text is slow, and most are one of those that are texts already. */
+function timestampOf(
+  { createdAt, sentAt }: { readonly createdAt: string; readonly sentAt: string | undefined },
+  { receivedAt, receivedAtMs }: Arrival,
+): string {
+  const createdAtMs = Date.parse(createdAt);
+  const sentAtMs = sentAt === undefined ? undefined : Date.parse(sentAt);
+  const timestampMs = correctedTime({ createdAtMs, sentAtMs, receivedAtMs });
+  if (timestampMs === receivedAtMs) return receivedAt;
+  if (timestampMs === createdAtMs && createdAt.length === receivedAt.length) return createdAt;
+  return new Date(timestampMs).toISOString();
 }
 
 function timeInvalid(name: string, time: unknown): Reason {

@@ -37,7 +37,7 @@ export class KeyRing {
 }
 
 /** The source of events when no write keys are configured, and so every key, or none, is accepted. */
-export const DEFAULT_SOURCE = 'default';
+const DEFAULT_SOURCE = 'default';
 
 /** Write keys: which source a request belongs to. Several keys may name one source. */
 export class WriteKeys {

@@ -26,15 +26,18 @@ export class Numbering {
   readonly #settledAbove = new Map<number, number>();
   /** Failed numbers, ascending, that no acknowledged record has carried yet. Replaced, never changed. */
   #voids: readonly number[] = NO_VOIDS;
-  #highestAcknowledged = -1;
 
   constructor(collector: string = randomBytes(8).toString('hex')) {
     this.collector = collector;
   }
 
-  /** -1 while none was acknowledged. */
-  get highestAcknowledged(): number {
-    return this.#highestAcknowledged;
+  /**
+   * The number to witness: every one at or below it was acknowledged, or is void and an acknowledged record says so. -1
+   * while there is none.
+   */
+  get settledThrough(): number {
+    const [firstVoid] = this.#voids;
+    return firstVoid === undefined ? this.#settledThrough : Math.min(this.#settledThrough, firstVoid - 1);
   }
 
   /** Failed numbers that wait for a record to carry them. */
@@ -55,7 +58,6 @@ export class Numbering {
   /** The append was acknowledged: all its records are durable, and what they carried is told. */
   acknowledge(range: NumberRange): void {
     const last = range.first + range.count - 1;
-    if (last > this.#highestAcknowledged) this.#highestAcknowledged = last;
     if (range.voids.length > 0) {
       const carried = new Set(range.voids);
       this.#voids = this.#voids.filter((number) => !carried.has(number));

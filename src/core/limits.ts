@@ -28,6 +28,8 @@ export const LIMITS = {
   /** How often slow connections are looked for. */
   connectionCheckMs: 2_000,
   retryAfterSeconds: 1,
+  /** How long a stopping server waits for requests under way before it cuts them off. */
+  shutdownMsMax: 5_000,
   /** Bodies that are arriving, all connections together; without it, slow clients could hold 4 GB. */
   bodiesBytesMax: 256 * 1024 * 1024,
   /** What is read on of a body that was refused, so that its client sees the answer rather than a reset. */
@@ -62,7 +64,15 @@ export const LIMITS = {
   unprocessedBytesMax: 2 * 1024 * 1024,
   /** How long the gate holds an append before the collector answers 503. */
   gateMsMax: 5_000,
+  /** How often a closed gate is looked at. */
+  gatePollMs: 2,
   logRetentionHours: 24,
+  /** How often a log that cannot be written is tried again. */
+  logProbeMs: 500,
+  /** A new segment is filled with zeros in writes of this size, so that the log's own writes get between. */
+  segmentZeroBytes: 1024 * 1024,
+  /** What the log's reader takes from a file at once. */
+  logReadBytes: 256 * 1024,
 
   // Processing.
   processBatchBytesMax: 1024 * 1024,
@@ -106,8 +116,8 @@ export const LIMITS = {
   /** Rows of views that the writer keeps decoded; a row of pages may take some 100 KB. */
   storeRowsCachedMax: 200,
   storeCacheKibibytes: 65_536,
-  /** Written by batches between two checkpoints; the write-ahead log is about twice as long. */
-  storeCheckpointBytes: 16 * 1024 * 1024,
+  /** Length of the write-ahead log at which it is moved into the database; that holds the writer up for some 50 ms. */
+  storeCheckpointBytes: 32 * 1024 * 1024,
   /** A write-ahead log longer than this waits for the readers that keep it from starting anew. */
   storeWalBytesMax: 256 * 1024 * 1024,
   storeBusyMsMax: 5_000,
@@ -127,6 +137,10 @@ export const LIMITS = {
   loadPeopleMax: 1_000_000,
   /** Events sent for but not answered; when there are more, `load` cannot keep its schedule, and says so. */
   loadWaitingEventsMax: 20_000,
+  /** Further behind than this, `load` says that it could not keep its schedule. */
+  loadLateMsMax: 1_000,
+  /** Asked for on both sides of a run's time, for clocks differ. */
+  loadWindowMs: 120_000,
   /** How long one request is tried again before its events are given up as unknown. */
   loadRetryMsMax: 60_000,
   loadBackoffMsMin: 100,
@@ -161,6 +175,7 @@ export function assertLimits(limits: { readonly [Name in keyof typeof LIMITS]: n
     [limits.headersMsMax <= limits.requestMsMax, 'headersMsMax <= requestMsMax'],
     [limits.gateMsMax < limits.requestMsMax, 'gateMsMax < requestMsMax'],
     [limits.pageEventsDefault <= limits.pageEventsMax, 'pageEventsDefault <= pageEventsMax'],
+    [limits.decompressedBytesMax <= limits.pageCharsMax, 'decompressedBytesMax <= pageCharsMax'],
   ];
   for (const [holds, relation] of relations) {
     if (!holds) throw new Error(`limits contradict each other: ${relation} must hold`);

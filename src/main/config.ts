@@ -37,8 +37,9 @@ export function readConfig(options: ServeOptions): Config {
   for (const key of Object.keys(file)) {
     if (!known.includes(key)) throw invalid(`unknown setting "${key}"; the settings are ${known.join(', ')}`);
   }
+  const filePort = portOf(file.port ?? 8080);
   const config: Config = {
-    port: portOf(options.port ?? file.port ?? 8080),
+    port: options.port === undefined ? filePort : portOf(options.port),
     host: textOf('host', options.host ?? file.host ?? '127.0.0.1'),
     data: textOf('data', options.data ?? file.data ?? 'data'),
     writeKeys: listOf('writeKeys', file.writeKeys).map(writeKeyOf),

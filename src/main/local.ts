@@ -1,3 +1,239 @@
 import { createServer, type Server } from 'node:http';
-import { extname } from 'node:path';
-import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
+import type { AddressInfo } from 'node:net';
+import { type DataFolder, openDataFolder } from '../adapters/embedded/data-folder.ts';
+import { EMBEDDED_LANE, type EmbeddedEventLog, openEventLog } from '../adapters/embedded/event-log.ts';
+import { describeFinding } from '../adapters/embedded/log-finding.ts';
+import { LogProgress } from '../adapters/embedded/log-progress.ts';
+import { type CollectCounters, type Collector, guardServer, newCounters, serverOptions } from '../collect/http.ts';
+import { KeyRing, WriteKeys } from '../collect/keys.ts';
+import { Numbering } from '../collect/numbering.ts';
+import { asClickstreamError, ClickstreamError, problemOf } from '../core/errors.ts';
+import { assertLimits, LIMITS } from '../core/limits.ts';
+import { collect } from '../pipeline.ts';
+import { type Access, createQueries, type Queries } from '../query/http.ts';
+import { type AskedWorker, askedWorker } from './asked-worker.ts';
+import { type Config, isLoopback } from './config.ts';
+import { localMetrics } from './metrics.ts';
+import type { FromProcessor, ProcessWorkerData, ToProcessor } from './process-worker.ts';
+import type { QueryWorkerData } from './query-worker.ts';
+import { startWorker } from './workers.ts';
+
+export interface LocalServer {
+  readonly url: string;
+  /** Takes nothing more, processes what the log holds, and closes everything. */
+  stop(): Promise<void>;
+  readonly stopped: Promise<void>;
+}
+
+/** All stages in one process over embedded storage. Throws ClickstreamError when it cannot serve; then nothing stays open. */
+export async function startLocal(config: Config): Promise<LocalServer> {
+  assertLimits();
+  const local = new Local(config, openDataFolder(config.data));
+  try {
+    return await local.start();
+  } catch (thrown) {
+    await local.stop();
+    throw thrown;
+  }
+}
+
+/** What is wrong with the processor; undefined while it works. */
+type Fault = string | undefined;
+
+class Local {
+  readonly #config: Config;
+  readonly #folder: DataFolder;
+  readonly #progress = new LogProgress();
+  readonly #numbering = new Numbering();
+  readonly #counters: CollectCounters = newCounters();
+  readonly #stopped = Promise.withResolvers<void>();
+  /** How to close what was opened, in the order of opening. */
+  readonly #closers: (() => Promise<unknown> | void)[] = [];
+  #processorFault: Fault;
+  #tellProcessor: (message: ToProcessor) => void = () => undefined;
+  #stopping: Promise<void> | undefined;
+
+  constructor(config: Config, folder: DataFolder) {
+    this.#config = config;
+    this.#folder = folder;
+    this.#closers.push(() => folder.release());
+  }
+
+  async start(): Promise<LocalServer> {
+    const done = await this.#startProcessor();
+    const log = await openEventLog({
+      folder: this.#folder.log,
+      clock: Date.now,
+      atLeast: done,
+      progress: this.#progress,
+      onFinding: (finding) => report(`log: ${describeFinding(finding)}`),
+    });
+    this.#closers.push(async () => {
+      await log.close();
+      this.#witness(log);
+    });
+    this.#tellProcessor({ kind: 'start' });
+    const { path, log: logFolder } = this.#folder;
+    const data = { folder: path, log: logFolder, progress: this.#progress.buffer, findings: log.findings };
+    const query = askedWorker(startWorker<QueryWorkerData>('query-worker', data));
+    this.#closers.push(() => query.stop());
+    const collector = collect({
+      log,
+      keys: new WriteKeys(this.#config.writeKeys),
+      clock: Date.now,
+      numbering: this.#numbering,
+      counters: this.#counters,
+      report: reportFault,
+    });
+    this.#keepTime(log);
+    const url = await this.#listen(collector, this.#queries(log, query));
+    return { url, stop: () => this.stop(), stopped: this.#stopped.promise };
+  }
+
+  /** Closes what was opened, the last first: requests under way are answered while what they need is still there. */
+  stop(): Promise<void> {
+    this.#stopping ??= (async () => {
+      for (const close of this.#closers.reverse()) await close();
+      this.#stopped.resolve();
+    })();
+    return this.#stopping;
+  }
+
+  /** Starts the one writer of the store, and learns what of the log it has done. */
+  async #startProcessor(): Promise<bigint> {
+    const { path, log } = this.#folder;
+    const data = { folder: path, log, progress: this.#progress.buffer };
+    const { port } = startWorker<ProcessWorkerData>('process-worker', data);
+    this.#tellProcessor = (message) => {
+      port.postMessage(message);
+      this.#progress.wake();
+    };
+    const stopped = Promise.withResolvers<void>();
+    this.#closers.push(() => {
+      this.#tellProcessor({ kind: 'stop' });
+      return stopped.promise;
+    });
+    return new Promise((resolve, reject) => {
+      port.on('message', (message: FromProcessor) => {
+        switch (message.kind) {
+          case 'refused':
+            stopped.resolve();
+            reject(new ClickstreamError(message.code, message.detail));
+            break;
+          case 'opened':
+            resolve(message.done);
+            break;
+          case 'working':
+            this.#processorFault = undefined;
+            report('process: works again');
+            break;
+          case 'failing':
+            if (this.#processorFault !== message.detail) report(`process: ${message.detail}; it will be tried again`);
+            this.#processorFault = message.detail;
+            break;
+          case 'synced':
+            this.#trim(message.done);
+            break;
+          case 'stopped':
+            stopped.resolve();
+            break;
+        }
+      });
+    });
+  }
+
+  #trim: (doneAndDurable: bigint) => void = () => undefined;
+
+  #queries(log: EmbeddedEventLog, query: AskedWorker): Queries {
+    const { host, readTokens } = this.#config;
+    const tokens = new KeyRing(readTokens.map((sha256) => ({ name: 'reader', sha256 })));
+    const access: Access = tokens.isEmpty
+      ? { kind: 'loopback' }
+      : { kind: 'token', authorize: (token) => tokens.nameOf(token) !== undefined };
+    if (tokens.isEmpty && !isLoopback(host)) throw new ClickstreamError('open_without_keys');
+    this.#trim = (doneAndDurable) => {
+      log
+        .trim({ doneAndDurable, nowMs: Date.now() })
+        .catch((fault: unknown) => report(`log: cannot trim: ${String(fault)}`));
+    };
+    return createQueries({
+      ask: query.ask,
+      access,
+      ready: () => {
+        const { writable, detail } = log.condition();
+        const reasons = [
+          ...(writable ? [] : [`the log cannot be written: ${detail ?? 'unknown'}`]),
+          ...(this.#processorFault === undefined ? [] : [`the store cannot be written: ${this.#processorFault}`]),
+          ...(this.#stopping === undefined ? [] : ['the server is stopping']),
+        ];
+        return { ready: reasons.length === 0, reasons };
+      },
+      metrics: () =>
+        localMetrics({
+          counters: this.#counters,
+          progress: this.#progress,
+          writable: log.condition().writable,
+          processing: this.#processorFault === undefined,
+        }),
+      report: reportFault,
+    });
+  }
+
+  async #listen(collector: Collector, queries: Queries): Promise<string> {
+    const server = createServer(serverOptions, (request, response) => {
+      if (collector.handle(request, response) || queries.handle(request, response)) return;
+      const problem = problemOf(new ClickstreamError('not_found', `nothing is served at ${request.url}`));
+      response.writeHead(problem.status, { 'Content-Type': 'application/problem+json' }).end(JSON.stringify(problem));
+    });
+    guardServer(server, this.#counters);
+    const url = await listen(server, this.#config);
+    this.#closers.push(async () => {
+      collector.stop();
+      const closed = new Promise((resolve) => server.close(resolve));
+      const cut = setTimeout(() => server.closeAllConnections(), LIMITS.shutdownMsMax);
+      await closed;
+      clearTimeout(cut);
+    });
+    return url;
+  }
+
+  #keepTime(log: EmbeddedEventLog): void {
+    let witnessed = -1;
+    const witness = setInterval(() => {
+      if (this.#numbering.settledThrough === witnessed) return;
+      witnessed = this.#numbering.settledThrough;
+      this.#witness(log);
+    }, LIMITS.witnessMs);
+    this.#closers.push(() => clearInterval(witness));
+  }
+
+  /** Tells the store what was acknowledged so far, apart from the log: should its tail be lost, that shows. */
+  #witness(log: EmbeddedEventLog): void {
+    const { collector, settledThrough: number } = this.#numbering;
+    if (number < 0) return;
+    this.#tellProcessor({ kind: 'witness', witness: { collector, number, lane: EMBEDDED_LANE, sequence: log.end } });
+  }
+}
+
+function listen(server: Server, { host, port }: Config): Promise<string> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (cause) => {
+      reject(
+        new ClickstreamError('address_unavailable', `cannot listen on ${host}:${port}: ${cause.message}`, { cause }),
+      );
+    });
+    server.listen(port, host, () => {
+      const { port: bound } = server.address() as AddressInfo;
+      resolve(`http://${host.includes(':') ? `[${host}]` : host}:${bound}`);
+    });
+  });
+}
+
+function reportFault(fault: unknown): void {
+  const error = asClickstreamError(fault);
+  report(error.stack ?? error.message);
+}
+
+function report(line: string): void {
+  process.stderr.write(`${new Date().toISOString()} ${line}\n`);
+}

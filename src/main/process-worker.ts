@@ -1,16 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type MessagePort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { EMBEDDED_LANE } from '../adapters/embedded/event-log.ts';
 import { openEventStore } from '../adapters/embedded/event-store.ts';
+import { describeFinding, type LogFinding } from '../adapters/embedded/log-finding.ts';
 import { LogProgress } from '../adapters/embedded/log-progress.ts';
 import { LogReader } from '../adapters/embedded/log-reader.ts';
+import { asClickstreamError, type ErrorCode } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { LaneRecord } from '../log/event-log.ts';
 import { processBatch } from '../pipeline.ts';
 import { VIEWS } from '../process/views/registry.ts';
 import type { EventStore, Witness } from '../store/event-store.ts';
-
-/** The lane of the one embedded log. */
-export const LANE = 'local';
 
 export interface ProcessWorkerData {
   readonly folder: string;
@@ -27,10 +27,11 @@ export type ToProcessor =
 
 /** What this worker tells the main thread. */
 export type FromProcessor =
+  /** The store cannot be opened; nothing was touched. */
+  | { readonly kind: 'refused'; readonly code: ErrorCode; readonly detail: string }
   | { readonly kind: 'opened'; readonly done: bigint }
   | { readonly kind: 'working' }
   | { readonly kind: 'failing'; readonly detail: string }
-  | { readonly kind: 'finding'; readonly detail: string }
   | { readonly kind: 'synced'; readonly done: bigint }
   | { readonly kind: 'stopped' };
 
@@ -59,7 +60,7 @@ class Processor {
 
   async run(): Promise<void> {
     // A batch of no records takes up the views of this version.
-    const { done } = await processBatch({ lane: LANE, records: [] }, this.#store);
+    const { done } = await processBatch({ lane: EMBEDDED_LANE, records: [] }, this.#store);
     this.#tell({ kind: 'opened', done });
     while (!(this.#stopping && (await this.#idle()))) {
       await this.#hear();
@@ -73,7 +74,7 @@ class Processor {
   }
 
   async #done(): Promise<bigint> {
-    const { lane } = await this.#store.load(LANE, { visitors: [], identities: [] });
+    const { lane } = await this.#store.load(EMBEDDED_LANE, { visitors: [], identities: [] });
     return lane?.done ?? -1n;
   }
 
@@ -93,7 +94,7 @@ class Processor {
       if (message.kind === 'witness') await this.#attempt(() => this.#store.witness(message.witness));
       if (message.kind === 'start') {
         const after = await this.#done();
-        const onFinding = (finding: unknown) => this.#tell({ kind: 'finding', detail: String(finding) });
+        const onFinding = (finding: LogFinding) => process.stderr.write(`log: ${describeFinding(finding)}\n`);
         this.#reader = new LogReader({ folder: this.#log, progress: this.#progress, after, onFinding });
       }
     }
@@ -115,7 +116,7 @@ class Processor {
     while (rest.length > 0) {
       const now = rest;
       const done = await this.#attempt(
-        async () => (await processBatch({ lane: LANE, records: now }, this.#store)).done,
+        async () => (await processBatch({ lane: EMBEDDED_LANE, records: now }, this.#store)).done,
       );
       if (done !== undefined) rest = rest.filter(({ sequence }) => sequence > done);
       else if (this.#stopping) return;
@@ -140,7 +141,7 @@ class Processor {
     if (expired === LIMITS.maintenanceEventsMax) return true;
     this.#maintainedAt = Date.now();
     const synced = await this.#attempt(() => this.#store.sync());
-    this.#tell({ kind: 'synced', done: synced?.get(LANE) ?? -1n });
+    this.#tell({ kind: 'synced', done: synced?.get(EMBEDDED_LANE) ?? -1n });
     return false;
   }
 
@@ -164,7 +165,17 @@ class Processor {
   }
 }
 
-if (workerData !== null) {
-  const data = workerData as ProcessWorkerData;
-  await new Processor(data, openEventStore({ folder: data.folder })).run();
+async function start(data: ProcessWorkerData): Promise<void> {
+  let store: EventStore;
+  try {
+    store = openEventStore({ folder: data.folder });
+  } catch (thrown) {
+    const { code, message } = asClickstreamError(thrown);
+    data.port.postMessage({ kind: 'refused', code, detail: message } satisfies FromProcessor);
+    data.port.close();
+    return;
+  }
+  await new Processor(data, store).run();
 }
+
+await start(workerData as ProcessWorkerData);

@@ -38,7 +38,8 @@ function startOfDay(ms: number, dateOf: DateOf): number {
   const date = dateOf(minute);
   for (let hours = 1; hours <= LONGEST_DAY_HOURS; hours += 1) {
     const before = minute - hours * HOUR_MS;
-    if (dateOf(before) < date) return firstMinute({ after: before, upTo: before + HOUR_MS, is: (t) => dateOf(t) >= date });
+    if (dateOf(before) < date)
+      return firstMinute({ after: before, upTo: before + HOUR_MS, is: (t) => dateOf(t) >= date });
   }
   throw new Error(`no start of the day ${date} found before ${minute}`);
 }

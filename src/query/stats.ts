@@ -130,12 +130,15 @@ function bordersOf({ from, to, interval, zone }: Range): readonly number[] {
     throw new ClickstreamError(
       'parameter_invalid',
       `from and to span ${buckets} ${interval === 'minute' ? 'minutes' : 'hours'}; allowed: at most ${LIMITS.statsBucketsMax}` +
-        (interval === 'minute' ? ' by the minute; take interval=hour or day, or a shorter range' : '; take a shorter range'),
+        (interval === 'minute'
+          ? ' by the minute; take interval=hour or day, or a shorter range'
+          : '; take a shorter range'),
     );
   }
   if (interval === 'day') return dayBorders({ from, to, zone });
   const borders: number[] = [];
-  for (let border = Math.floor(from / bucketMs) * bucketMs; border < to + bucketMs; border += bucketMs) borders.push(border);
+  for (let border = Math.floor(from / bucketMs) * bucketMs; border < to + bucketMs; border += bucketMs)
+    borders.push(border);
   return borders;
 }
 

@@ -17,7 +17,7 @@ interface Stream {
  *   visitor's source;
  * - where the id is a visitor's, events of the users linked to it, on this visitor only.
  *
- * At most `linksPerUserMax` links are followed either way.
+ * These differ in `who` or in visitor, so no event is in two of them. At most `linksPerUserMax` links are followed either way.
  */
 export async function timeline(reads: EventReads, id: string, range: EventRange): Promise<readonly StoredEvent[]> {
   const streams = await streamsOf(reads, id);
@@ -57,8 +57,8 @@ async function* eventsOf(reads: EventReads, stream: Stream, range: EventRange): 
   }
 }
 
-/** The first `limit` events of streams that are each in order; one that several streams hold comes once. */
-export async function mergeEvents(
+/** The first `limit` events of streams that are each in order. */
+async function mergeEvents(
   streams: readonly AsyncIterator<StoredEvent>[],
   { order, limit }: Pick<EventRange, 'order' | 'limit'>,
 ): Promise<readonly StoredEvent[]> {
@@ -74,8 +74,7 @@ export async function mergeEvents(
       if (first === undefined || compare(head.value, first.event) < 0) first = { event: head.value, stream };
     }
     if (first === undefined) break;
-    const last = merged.at(-1);
-    if (last === undefined || compare(last, first.event) !== 0) merged.push(first.event);
+    merged.push(first.event);
     const next = await streams[first.stream]?.next();
     if (next !== undefined) heads[first.stream] = next;
   }

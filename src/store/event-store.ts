@@ -166,7 +166,7 @@ export interface Row {
 /** What a collector said of itself, apart from its records. */
 export interface Witness {
   readonly collector: string;
-  /** Its highest acknowledged number, at a moment when the log ended at `sequence`. */
+  /** Every number at or below it was acknowledged, or is void and told so in a record, when the log ended at `sequence`. */
   readonly number: number;
   readonly lane: string;
   readonly sequence: bigint;
@@ -195,7 +195,7 @@ export interface EventStore {
   ): Promise<Loaded>;
   apply(decision: Decision): Promise<Applied>;
 
-  /** Kept: the highest number of each collector, with where the log ended then. */
+  /** Keeps the latest of each collector. */
   witness(witness: Witness): Promise<void>;
 
   // Maintenance. Each does a bounded piece and says whether there is more.

@@ -14,22 +14,16 @@ export interface RunningServer {
   kill(): Promise<void>;
 }
 
-/** Starts `clickstream serve` on a free port, and waits until it says that it serves. */
+/** Starts `clickstream serve` on a free port, `within` another command if one is given, and waits until it says that it serves. */
 export async function startServer(options: {
   readonly data: string;
   readonly options?: readonly string[];
+  readonly within?: readonly string[];
 }): Promise<RunningServer> {
-  const words = [
-    'src/main/cli.ts',
-    'serve',
-    '--port',
-    '0',
-    '--data',
-    options.data,
-    '--json',
-    ...(options.options ?? []),
-  ];
-  const child = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const { data, options: more = [], within = [] } = options;
+  const serve = [process.execPath, 'src/main/cli.ts', 'serve', '--port', '0', '--data', data, '--json', ...more];
+  const [command = '', ...words] = [...within, ...serve];
+  const child = spawn(command, words, { stdio: ['ignore', 'pipe', 'pipe'] });
   let errors = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     errors += text;

@@ -1,6 +1,7 @@
-import { closeSync, existsSync, mkdirSync, openSync, readSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
 import { ClickstreamError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
 
@@ -8,13 +9,12 @@ import { LIMITS } from '../../core/limits.ts';
 const APPLICATION_ID = 0x636c696b;
 /** The format this program reads and writes; kept in user_version. */
 const FORMAT_VERSION = 1;
-const HEADER_BYTES = 100;
 
 /**
  * - `people` and `labels` give texts small integers that grow with time, for random texts as index keys are what slows a
  *   large store. People (ids of users and devices) can be erased; labels (sources, event types) stay.
  * - An event's `id` is its order of arrival. `hash` only finds candidates: the whole identity is compared, from the body.
- * - `created_at` has no final Z, so that texts order as times do. `timestamp` is epoch milliseconds.
+ * - `created_at` is a `timeKey`, which orders as times do at any precision. `timestamp` is epoch milliseconds.
  * - `events_by_device` holds only events that lie under a user: a device's others lie under its own id.
  * - `removed` counts the events of a record that erasure or a cut-off expiry took.
  */
@@ -25,7 +25,7 @@ CREATE TABLE events (
   id INTEGER PRIMARY KEY,
   lane TEXT NOT NULL, sequence INTEGER NOT NULL, place INTEGER NOT NULL,
   who INTEGER NOT NULL, visitor INTEGER NOT NULL, source INTEGER NOT NULL, event_type INTEGER NOT NULL,
-  created_at TEXT NOT NULL, timestamp INTEGER NOT NULL, received_at TEXT NOT NULL,
+  created_at BLOB NOT NULL, timestamp INTEGER NOT NULL, received_at TEXT NOT NULL,
   hash INTEGER NOT NULL, facts TEXT NOT NULL, body TEXT NOT NULL
 ) STRICT;
 CREATE INDEX events_by_who ON events (who, created_at, hash);
@@ -91,7 +91,9 @@ export function openDatabase(folder: string): DatabaseSync {
       // A power loss may take back the last commits, whole; the log has them still, for it keeps what `sync` did not make
       // durable. Checkpoints are the store's own, for SQLite's automatic ones hide their failures. No mmap: with it, a
       // failing device ends the process instead of failing a call.
-      database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0');
+      database.exec(
+        'PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0',
+      );
       database.exec(`PRAGMA cache_size = -${LIMITS.storeCacheKibibytes}; PRAGMA temp_store = MEMORY`);
       if (versionOf(database) === 0) create(database);
       checkVersion(versionOf(database));
@@ -135,29 +137,27 @@ function create(database: DatabaseSync): void {
   database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
 }
 
-/** Reads the header itself, for a mere opening by SQLite may write to the folder. */
+/**
+ * Looks at the file's header through an `immutable` connection, which takes no locks, makes no files and leaves the
+ * write-ahead log alone, so that what is refused stays whole (https://www.sqlite.org/uri.html#uriimmutable).
+ */
 function checkHeader(path: string): void {
   if (!existsSync(path)) return;
-  const header = Buffer.alloc(HEADER_BYTES);
-  const file = openSync(path, 'r');
-  let length: number;
+  const location = pathToFileURL(path);
+  location.searchParams.set('immutable', '1');
+  const database = new DatabaseSync(location, { readOnly: true });
   try {
-    length = readSync(file, header);
+    const { application_id } = database.prepare('PRAGMA application_id').get() as { application_id: number };
+    const version = versionOf(database);
+    // A first start that was cut short leaves a file with neither; `create` looks whether it is empty.
+    if (application_id === 0 && version === 0) return;
+    if (application_id !== APPLICATION_ID) {
+      throw new ClickstreamError('data_unusable', `${path} is a database of another program`);
+    }
+    checkVersion(version);
   } finally {
-    closeSync(file);
+    database.close();
   }
-  if (length === 0) return;
-  if (length < HEADER_BYTES || header.toString('latin1', 0, 16) !== 'SQLite format 3\0') {
-    throw new ClickstreamError('data_unusable', `${path} is not a database`);
-  }
-  const applicationId = header.readUInt32BE(68);
-  const version = header.readUInt32BE(60);
-  // A start that was cut short leaves a database with neither; `create` looks whether it is empty.
-  if (applicationId === 0 && version === 0) return;
-  if (applicationId !== APPLICATION_ID) {
-    throw new ClickstreamError('data_unusable', `${path} is a database of another program`);
-  }
-  checkVersion(version);
 }
 
 function versionOf(database: DatabaseSync): number {

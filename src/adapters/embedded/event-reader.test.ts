@@ -1,0 +1,74 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { expect, it } from 'vitest';
+import { anEvent, write } from '../../../tests/contracts/store-writing.ts';
+import type { EventReads } from '../../store/event-store.ts';
+import { SqliteEventReader } from './event-reader.ts';
+import { openEventStore } from './event-store.ts';
+
+/** A connection that keeps the text of every statement prepared on it. */
+class ListeningDatabase extends DatabaseSync {
+  readonly prepared: string[] = [];
+
+  override prepare(sql: string): StatementSync {
+    this.prepared.push(sql);
+    return super.prepare(sql);
+  }
+}
+
+const from = '2026-11-23T10:00:00.000Z';
+const to = '2026-11-23T11:00:00.000Z';
+const after = { time: '2026-11-23T10:30:00.000Z', lane: 'a', sequence: 4n, index: 1 };
+const LISTS: readonly ((reads: EventReads) => Promise<unknown>)[] = (['asc', 'desc'] as const).flatMap((order) => [
+  (reads: EventReads) => reads.eventsOf('device-1', { order, limit: 5, from, to, after }),
+  (reads: EventReads) => reads.eventsOf('device-1', { order, limit: 5, eventType: 'page', visitor: 'device-1' }),
+  (reads: EventReads) => reads.events({ order, limit: 5, from, to, after }),
+  (reads: EventReads) => reads.events({ order, limit: 5 }),
+  (reads: EventReads) => reads.events({ order, limit: 5, eventType: 'page', from, to, after }),
+]);
+const OTHERS: readonly ((reads: EventReads) => Promise<unknown>)[] = [
+  (reads) => reads.visitorsOf('u', 5),
+  (reads) => reads.usersOf('device-1', 5),
+  (reads) => reads.rows({ view: 'types', from: 'minute/', to: 'minute0' }),
+  (reads) => reads.bad({ limit: 5, after }),
+  (reads) => reads.dead(5),
+  (reads) => reads.totals(),
+];
+
+it('reads every list by an index, from the bound or the mark on, and sorts only what has one time', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'event-reader-'));
+  const store = openEventStore({ folder });
+  await write(store, 'a', [{ sequence: 1n, events: [anEvent({ userId: 'u' })] }]);
+  const database = new ListeningDatabase(join(folder, 'store.sqlite'));
+  const reader = new SqliteEventReader(database);
+  await reader.snapshot(async (reads) => {
+    for (const read of [...LISTS, ...OTHERS]) await read(reads);
+  });
+  const planOf = (sql: string) => {
+    const steps = database.prepare(`EXPLAIN QUERY PLAN ${sql}`).all() as { detail: string }[];
+    return steps.map(({ detail }) => detail);
+  };
+  const selects = [...new Set(database.prepared)].filter((sql) => sql.startsWith('SELECT'));
+  const lists = selects.filter((sql) => sql.includes('FROM events'));
+  expect(lists.length).toBe(LISTS.length);
+  for (const sql of lists) {
+    const plan = planOf(sql);
+    const column = sql.includes('who = ?') ? 'created_at' : 'timestamp';
+    const isBounded = sql.includes(`(+${column}`);
+    expect(plan[0], sql).toMatch(/^(?:SEARCH|SCAN) events USING INDEX/);
+    if (sql.includes('WHERE')) expect(plan[0], sql).toMatch(/^SEARCH/);
+    if (isBounded) expect(plan[0], sql).toMatch(new RegExp(`${column}>\\? AND ${column}<\\?`));
+    expect(plan.at(-1), sql).toMatch(/TEMP B-TREE FOR LAST 3 TERMS/);
+  }
+  // These hold one row for each lane or rebuild, or one at all.
+  const small = /^SCAN (?:lanes|rebuilds|totals)|^SCAN (?:bad|dead)$/;
+  for (const sql of selects.filter((text) => !lists.includes(text))) {
+    const scans = planOf(sql).filter((detail) => /^SCAN|TEMP B-TREE/.test(detail) && !small.test(detail));
+    expect(scans, sql).toEqual([]);
+  }
+  await reader.close();
+  await store.close();
+  rmSync(folder, { recursive: true });
+});

@@ -1,0 +1,215 @@
+import { createHash } from 'node:crypto';
+import { createServer, request as httpRequest, type IncomingHttpHeaders, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Script } from 'node:vm';
+import { afterEach, describe, expect, test } from 'vitest';
+import type { ClickstreamError } from '../core/errors.ts';
+import { LIMITS } from '../core/limits.ts';
+import { createQueries, type QueriesOptions } from './http.ts';
+import { PAGE, PAGE_POLICY } from './page.ts';
+
+const servers: Server[] = [];
+afterEach(() => {
+  for (const server of servers.splice(0)) {
+    server.close();
+    server.closeAllConnections();
+  }
+});
+
+interface Reply {
+  readonly status: number | undefined;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+}
+type Ask = (
+  path: string,
+  asked?: { readonly method?: string; readonly headers?: Record<string, string> },
+) => Promise<Reply>;
+
+async function serve(part: Partial<QueriesOptions> = {}): Promise<Ask> {
+  const queries = createQueries({
+    ask: async (question) => ({ status: 200, body: JSON.stringify(question) }),
+    access: { kind: 'loopback' },
+    ready: () => ({ ready: true, reasons: [] }),
+    metrics: () => 'up 1\n',
+    report: (fault) => {
+      throw fault;
+    },
+    ...part,
+  });
+  const server = createServer((request, response) => {
+    if (!queries.handle(request, response)) response.writeHead(418).end();
+  }).listen(0, '127.0.0.1');
+  servers.push(server);
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address() as AddressInfo;
+  return (path, { method = 'GET', headers = {} } = {}) =>
+    new Promise((resolve, reject) => {
+      const request = httpRequest({ port, host: '127.0.0.1', path, method, headers }, (response) => {
+        let text = '';
+        response.setEncoding('utf8').on('data', (chunk: string) => {
+          text += chunk;
+        });
+        response.on('end', () => resolve({ status: response.statusCode, headers: response.headers, text }));
+      });
+      request.on('error', reject).end();
+    });
+}
+
+const codeOf = ({ status, headers, text }: Reply) => ({
+  status,
+  type: headers['content-type'],
+  code: JSON.parse(text).code,
+});
+const problem = (status: number, code: string) => ({ status, type: 'application/problem+json', code });
+
+describe('a question of the API', () => {
+  test('goes to the worker with its path as it came and its parameters decoded', async () => {
+    const ask = await serve();
+    const { status, headers, text } = await ask('/api/v1/users/a%2Fb/events?type=Signed+Up&__proto__=x');
+    expect({ status, type: headers['content-type'] }).toEqual({ status: 200, type: 'application/json' });
+    expect(text).toBe('{"path":"/api/v1/users/a%2Fb/events","parameters":{"type":"Signed Up","__proto__":"x"}}');
+    expect(headers).toMatchObject({
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+      'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+    });
+  });
+  test('has a problem of its own answered as one', async () => {
+    const ask = await serve({ ask: async () => ({ status: 400, body: '{"code":"cursor_invalid"}' }) });
+    expect(codeOf(await ask('/api/v1/events'))).toEqual(problem(400, 'cursor_invalid'));
+  });
+  test('is refused with a parameter given twice', async () => {
+    const ask = await serve();
+    expect(codeOf(await ask('/api/v1/events?type=a&type=b'))).toEqual(problem(400, 'parameter_invalid'));
+  });
+  test('may be a HEAD, which has no body', async () => {
+    const ask = await serve();
+    const { status, headers, text } = await ask('/api/v1/live', { method: 'HEAD' });
+    expect({ status, length: headers['content-length'], text }).toEqual({ status: 200, length: '39', text: '' });
+  });
+  test('is refused with another method', async () => {
+    const ask = await serve();
+    const reply = await ask('/api/v1/live', { method: 'POST' });
+    expect(codeOf(reply)).toEqual(problem(405, 'method_not_allowed'));
+    expect(reply.headers.allow).toBe('GET, HEAD');
+  });
+  test('that takes too long is given up', async () => {
+    const ask = await serve({ ask: () => new Promise(() => undefined), queryMsMax: 20 });
+    const reply = await ask('/api/v1/live');
+    expect(codeOf(reply)).toEqual(problem(503, 'query_unavailable'));
+    expect(reply.headers['retry-after']).toBe('1');
+  });
+  test('is refused while too many wait, given up or not, and taken again once they are answered', async () => {
+    const waiting: (() => void)[] = [];
+    const ask = await serve({
+      ask: () => new Promise((resolve) => waiting.push(() => resolve({ status: 200, body: '{}' }))),
+      queryMsMax: 20,
+    });
+    await Promise.all(Array.from({ length: LIMITS.queriesWaitingMax }, () => ask('/api/v1/live')));
+    expect(waiting).toHaveLength(LIMITS.queriesWaitingMax);
+    expect(codeOf(await ask('/api/v1/live'))).toEqual(problem(503, 'query_unavailable'));
+    expect(waiting).toHaveLength(LIMITS.queriesWaitingMax);
+    for (const answer of waiting.splice(0)) answer();
+    await ask('/api/v1/live');
+    expect(waiting).toHaveLength(1);
+  });
+  test('whose worker is gone is a 503, and reported', async () => {
+    const reported: ClickstreamError[] = [];
+    const ask = await serve({
+      ask: () => Promise.reject(new Error('worker gone')),
+      report: (fault) => reported.push(fault),
+    });
+    expect(codeOf(await ask('/api/v1/live'))).toEqual(problem(503, 'query_unavailable'));
+    expect(reported.map(({ message }) => message)).toEqual(['worker gone']);
+  });
+});
+
+describe('without a read token', () => {
+  test.each(['localhost', 'LocalHost:8080', '127.0.0.1:1', '[::1]:8080'])('%s is this machine', async (host) => {
+    const ask = await serve();
+    expect((await ask('/api/v1/live', { headers: { host } })).status).toBe(200);
+  });
+  test.each(['evil.example', 'localhost.evil.example', '127.0.0.1.evil.example:8080', 'evil.example@localhost'])(
+    '%s is refused',
+    async (host) => {
+      const ask = await serve();
+      for (const path of ['/api/v1/live', '/', '/metrics']) {
+        expect(codeOf(await ask(path, { headers: { host } }))).toEqual(problem(403, 'host_refused'));
+      }
+      expect((await ask('/health', { headers: { host } })).status).toBe(200);
+    },
+  );
+});
+
+describe('with read tokens', () => {
+  const access = { kind: 'token', authorize: (token: string) => token === 'right' } as const;
+  test.each([
+    [undefined, 'read_token_missing', 'Bearer realm="clickstream"'],
+    ['Bearer wrong', 'read_token_wrong', 'Bearer realm="clickstream", error="invalid_token"'],
+    ['Basic cmlnaHQ6', 'read_token_wrong', 'Bearer realm="clickstream", error="invalid_token"'],
+    ['Bearer right right', 'read_token_wrong', 'Bearer realm="clickstream", error="invalid_token"'],
+  ])('%s is a 401', async (authorization, code, challenge) => {
+    const ask = await serve({ access });
+    for (const path of ['/api/v1/live', '/metrics', '/api/nothing']) {
+      const reply = await ask(path, { headers: authorization === undefined ? {} : { authorization } });
+      expect(codeOf(reply)).toEqual(problem(401, code));
+      expect(reply.headers['www-authenticate']).toBe(challenge);
+    }
+  });
+  test('the right one reads, by any host name; page and health need none', async () => {
+    const ask = await serve({ access });
+    const headers = { authorization: 'bearer right', host: 'analytics.example' };
+    expect((await ask('/api/v1/live', { headers })).status).toBe(200);
+    expect((await ask('/', { headers: { host: 'analytics.example' } })).status).toBe(200);
+    expect((await ask('/health')).text).toBe('{"status":"ok"}');
+  });
+});
+
+describe('the rest of the surface', () => {
+  test('says whether it is ready, and why not', async () => {
+    expect((await (await serve())('/ready')).status).toBe(200);
+    const ask = await serve({ ready: () => ({ ready: false, reasons: ['the log cannot be written'] }) });
+    const { status, text } = await ask('/ready');
+    expect({ status, text }).toEqual({ status: 503, text: '{"ready":false,"reasons":["the log cannot be written"]}' });
+  });
+  test('has metrics', async () => {
+    const { headers, text } = await (await serve())('/metrics');
+    expect({ type: headers['content-type'], text }).toEqual({
+      type: 'text/plain; version=0.0.4; charset=utf-8',
+      text: 'up 1\n',
+    });
+  });
+  test('leaves other paths to others', async () => {
+    const ask = await serve();
+    for (const path of ['/v1/track', '/apis', '/index.html', '//api/v1/live'])
+      expect((await ask(path)).status).toBe(418);
+  });
+});
+
+describe('the page', () => {
+  const blocks = (name: string) =>
+    [...PAGE.matchAll(new RegExp(`<${name}>([\\s\\S]*?)</${name}>`, 'g'))].map(([, text = '']) => text);
+  test('is served with a policy that lets its own script and style run, and nothing else', async () => {
+    const { headers, text } = await (await serve())('/');
+    expect(text).toBe(PAGE);
+    expect(headers['content-security-policy']).toBe(PAGE_POLICY);
+    for (const [name, directive] of [
+      ['script', 'script-src'],
+      ['style', 'style-src'],
+    ] as const) {
+      const digests = blocks(name).map((block) => `'sha256-${createHash('sha256').update(block).digest('base64')}'`);
+      expect(digests).toHaveLength(1);
+      expect(PAGE_POLICY).toContain(`${directive} ${digests.join(' ')};`);
+    }
+    expect(PAGE_POLICY).not.toContain('unsafe');
+  });
+  test('asks no other host, has no handlers in its markup, and puts data in as text alone', () => {
+    const [script = ''] = blocks('script');
+    expect(() => new Script(script)).not.toThrow();
+    expect(script).not.toMatch(/innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(/);
+    expect(PAGE).not.toMatch(/<[^>]+\s(?:on[a-z]+|style)=/);
+    const addresses = [...PAGE.matchAll(/https?:\/\/[^\s"'%]+/g)].map(([address]) => address);
+    expect(new Set(addresses)).toEqual(new Set(['http://www.w3.org/2000/svg']));
+  });
+});

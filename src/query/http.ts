@@ -1,0 +1,234 @@
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import { asClickstreamError, ClickstreamError, problemOf } from '../core/errors.ts';
+import { shown } from '../core/event.ts';
+import { LIMITS } from '../core/limits.ts';
+import { METRICS_TYPE } from './metrics.ts';
+import { PAGE, PAGE_POLICY } from './page.ts';
+import type { Answer, Question } from './queries.ts';
+
+/**
+ * Who may read. With read tokens configured, who has one: `authorize` compares in constant time. Without, only this
+ * machine is listened to, and only requests for it by its own names are answered.
+ */
+export type Access =
+  | { readonly kind: 'token'; readonly authorize: (token: string) => boolean }
+  | { readonly kind: 'loopback' };
+
+export interface Readiness {
+  readonly ready: boolean;
+  /** Why it is not, in words. */
+  readonly reasons: readonly string[];
+}
+
+export interface QueriesOptions {
+  /** Hands a question to the query worker. It rejects when the worker is gone. */
+  readonly ask: (question: Question) => Promise<Answer>;
+  readonly access: Access;
+  /** Able to take events and to process them. */
+  readonly ready: () => Readiness;
+  /** What `formatMetrics` makes. */
+  readonly metrics: () => string;
+  /** Told of faults of the program; the asker is told too. */
+  readonly report: (fault: ClickstreamError) => void;
+  /** @default LIMITS.queryMsMax */
+  readonly queryMsMax?: number;
+}
+
+export interface Queries {
+  /** Answers what readers ask for: `/`, `/health`, `/ready`, `/metrics`, `/api/`. False when the path is none of these. */
+  handle(request: IncomingMessage, response: ServerResponse): boolean;
+}
+
+interface Reply {
+  readonly status: number;
+  readonly body: string;
+  readonly type: string;
+  readonly headers?: OutgoingHttpHeaders;
+}
+
+interface Route {
+  /** Health checks come from whoever keeps the process alive, and the page holds no data of its own. */
+  readonly open: 'to all' | 'to the right host' | 'to readers';
+  reply(question: Question): Reply | Promise<Reply>;
+}
+
+const JSON_TYPE = 'application/json';
+const PROBLEM_TYPE = 'application/problem+json';
+const ALLOW = 'GET, HEAD';
+
+/** RFC 6750, section 2.1. */
+const BEARER = /^Bearer +([A-Za-z0-9\-._~+/]+=*)$/i;
+
+const HEADERS: OutgoingHttpHeaders = {
+  'Cache-Control': 'no-store',
+  'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  'Referrer-Policy': 'no-referrer',
+  'X-Content-Type-Options': 'nosniff',
+};
+
+const PAGE_HEADERS: OutgoingHttpHeaders = {
+  'Content-Security-Policy': PAGE_POLICY,
+  'Cross-Origin-Opener-Policy': 'same-origin',
+};
+
+/** The readers' side of the HTTP server. It never blocks: questions are answered by the worker behind `ask`. */
+export function createQueries(options: QueriesOptions): Queries {
+  const { access, report } = options;
+  const askBounded = bounded(options);
+  const routes = routesOf(options);
+  const api: Route = { open: 'to readers', reply: async (question) => jsonReply(await askBounded(question)) };
+
+  const reply = async (request: IncomingMessage, route: Route, target: Target): Promise<Reply> => {
+    try {
+      if (route.open !== 'to all') checkAccess(request, access, route.open);
+      if (request.method !== 'GET' && request.method !== 'HEAD') {
+        throw new ClickstreamError('method_not_allowed', `${request.method} is not served here; allowed: ${ALLOW}`);
+      }
+      return await route.reply({ path: target.path, parameters: parametersOf(target.query) });
+    } catch (thrown) {
+      const error = asClickstreamError(thrown);
+      if (error.code === 'internal') report(error);
+      return problemReply(error);
+    }
+  };
+
+  return {
+    handle(request, response) {
+      const target = targetOf(request.url ?? '');
+      const route = target.path.startsWith('/api/') ? api : routes.get(target.path);
+      if (route === undefined) return false;
+      void reply(request, route, target).then((answer) => send(response, answer));
+      return true;
+    },
+  };
+}
+
+function routesOf({ ready, metrics }: QueriesOptions): ReadonlyMap<string, Route> {
+  return new Map<string, Route>([
+    ['/health', { open: 'to all', reply: () => jsonReply({ status: 200, body: '{"status":"ok"}' }) }],
+    [
+      '/ready',
+      {
+        open: 'to all',
+        reply() {
+          const readiness = ready();
+          const status = readiness.ready ? 200 : 503;
+          return { status, body: JSON.stringify(readiness), type: JSON_TYPE };
+        },
+      },
+    ],
+    ['/metrics', { open: 'to readers', reply: () => ({ status: 200, body: metrics(), type: METRICS_TYPE }) }],
+    [
+      '/',
+      {
+        open: 'to the right host',
+        reply: () => ({ status: 200, body: PAGE, type: 'text/html; charset=utf-8', headers: PAGE_HEADERS }),
+      },
+    ],
+  ]);
+}
+
+interface Target {
+  readonly path: string;
+  readonly query: string;
+}
+
+function targetOf(url: string): Target {
+  const at = url.indexOf('?');
+  return at < 0 ? { path: url, query: '' } : { path: url.slice(0, at), query: url.slice(at + 1) };
+}
+
+/** Throws `parameter_invalid` for a parameter given twice, for either might be the one that is meant. */
+function parametersOf(query: string): Readonly<Record<string, string>> {
+  const parameters = new Map<string, string>();
+  for (const [name, value] of new URLSearchParams(query)) {
+    if (parameters.has(name)) {
+      throw new ClickstreamError('parameter_invalid', `${shown(name)} is given more than once; allowed: once`);
+    }
+    parameters.set(name, value);
+  }
+  return Object.fromEntries(parameters);
+}
+
+function checkAccess(request: IncomingMessage, access: Access, open: Exclude<Route['open'], 'to all'>): void {
+  if (access.kind === 'loopback') {
+    // Without a token, a page of another site that rebinds its name to 127.0.0.1 is told apart by the name alone.
+    if (isLoopbackHost(request.headers.host)) return;
+    throw new ClickstreamError(
+      'host_refused',
+      `the host ${shown(request.headers.host)} is not this machine; allowed: localhost, 127.0.0.1, [::1]`,
+    );
+  }
+  if (open === 'to the right host') return;
+  const { authorization } = request.headers;
+  if (authorization === undefined) throw new ClickstreamError('read_token_missing');
+  const token = BEARER.exec(authorization)?.[1];
+  if (token === undefined || !access.authorize(token)) throw new ClickstreamError('read_token_wrong');
+}
+
+function isLoopbackHost(host: string | undefined): boolean {
+  return host !== undefined && /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?$/i.test(host);
+}
+
+/** Asks with at most `queriesWaitingMax` questions waiting, each for at most `queryMsMax`. */
+function bounded({ ask, report, queryMsMax = LIMITS.queryMsMax }: QueriesOptions): QueriesOptions['ask'] {
+  let waiting = 0;
+  return async (question) => {
+    if (waiting >= LIMITS.queriesWaitingMax) {
+      throw new ClickstreamError('query_unavailable', `${waiting} queries are waiting; allowed: fewer`);
+    }
+    waiting += 1;
+    // One that timed out goes on waiting until the worker has answered it: it still costs the worker's time.
+    const asked = (async () => ask(question))().finally(() => {
+      waiting -= 1;
+    });
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        reject(new ClickstreamError('query_unavailable', `the query took longer than ${queryMsMax} ms`));
+      }, queryMsMax);
+    });
+    try {
+      return await Promise.race([asked, late]);
+    } catch (thrown) {
+      if (thrown instanceof ClickstreamError) throw thrown;
+      report(asClickstreamError(thrown));
+      throw new ClickstreamError('query_unavailable', undefined, { cause: thrown });
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+}
+
+function jsonReply({ status, body }: Answer): Reply {
+  if (status < 400) return { status, body, type: JSON_TYPE };
+  return { status, body, type: PROBLEM_TYPE };
+}
+
+function problemReply(error: ClickstreamError): Reply {
+  const body = JSON.stringify(problemOf(error));
+  return { status: error.status, body, type: PROBLEM_TYPE, headers: problemHeaders(error) };
+}
+
+function problemHeaders(error: ClickstreamError): OutgoingHttpHeaders {
+  if (error.status === 405) return { Allow: ALLOW };
+  if (error.status === 503) return { 'Retry-After': LIMITS.retryAfterSeconds };
+  if (error.code === 'read_token_missing') return { 'WWW-Authenticate': 'Bearer realm="clickstream"' };
+  // RFC 6750, section 3.1.
+  if (error.code === 'read_token_wrong') {
+    return { 'WWW-Authenticate': 'Bearer realm="clickstream", error="invalid_token"' };
+  }
+  return {};
+}
+
+/** Node leaves the body out when the method was HEAD, and keeps its length in the header. */
+function send(response: ServerResponse, { status, body, type, headers }: Reply): void {
+  response.writeHead(status, {
+    ...HEADERS,
+    'Content-Type': type,
+    'Content-Length': Buffer.byteLength(body),
+    ...headers,
+  });
+  response.end(body);
+}

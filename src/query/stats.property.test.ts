@@ -1,0 +1,134 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { eventWith, factsWith } from '../../tests/events.ts';
+import { readsOf } from '../../tests/listed-reads.ts';
+import type { View } from '../core/view.ts';
+import { eventsByType } from '../process/views/events-by-type.ts';
+import { estimateVisitors, visitors } from '../process/views/visitors.ts';
+import type { Row } from '../store/event-store.ts';
+import { split, stats, total } from './stats.ts';
+
+const byType = split(eventsByType, ({ values }) => values);
+const events = { total: total(eventsByType, (state) => state.total), by: { eventType: byType } };
+const devices = { total: total(visitors, estimateVisitors), by: {} };
+
+interface Happened {
+  readonly at: number;
+  readonly eventType: string;
+  readonly visitor: string;
+  readonly source: string;
+  readonly lane: string;
+}
+
+function rowsOf<State>(view: View<State>, happened: readonly Happened[]): readonly Row[] {
+  const states = new Map<string, { readonly key: Row['key']; state: State }>();
+  for (const { at, eventType, visitor, source, lane } of happened) {
+    const event = eventWith({ timestamp: new Date(at).toISOString(), eventType, anonymousId: visitor, source });
+    for (const bucket of view.keys(event, factsWith())) {
+      const name = `${source} ${bucket} ${lane}`;
+      const row = states.get(name) ?? {
+        key: { view: view.name, version: 1, source, bucket, lane },
+        state: view.empty(),
+      };
+      row.state = view.fold(row.state, event, factsWith());
+      states.set(name, row);
+    }
+  }
+  return [...states.values()].map(({ key, state }) => ({ key, text: view.encode(state) }));
+}
+
+const START = Date.parse('2026-03-27T00:00:00Z');
+const DAY_MS = 86_400_000;
+const anyHappened = fc.array(
+  fc.record({
+    at: fc.integer({ min: START, max: START + 5 * DAY_MS }),
+    eventType: fc.constantFrom('page', 'Order Completed', '__proto__'),
+    visitor: fc.constantFrom('a', 'b', 'c'),
+    source: fc.constantFrom('shop', 'blog'),
+    lane: fc.constantFrom('one', 'two'),
+  }),
+  { maxLength: 40 },
+);
+const anyZone = fc.constantFrom('UTC', 'Europe/Berlin', 'America/New_York', 'Asia/Kolkata', 'Asia/Kathmandu');
+
+describe('stats equal a count over the events themselves', () => {
+  test('by hour and day, in any zone, over lanes and sources', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        anyHappened,
+        fc.constantFrom('hour' as const, 'day' as const),
+        anyZone,
+        fc.constantFrom(undefined, 'shop'),
+        fc.integer({ min: START, max: START + 3 * DAY_MS }),
+        fc.integer({ min: 1, max: 2 * DAY_MS }),
+        async (happened, interval, zone, source, from, length) => {
+          const reads = readsOf({ rows: [...rowsOf(eventsByType, happened), ...rowsOf(visitors, happened)] });
+          const question = { source, from, to: from + length, interval, zone };
+          const counted = await stats(reads, { ...question, measure: events });
+          const unique = await stats(reads, { ...question, measure: devices });
+          expect(Date.parse(counted.from)).toBeLessThanOrEqual(from);
+          expect(Date.parse(counted.to)).toBeGreaterThanOrEqual(from + length);
+          expect(unique.rows.map(({ time }) => time)).toEqual(counted.rows.map(({ time }) => time));
+          for (const [place, { time, value }] of counted.rows.entries()) {
+            const end = Date.parse(counted.rows[place + 1]?.time ?? counted.to);
+            const within = happened.filter(
+              ({ at, ...of }) => at >= Date.parse(time) && at < end && (source ?? of.source) === of.source,
+            );
+            expect(value).toBe(within.length);
+            const devicesWithin = new Set(within.map((event) => `${event.source} ${event.visitor}`));
+            expect(unique.rows[place]?.value).toBe(devicesWithin.size);
+          }
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  test('by type, their rows sum up to the same, largest first', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyHappened, anyZone, async (happened, zone) => {
+        const reads = readsOf({ rows: rowsOf(eventsByType, happened) });
+        const range = { measure: events, from: START, to: START + 5 * DAY_MS + 1, zone, interval: 'day' } as const;
+        const { rows } = await stats(reads, { ...range, by: byType });
+        const sums = new Map<string, number>();
+        for (const { key = '', value } of rows) sums.set(key, (sums.get(key) ?? 0) + value);
+        const expected = new Map<string, number>();
+        for (const { eventType } of happened) expected.set(eventType, (expected.get(eventType) ?? 0) + 1);
+        expect(sums).toEqual(expected);
+        for (const [place, row] of rows.entries()) {
+          const next = rows[place + 1];
+          if (next?.time === row.time) expect(next.value).toBeLessThanOrEqual(row.value);
+        }
+      }),
+      { numRuns: 40 },
+    );
+  });
+});
+
+describe('a range', () => {
+  const reads = readsOf({});
+  test('without events is rows of 0, whole intervals, the running one included', async () => {
+    const from = Date.parse('2026-11-23T10:04:30Z');
+    const answer = await stats(reads, { measure: events, from, to: from + 60_000, zone: 'UTC' });
+    expect(answer).toEqual({
+      from: '2026-11-23T10:04:00.000Z',
+      to: '2026-11-23T10:06:00.000Z',
+      interval: 'minute',
+      zone: 'UTC',
+      rows: [
+        { time: '2026-11-23T10:04:00.000Z', value: 0 },
+        { time: '2026-11-23T10:05:00.000Z', value: 0 },
+      ],
+    });
+  });
+  test.each([
+    ['that is empty', { from: START, to: START }],
+    ['before 1970', { from: -1, to: 5 }],
+    ['of too many minutes', { from: START, to: START + 40 * DAY_MS, interval: 'minute' as const }],
+    ['of too many days', { from: START - 3_000 * DAY_MS, to: START }],
+  ])('%s is refused', async (_, range) => {
+    await expect(stats(reads, { measure: events, zone: 'UTC', ...range })).rejects.toMatchObject({
+      code: 'parameter_invalid',
+    });
+  });
+});

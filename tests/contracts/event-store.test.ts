@@ -1,0 +1,72 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { openEventReader } from '../../src/adapters/embedded/event-reader.ts';
+import { openEventStore } from '../../src/adapters/embedded/event-store.ts';
+import { describeEventStore, type StoreSubject } from './event-store.contract.ts';
+import { MemoryEventStore } from './memory-event-store.ts';
+import { positionText } from './store-writing.ts';
+
+describeEventStore('in memory', async () => {
+  const store = new MemoryEventStore();
+  const find = (position: Parameters<StoreSubject['removeByHand']>[0]) =>
+    store.events.findIndex(({ stored }) => positionText(stored.position) === positionText(position));
+  return {
+    store,
+    reader: store,
+    isolatesSnapshots: false,
+    removeByHand: (position) => {
+      store.events.splice(find(position), 1);
+    },
+    doubleByHand: (position, copy) => {
+      const event = store.events[find(position)];
+      if (event !== undefined) store.events.push({ ...event, stored: { ...event.stored, position: copy } });
+    },
+    dispose: () => store.close(),
+  };
+});
+
+describeEventStore('SQLite', async () => openSqlite(mkdtempSync(join(tmpdir(), 'event-store-'))));
+
+async function openSqlite(folder: string): Promise<StoreSubject> {
+  const store = openEventStore({ folder });
+  const reader = openEventReader({ folder });
+  const close = async () => {
+    await reader.close();
+    await store.close();
+  };
+  const byHand = (sql: string, ...values: readonly (string | bigint | number)[]) => {
+    const database = new DatabaseSync(join(folder, 'store.sqlite'));
+    database.prepare(sql).run(...values);
+    database.close();
+  };
+  return {
+    store,
+    reader,
+    isolatesSnapshots: true,
+    reopen: async () => {
+      await close();
+      return openSqlite(folder);
+    },
+    removeByHand: ({ lane, sequence, index }) =>
+      byHand('DELETE FROM events WHERE lane = ? AND sequence = ? AND place = ?', lane, sequence, index),
+    doubleByHand: (event, copy) =>
+      byHand(
+        `INSERT INTO events (lane, sequence, place, who, visitor, source, event_type, created_at, timestamp, received_at,
+           hash, facts, body)
+         SELECT ?, ?, ?, who, visitor, source, event_type, created_at, timestamp, received_at, hash, facts, body
+         FROM events WHERE lane = ? AND sequence = ? AND place = ?`,
+        copy.lane,
+        copy.sequence,
+        copy.index,
+        event.lane,
+        event.sequence,
+        event.index,
+      ),
+    dispose: async () => {
+      await close();
+      rmSync(folder, { recursive: true });
+    },
+  };
+}

@@ -1,0 +1,375 @@
+import { type Event, type Identity, identityKey, whoOf } from '../../src/core/event.ts';
+import type { Facts, View } from '../../src/core/view.ts';
+import {
+  type Applied,
+  type BadEvent,
+  type DeadRecord,
+  type Decision,
+  type DoubledEvent,
+  type EventPosition,
+  type EventRange,
+  type EventReader,
+  type EventReads,
+  type EventStore,
+  type KnownEvent,
+  type LaneState,
+  type Link,
+  type Loaded,
+  type Row,
+  type RowKey,
+  type StoredCount,
+  type StoredEvent,
+  type StoreTotals,
+  type VisitorKey,
+  type VisitorState,
+  visitorText,
+  type Witness,
+} from '../../src/store/event-store.ts';
+
+interface MemoryEvent {
+  readonly stored: StoredEvent;
+  readonly identity: Identity;
+  readonly facts: string;
+}
+
+interface MemoryRow {
+  readonly key: RowKey;
+  readonly text: string;
+}
+
+interface Rebuild {
+  /** What lay in the store when it started, still to be folded. */
+  rest: readonly MemoryEvent[];
+  isFinished: boolean;
+}
+
+/** The ports of the store in memory, for tests: as plain as can be, and slow. A snapshot sees what is written meanwhile. */
+export class MemoryEventStore implements EventStore, EventReader {
+  /** In order of arrival. */
+  events: MemoryEvent[] = [];
+  readonly #visitors = new Map<string, VisitorState>();
+  #links: Link[] = [];
+  readonly #rows = new Map<string, MemoryRow>();
+  readonly #lanes = new Map<string, LaneState>();
+  readonly #bad = new Map<string, BadEvent>();
+  readonly #dead = new Map<string, DeadRecord>();
+  readonly #witnesses = new Map<string, Witness>();
+  readonly #rebuilds = new Map<string, Rebuild>();
+  /** By lane and sequence: events that erasure or a cut-off expiry took. */
+  readonly #removed = new Map<string, { readonly lane: string; readonly sequence: bigint; events: number }>();
+  readonly #expiredThrough = new Map<string, bigint>();
+  #put = 0;
+  #expired = 0;
+  #erased = 0;
+
+  async load(lane: string, keys: Parameters<EventStore['load']>[1]): Promise<Loaded> {
+    const visitors = new Map<string, VisitorState>();
+    for (const key of keys.visitors) {
+      const state = this.#visitors.get(visitorText(key));
+      if (state !== undefined) visitors.set(visitorText(key), state);
+    }
+    return { lane: this.#lanes.get(lane), visitors, known: this.#known(keys.identities) };
+  }
+
+  async apply(decision: Decision): Promise<Applied> {
+    if (laneText(this.#lanes.get(decision.lane)) !== laneText(decision.loaded)) {
+      throw new Error(`lane ${decision.lane} is no longer as it was loaded`);
+    }
+    const known = this.#known(decision.events.map(({ identity }) => identity));
+    if (known.size > 0) return { kind: 'contradicted', known };
+    for (const put of decision.visitors) {
+      if (this.#visitors.get(visitorText(put))?.sequence !== put.loaded) {
+        throw new Error(`visitor ${put.visitor} of ${put.source} is no longer as it was loaded`);
+      }
+    }
+    // What may throw comes before anything is changed.
+    const rows = decision.rows.map(({ key, codec, contributions }) => {
+      const row = this.#rows.get(rowText(key));
+      let state = row === undefined ? codec.empty() : codec.decode(row.text);
+      for (const { fold } of contributions) state = fold(state);
+      return { key, text: codec.encode(state) };
+    });
+    for (const { event, identity, position, visitor, facts } of decision.events) {
+      const stored = { ...event, position, visitor: visitor.visitor, facts: JSON.parse(facts) as Facts };
+      this.events.push({ stored, identity, facts });
+      this.#put += 1;
+    }
+    for (const put of decision.visitors) {
+      this.#visitors.set(visitorText(put), { sequence: put.sequence, state: put.state });
+    }
+    for (const { userId, source, visitor } of decision.links) {
+      const has = this.#links.some(
+        (link) => link.userId === userId && link.source === source && link.visitor === visitor,
+      );
+      if (!has) this.#links.push({ userId, source, visitor });
+    }
+    for (const row of rows) this.#rows.set(rowText(row.key), row);
+    for (const bad of decision.bad) putIfAbsent(this.#bad, positionText(bad.position), bad);
+    for (const dead of decision.dead) putIfAbsent(this.#dead, `${dead.lane}\0${dead.sequence}`, dead);
+    for (const key of decision.erase) this.#erase(key);
+    this.#lanes.set(decision.lane, decision.becomes);
+    return { kind: 'applied' };
+  }
+
+  async witness(witness: Witness): Promise<void> {
+    const before = this.#witnesses.get(witness.collector);
+    if (before === undefined || before.number < witness.number) this.#witnesses.set(witness.collector, witness);
+  }
+
+  async expire({ receivedAt, limit }: Parameters<EventStore['expire']>[0]): Promise<number> {
+    const young = this.events.findIndex(({ stored }) => stored.receivedAt >= receivedAt);
+    const count = Math.min(limit, young < 0 ? this.events.length : young);
+    for (const { stored } of this.events.splice(0, count)) {
+      const { lane, sequence } = stored.position;
+      this.#remove(stored.position);
+      const isLast = !this.events.some(
+        ({ stored: { position } }) => position.lane === lane && position.sequence <= sequence,
+      );
+      if (isLast) this.#expiredThrough.set(lane, sequence);
+      else this.#expiredThrough.set(lane, sequence - 1n);
+    }
+    for (const [key, { lane, sequence }] of this.#removed) {
+      if (sequence <= (this.#expiredThrough.get(lane) ?? -1n)) this.#removed.delete(key);
+    }
+    this.#expired += count;
+    return count;
+  }
+
+  async rebuild(view: View, limit: number): Promise<boolean> {
+    const cuts = this.#takeUp(view);
+    if (cuts.size === 0) return true;
+    const key = `${view.name}@${view.version}`;
+    const rebuild = this.#rebuilds.get(key) ?? { rest: [...this.events], isFinished: false };
+    this.#rebuilds.set(key, rebuild);
+    const events = rebuild.rest.slice(0, limit);
+    rebuild.rest = rebuild.rest.slice(limit);
+    for (const { stored, facts } of events) {
+      const cut = cuts.get(stored.position.lane);
+      if (cut !== undefined && stored.position.sequence <= cut && this.#has(stored.position)) {
+        this.#foldAnew(view, stored, JSON.parse(facts) as Facts);
+      }
+    }
+    if (rebuild.rest.length > 0) return false;
+    rebuild.isFinished = true;
+    for (const [text, { key: row }] of this.#rows) {
+      if (row.view === view.name && row.version < view.version) this.#rows.delete(text);
+    }
+    return true;
+  }
+
+  async sync(): Promise<ReadonlyMap<string, bigint>> {
+    return new Map([...this.#lanes].map(([lane, { done }]) => [lane, done]));
+  }
+
+  async close(): Promise<void> {}
+
+  snapshot<T>(read: (reads: EventReads) => Promise<T>): Promise<T> {
+    return read(this.#reads);
+  }
+
+  readonly #reads: EventReads = {
+    eventsOf: async (who, range) =>
+      page(
+        this.#stored().filter(
+          (event) => whoOf(event) === who && (range.visitor === undefined || event.visitor === range.visitor),
+        ),
+        range,
+        ({ createdAt }) => createdAt,
+      ),
+    events: async (range) => page(this.#stored(), range, ({ timestamp }) => timestamp),
+    visitorsOf: async (userId, limit): Promise<readonly VisitorKey[]> =>
+      this.#links
+        .filter((link) => link.userId === userId)
+        .slice(0, limit)
+        .map(({ source, visitor }) => ({ source, visitor })),
+    usersOf: async (visitor, limit) => {
+      const links = this.#links.filter((link) => link.visitor === visitor);
+      return [...new Set(links.map(({ userId }) => userId))].slice(0, limit);
+    },
+    rows: async ({ view, source, from, to }): Promise<readonly Row[]> => {
+      const version = this.#versionReady(view);
+      return [...this.#rows.values()].filter(
+        ({ key }) =>
+          key.view === view &&
+          key.version === version &&
+          (source === undefined || key.source === source) &&
+          key.bucket >= from &&
+          key.bucket < to,
+      );
+    },
+    bad: async ({ limit, after }) =>
+      [...this.#bad.values()]
+        .sort((a, b) => comparePlaces(b.position, a.position))
+        .filter(({ position }) => after === undefined || comparePlaces(position, after) < 0)
+        .slice(0, limit),
+    dead: async (limit) =>
+      [...this.#dead.values()].sort((a, b) => comparePlaces({ ...b, index: 0 }, { ...a, index: 0 })).slice(0, limit),
+    lanes: async () => new Map(this.#lanes),
+    witnesses: async () => [...this.#witnesses.values()],
+    totals: async (): Promise<StoreTotals> => ({
+      events: this.#put - this.#expired - this.#erased,
+      bad: this.#bad.size,
+      dead: this.#dead.size,
+      visitors: this.#visitors.size,
+      expired: this.#expired,
+      erased: this.#erased,
+      expiredThrough: new Map(this.#expiredThrough),
+    }),
+    storedCounts: async (lane): Promise<readonly StoredCount[]> => {
+      const counts = new Map<bigint, number>();
+      const add = (sequence: bigint, events: number) => counts.set(sequence, (counts.get(sequence) ?? 0) + events);
+      for (const { position } of this.#stored()) if (position.lane === lane) add(position.sequence, 1);
+      for (const removed of this.#removed.values()) if (removed.lane === lane) add(removed.sequence, removed.events);
+      return [...counts].sort(([a], [b]) => compare(a, b)).map(([sequence, events]) => ({ lane, sequence, events }));
+    },
+    doubled: async (limit): Promise<readonly DoubledEvent[]> => {
+      const byIdentity = new Map<string, { readonly identity: Identity; readonly positions: EventPosition[] }>();
+      for (const { identity, stored } of this.events) {
+        const same = byIdentity.get(identityKey(identity)) ?? { identity, positions: [] };
+        same.positions.push(stored.position);
+        byIdentity.set(identityKey(identity), same);
+      }
+      return [...byIdentity.values()].filter(({ positions }) => positions.length > 1).slice(0, limit);
+    },
+  };
+
+  #stored(): readonly StoredEvent[] {
+    return this.events.map(({ stored }) => stored);
+  }
+
+  #has(position: EventPosition): boolean {
+    return this.events.some(({ stored }) => positionText(stored.position) === positionText(position));
+  }
+
+  #known(identities: readonly Identity[]): ReadonlyMap<string, KnownEvent> {
+    const asked = new Set(identities.map(identityKey));
+    const known = new Map<string, KnownEvent>();
+    for (const { identity, stored, facts } of this.events) {
+      const key = identityKey(identity);
+      if (asked.has(key)) known.set(key, { position: stored.position, facts });
+    }
+    return known;
+  }
+
+  #erase({ source, visitor, sequence }: VisitorKey & { readonly sequence: bigint }): void {
+    const isErased = ({ stored }: MemoryEvent) =>
+      stored.source === source && stored.visitor === visitor && stored.position.sequence < sequence;
+    const erased = this.events.filter(isErased);
+    this.events = this.events.filter((event) => !isErased(event));
+    for (const { stored } of erased) this.#remove(stored.position);
+    this.#erased += erased.length;
+    this.#links = this.#links.filter((link) => link.source !== source || link.visitor !== visitor);
+    const state = this.#visitors.get(visitorText({ source, visitor }));
+    if (state !== undefined && state.sequence < sequence) this.#visitors.delete(visitorText({ source, visitor }));
+  }
+
+  #remove({ lane, sequence }: EventPosition): void {
+    const removed = this.#removed.get(`${lane}\0${sequence}`) ?? { lane, sequence, events: 0 };
+    removed.events += 1;
+    this.#removed.set(`${lane}\0${sequence}`, removed);
+  }
+
+  #takeUp(view: View): ReadonlyMap<string, bigint> {
+    const key = `${view.name}@${view.version}`;
+    const cuts = new Map<string, bigint>();
+    if ([...this.#lanes.values()].some(({ registry }) => (registry[view.name] ?? 0) > view.version)) return cuts;
+    for (const [lane, { done, registry, cuts: before }] of this.#lanes) {
+      const isNew = registry[view.name] !== view.version;
+      const cut = isNew ? done : before[key];
+      if (cut === undefined) continue;
+      cuts.set(lane, cut);
+      if (isNew) {
+        this.#lanes.set(lane, {
+          done,
+          registry: { ...registry, [view.name]: view.version },
+          cuts: { ...before, [key]: cut },
+        });
+      }
+    }
+    return cuts;
+  }
+
+  #foldAnew(view: View, event: Event, facts: Facts): void {
+    for (const bucket of view.keys(event, facts)) {
+      const key = { view: view.name, version: view.version, source: event.source, bucket, lane: 'rebuild' };
+      const row = this.#rows.get(rowText(key));
+      const state = view.fold(row === undefined ? view.empty() : view.decode(row.text), event, facts);
+      this.#rows.set(rowText(key), { key, text: view.encode(state) });
+    }
+  }
+
+  #versionReady(view: string): number | undefined {
+    const versions = new Set([...this.#rows.values()].map(({ key }) => (key.view === view ? key.version : -1)));
+    for (const [key, { isFinished }] of this.#rebuilds) {
+      if (isFinished && key.startsWith(`${view}@`)) versions.add(Number(key.slice(view.length + 1)));
+    }
+    return [...versions]
+      .filter((version) => {
+        const key = `${view}@${version}`;
+        const isCut = [...this.#lanes.values()].some(({ cuts }) => cuts[key] !== undefined);
+        return version >= 0 && (!isCut || this.#rebuilds.get(key)?.isFinished === true);
+      })
+      .sort((a, b) => b - a)[0];
+  }
+}
+
+/** Orders by time, then lane, sequence, index, and cuts out the page. */
+function page(
+  events: readonly StoredEvent[],
+  { from, to, eventType, order, limit, after }: EventRange,
+  timeOf: (event: StoredEvent) => string,
+): readonly StoredEvent[] {
+  const markOf = (event: StoredEvent) => ({ time: timeOf(event), ...event.position });
+  const sign = order === 'asc' ? 1 : -1;
+  return events
+    .filter(
+      (event) =>
+        (eventType === undefined || event.eventType === eventType) &&
+        (from === undefined || compareTimes(timeOf(event), from) >= 0) &&
+        (to === undefined || compareTimes(timeOf(event), to) < 0) &&
+        (after === undefined || sign * compareMarks(markOf(event), after) > 0),
+    )
+    .sort((a, b) => sign * compareMarks(markOf(a), markOf(b)))
+    .slice(0, limit);
+}
+
+type Mark = EventPosition & { readonly time: string };
+
+function compareMarks(a: Mark, b: Mark): number {
+  return (
+    compareTimes(a.time, b.time) || compare(a.lane, b.lane) || compare(a.sequence, b.sequence) || a.index - b.index
+  );
+}
+
+/** Without the final Z, texts order as times do. */
+function compareTimes(a: string, b: string): number {
+  return compare(a.slice(0, -1), b.slice(0, -1));
+}
+
+/** Sequences order ignoring the lane. */
+function comparePlaces(a: EventPosition, b: EventPosition): number {
+  return compare(a.sequence, b.sequence) || compare(a.lane, b.lane) || a.index - b.index;
+}
+
+function compare<T extends string | bigint>(a: T, b: T): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function positionText({ lane, sequence, index }: EventPosition): string {
+  return `${lane}\0${sequence}\0${index}`;
+}
+
+function rowText({ view, version, source, bucket, lane }: RowKey): string {
+  return `${view}\0${version}\0${source}\0${bucket}\0${lane}`;
+}
+
+function laneText(lane: LaneState | undefined): string {
+  if (lane === undefined) return '';
+  const cuts = Object.entries(lane.cuts).map(([view, cut]) => `${view}=${cut}`);
+  const registry = Object.entries(lane.registry).map(([view, version]) => `${view}@${version}`);
+  return [lane.done, ...registry.sort(), ...cuts.sort()].join(' ');
+}
+
+function putIfAbsent<Value>(map: Map<string, Value>, key: string, value: Value): void {
+  if (!map.has(key)) map.set(key, value);
+}
