@@ -456,8 +456,12 @@ function describeErasure(given: () => StoreSubject): void {
     const of = (who: string) => reader.snapshot((reads) => reads.eventsOf(who, { order: 'asc', limit: 10 }));
     expect(await of('gone')).toEqual([]);
     expect(await of('next')).toHaveLength(1);
-    await erase(store, { lane: 'lane-a', sequence: 4n, source: 'shop', visitor: 'unheard of' });
-    expect((await reader.snapshot((reads) => reads.totals())).events).toBe(1);
+    const back = anEvent({ anonymousId: 'gone' });
+    await write(store, 'lane-a', [{ sequence: 4n, events: [back] }]);
+    expect((await of('gone')).map(({ eventId }) => eventId)).toEqual([back.eventId]);
+    expect(await of('next')).toHaveLength(1);
+    await erase(store, { lane: 'lane-a', sequence: 5n, source: 'shop', visitor: 'unheard of' });
+    expect((await reader.snapshot((reads) => reads.totals())).events).toBe(2);
   });
 }
 

@@ -56,6 +56,10 @@ export class FaultFiles implements Files {
     this.#durableNames = new Map(names);
   }
 
+  get isDown(): boolean {
+    return this.#isDown;
+  }
+
   /** The machine stops in the middle of the operation that is so many steps away. Resolves when it has. */
   stopAfter(steps: number): Promise<void> {
     this.#stepsLeft = steps;

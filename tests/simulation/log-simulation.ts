@@ -78,6 +78,7 @@ export async function logHistory(seed: number, planted?: Faults['planted']): Pro
   }
 
   async function run(generation: number): Promise<void> {
+    const machine = files;
     const log = await openOn(files, { atLeast: done, progress: new LogProgress(), findings }).catch(
       (thrown: unknown) => {
         // A disk that fails while the log is mended: the server does not start.
@@ -86,12 +87,12 @@ export async function logHistory(seed: number, planted?: Faults['planted']): Pro
       },
     );
     if (log === undefined) return;
-    for (let number = 0; ; number++) {
+    for (let number = 0; !machine.isDown; number++) {
       const burst = Array.from({ length: 1 + below(4) }, (_, index) =>
         append(log, (generation * 1000 + number) * 10 + index),
       );
       if (random() < 0.7) await Promise.all(burst);
-      else await new Promise((resolve) => setImmediate(resolve));
+      await new Promise((resolve) => setImmediate(resolve));
     }
   }
 

@@ -111,10 +111,9 @@ class SqliteReads implements EventReads {
 
   async usersOf(visitor: string, limit: number): Promise<readonly string[]> {
     const rows = this.#all<{ readonly user: string }>(
-      `SELECT DISTINCT users.text AS user FROM links
-       JOIN people AS visitors ON visitors.id = links.visitor
-       JOIN people AS users ON users.id = links.user
-       WHERE visitors.text = ? LIMIT ?`,
+      `SELECT people.text AS user FROM
+         (SELECT DISTINCT user FROM links WHERE visitor = (SELECT id FROM people WHERE text = ?) LIMIT ?) AS linked
+       JOIN people ON people.id = linked.user`,
       visitor,
       limit,
     );

@@ -9,7 +9,9 @@ it('keeps what is used and forgets what is not, within its bound', () => {
     cache.set(`once-${entry}`, entry);
     expect(cache.get('used')).toBe(-1);
   }
-  const kept = Array.from({ length: 100 }, (_, entry) => cache.get(`once-${entry}`)).filter((entry) => entry !== undefined);
+  const kept = Array.from({ length: 100 }, (_, entry) => cache.get(`once-${entry}`)).filter(
+    (entry) => entry !== undefined,
+  );
   expect(kept.length).toBeGreaterThan(0);
   expect(kept.length).toBeLessThan(10);
   cache.clear();

@@ -9,7 +9,9 @@ const time = fc
     rest: fc.constantFrom('01-01T00:00:00', '12-31T23:59:59', '12-31T23:59:60', '02-28T10:00:01'),
     fraction: fc.option(fc.array(fc.constantFrom(0, 1, 9), { minLength: 1, maxLength: 9 }), { nil: undefined }),
   })
-  .map(({ year, rest, fraction }) => `${year.join('')}-${rest}${fraction === undefined ? '' : `.${fraction.join('')}`}Z`);
+  .map(
+    ({ year, rest, fraction }) => `${year.join('')}-${rest}${fraction === undefined ? '' : `.${fraction.join('')}`}Z`,
+  );
 
 it('orders times as their texts without the Z do, and tells all apart', () => {
   fc.assert(

@@ -176,7 +176,7 @@ export function eventPageOf(body: JsonObject): EventPage {
 
 function apiEventOf(raw: unknown): ApiEvent {
   if (!isObject(raw)) throw strange('an event', raw);
-  const { eventId, eventType, userId, anonymousId, timestamp, position, properties } = raw;
+  const { eventId, eventType, userId, anonymousId, timestamp, position, properties, context } = raw;
   const user = userId ?? anonymousId;
   if (
     typeof eventId !== 'string' ||
@@ -187,7 +187,8 @@ function apiEventOf(raw: unknown): ApiEvent {
   ) {
     throw strange('an event', raw);
   }
-  const path = isObject(properties) ? (properties.path ?? properties.url) : undefined;
+  const within = isObject(context) && isObject(context.page) ? context.page : {};
+  const path = (isObject(properties) ? properties.path : undefined) ?? within.path;
   return {
     ...{ eventId, eventType, user, timestamp, raw },
     page: typeof path === 'string' ? path : undefined,

@@ -30,20 +30,27 @@ export function tailCommand(): Command {
     .action((options: TailOptions) => withServer(options, (client) => tail(client, options)));
 }
 
+/** Shown of what came before, so that one sees at once what the events are like. */
+const FIRST_EVENTS = 10;
+
 async function tail(client: ApiClient, options: TailOptions): Promise<number> {
   const stop = new AbortController();
   const interrupted = () => stop.abort();
   process.once('SIGINT', interrupted);
   const newest = new NewestEvents(client, options.type);
+  let first = true;
   let left = options.limit ?? Number.POSITIVE_INFINITY;
   try {
     while (!stop.signal.aborted) {
       const { events, skipped } = await newest.look();
       if (skipped) process.stderr.write(`more than ${events.length} new events: some were skipped\n`);
-      for (const event of events.slice(0, left)) {
+      // Of the events before it began, the newest are of interest; of those that follow, the first.
+      const shown = first ? events.slice(-Math.min(FIRST_EVENTS, left)) : events.slice(0, left);
+      first = false;
+      for (const event of shown) {
         process.stdout.write(`${options.json === true ? JSON.stringify(event.raw) : lineOf(event)}\n`);
       }
-      left -= events.length;
+      left -= shown.length;
       if (left <= 0) break;
       await sleep(LIMITS.tailPollMs, undefined, { signal: stop.signal }).catch(ifAborted);
     }
@@ -56,8 +63,6 @@ async function tail(client: ApiClient, options: TailOptions): Promise<number> {
 function ifAborted(error: unknown): void {
   if (!(error instanceof Error && error.name === 'AbortError')) throw error;
 }
-
-const FIRST_EVENTS = 10;
 
 /**
  * The newest events, in the order of their time, each once. Every look reads pages from the newest backwards, until one holds
@@ -74,7 +79,7 @@ export class NewestEvents {
     this.#type = type;
   }
 
-  /** The events since the last look; `skipped` when there were more than `tailPagesMax` pages of them. */
+  /** The events since the last look, or a page of them at the first; `skipped` when there were more than `tailPagesMax` pages of them. */
   async look(): Promise<{ readonly events: readonly ApiEvent[]; readonly skipped: boolean }> {
     const before = this.#seen;
     const seen = new Set<string>();
@@ -94,8 +99,7 @@ export class NewestEvents {
     }
     this.#seen = seen;
     found.reverse();
-    if (before === undefined) return { events: found.slice(-FIRST_EVENTS), skipped: false };
-    return { events: found, skipped: !met && cursor !== undefined };
+    return { events: found, skipped: before !== undefined && !met && cursor !== undefined };
   }
 }
 

@@ -1,0 +1,127 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+
+/** What a fake server does with one request to collect: `storeAndCut` is the answer that got lost. */
+export type Fate = 'store' | 'storeAndCut' | 'cut' | 'busy' | 'refuse';
+
+export interface FakeEvent {
+  eventId: string;
+  eventType: string;
+  userId?: string | undefined;
+  anonymousId: string;
+  timestamp: string;
+  properties: { readonly path?: string };
+  position: { lane: string; sequence: string; index: number };
+}
+
+/**
+ * A small server with the surface that the command line uses, for tests of the command line alone. It keeps what it
+ * stored in an array, which a test may spoil.
+ */
+export class FakeServer {
+  readonly stored: FakeEvent[] = [];
+  /** Problems that its audit names. */
+  readonly problems: { readonly kind: string; readonly detail: string }[] = [];
+  /** Decides on each request to collect, numbered from 0. */
+  fate: (request: number) => Fate = () => 'store';
+  token: string | undefined;
+  requests = 0;
+  duplicates = 0;
+  readonly #server = createServer((request, response) => {
+    this.#answer(request, response).catch((error: unknown) => response.destroy(error as Error));
+  });
+
+  async start(): Promise<URL> {
+    this.#server.listen(0, '127.0.0.1');
+    await once(this.#server, 'listening');
+    return new URL(`http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`);
+  }
+
+  async stop(): Promise<void> {
+    this.#server.close();
+    this.#server.closeAllConnections();
+    await once(this.#server, 'close');
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = new URL(request.url ?? '', 'http://fake');
+    if (request.method === 'POST') {
+      this.#collect(await text(request), response);
+    } else if (this.token !== undefined && request.headers.authorization !== `Bearer ${this.token}`) {
+      send(response, 401, { code: 'read_token_missing', detail: 'a token is wanted', cure: 'send it' });
+    } else {
+      send(response, 200, this.#read(url));
+    }
+  }
+
+  #collect(body: string, response: ServerResponse): void {
+    const fate = this.fate(this.requests);
+    this.requests += 1;
+    if (fate === 'refuse') return send(response, 400, { code: 'body_not_json', message: 'refused', cure: 'none' });
+    if (fate === 'busy') return send(response, 503, { code: 'overloaded' });
+    if (fate === 'cut') return void response.destroy();
+    const parsed = JSON.parse(body);
+    for (const event of parsed.batch ?? [parsed]) this.#store(event);
+    if (fate === 'storeAndCut') response.destroy();
+    else send(response, 200, { success: true });
+  }
+
+  #store(event: { [field: string]: string } & { properties: FakeEvent['properties'] }): void {
+    const { messageId = '', type = '', event: name, userId, anonymousId = '', timestamp = '', properties } = event;
+    if (this.stored.some(({ eventId }) => eventId === messageId)) {
+      this.duplicates += 1;
+      return;
+    }
+    const position = { lane: 'fake', sequence: String(this.stored.length), index: 0 };
+    this.stored.push({
+      eventId: messageId,
+      eventType: name ?? type,
+      userId,
+      anonymousId,
+      timestamp,
+      properties,
+      position,
+    });
+  }
+
+  #read(url: URL): object {
+    const user = /^\/api\/v1\/users\/([^/]+)\/events$/.exec(url.pathname)?.[1];
+    if (url.pathname === '/api/v1/events') return this.#list(url.searchParams, () => true);
+    if (user !== undefined)
+      return this.#list(url.searchParams, (event) => (event.userId ?? event.anonymousId) === user);
+    if (url.pathname === '/api/v1/audit') return this.#audit();
+    if (url.pathname === '/api/v1/stats') {
+      return {
+        measure: url.searchParams.get('measure'),
+        rows: [{ time: '2026-01-01T00:00:00.000Z', value: 3, key: 'a\u001b[2J' }],
+      };
+    }
+    throw new Error(`nothing at ${url.pathname}`);
+  }
+
+  #list(query: URLSearchParams, wanted: (event: FakeEvent) => boolean): object {
+    const { from = '', to = '\uffff', order = 'desc', limit = '100', cursor = '0', type } = Object.fromEntries(query);
+    const events = this.stored
+      .filter((event) => wanted(event) && event.timestamp >= from && event.timestamp < to)
+      .filter(({ eventType }) => type === undefined || type === eventType)
+      .sort((a, b) => (a.timestamp < b.timestamp ? -1 : a.timestamp > b.timestamp ? 1 : 0));
+    if (order === 'desc') events.reverse();
+    const end = Number(cursor) + Number(limit);
+    return { events: events.slice(Number(cursor), end), cursor: end < events.length ? String(end) : null };
+  }
+
+  #audit(): object {
+    const { duplicates, problems, stored } = this;
+    const none = { bad: 0, dead: 0, pending: 0, redelivered: 0, lost: 0, unresolved: 0, expired: 0, erased: 0 };
+    const counts = { accepted: stored.length + duplicates, stored: stored.length, duplicate: duplicates, ...none };
+    return { balanced: problems.length === 0, ...counts, problems, problemCount: problems.length, notes: [] };
+  }
+}
+
+function send(response: ServerResponse, status: number, body: object): void {
+  response.statusCode = status;
+  response.setHeader('content-type', 'application/json');
+  response.end(JSON.stringify(body));
+}
