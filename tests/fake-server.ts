@@ -59,9 +59,15 @@ export class FakeServer {
   #collect(body: string, response: ServerResponse): void {
     const fate = this.fate(this.requests);
     this.requests += 1;
-    if (fate === 'refuse') return send(response, 400, { code: 'body_not_json', message: 'refused', cure: 'none' });
-    if (fate === 'busy') return send(response, 503, { code: 'overloaded' });
-    if (fate === 'cut') return void response.destroy();
+    if (fate === 'refuse' || fate === 'busy') {
+      const problem = { code: fate === 'busy' ? 'overloaded' : 'body_not_json', message: fate, cure: 'none' };
+      send(response, fate === 'busy' ? 503 : 400, problem);
+      return;
+    }
+    if (fate === 'cut') {
+      response.destroy();
+      return;
+    }
     const parsed = JSON.parse(body);
     for (const event of parsed.batch ?? [parsed]) this.#store(event);
     if (fate === 'storeAndCut') response.destroy();

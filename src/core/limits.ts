@@ -113,8 +113,6 @@ export const LIMITS = {
   maintenanceEventsMax: 2_000,
   /** Texts (ids, event types) whose integers the writer remembers; some 150 bytes each. */
   storeNamesCachedMax: 200_000,
-  /** Rows of views that the writer keeps decoded; a row of pages may take some 100 KB. */
-  storeRowsCachedMax: 200,
   storeCacheKibibytes: 65_536,
   /** Length of the write-ahead log at which it is moved into the database; that holds the writer up for some 50 ms. */
   storeCheckpointBytes: 32 * 1024 * 1024,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { isGood, logHistory } from './log-simulation.ts';
 
-const HISTORIES = 2_000;
+const HISTORIES = 1_000;
 
 describe('the embedded log through losses of power', () => {
   test(`loses, doubles and makes up nothing in ${HISTORIES} histories`, async () => {
@@ -17,6 +17,10 @@ describe('the embedded log through losses of power', () => {
     // Were nothing acknowledged before the stops, nothing would be tested.
     expect(acknowledged).toBeGreaterThan(10 * HISTORIES);
   }, 120_000);
+
+  test('the same seed gives the same history', async () => {
+    expect(await logHistory(7)).toEqual(await logHistory(7));
+  });
 
   test.each(['no sync', 'acknowledged before the sync'] as const)('a planted fault is caught: %s', async (planted) => {
     let seed = 0;

@@ -107,13 +107,10 @@ export async function logHistory(seed: number, planted?: Faults['planted']): Pro
     files = random() < 0.8 ? files.powerLoss() : files.kill();
   }
 
-  const progress = new LogProgress();
-  const log = await openOn(files, { atLeast: done, progress, findings });
+  const log = await openOn(files, { atLeast: done, progress: new LogProgress(), findings });
   await append(log, -1);
-  const records = [
-    ...readRecords({ folder: LOG_FOLDER, files, progress, after: -1n, onFinding: (finding) => findings.push(finding) }),
-  ].map(({ sequence, data }) => ({ sequence, data: Buffer.from(data).toString() }));
   await log.close();
+  const records = recordsIn(files, findings);
   const bySequence = new Map(records.map(({ sequence, data }) => [sequence, data]));
   return {
     acknowledged: acknowledged.size,
@@ -125,4 +122,13 @@ export async function logHistory(seed: number, planted?: Faults['planted']): Pro
     outOfOrder: records.some(({ sequence }, index) => sequence <= (records[index - 1]?.sequence ?? -1n)),
     findings: findings.filter(({ kind }) => kind !== 'torn_tail_cut'),
   };
+}
+
+function recordsIn(
+  files: FaultFiles,
+  findings: LogFinding[],
+): readonly { readonly sequence: bigint; readonly data: string }[] {
+  const onFinding = (finding: LogFinding) => findings.push(finding);
+  const records = readRecords({ folder: LOG_FOLDER, files, after: -1n, onFinding });
+  return [...records].map(({ sequence, data }) => ({ sequence, data: Buffer.from(data).toString() }));
 }

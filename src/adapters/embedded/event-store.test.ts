@@ -5,6 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { allPages, anEvent, decisionOf, erase, mergedRows, write } from '../../../tests/contracts/store-writing.ts';
 import { ClickstreamError } from '../../core/errors.ts';
+import { identityOf } from '../../core/event.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { openEventReader } from './event-reader.ts';
 import { openEventStore, SqliteEventStore } from './event-store.ts';
@@ -136,6 +137,24 @@ it('leaves nothing in its files of a visitor that was erased', async () => {
   expect(bytes).toContain('kept-device');
   expect(bytes).not.toContain('secret');
 });
+
+it.each(['eventId', 'fingerprint', 'source'] as const)(
+  'tells identities apart whose hashes are equal: %s',
+  async (field) => {
+    const store = openEventStore({ folder });
+    const reader = openEventReader({ folder });
+    // Found by trying: as the CRC is linear, these two collide in whatever field they stand.
+    const events = ['XoAEg3djXypn', 'y6LcIPGm81O5'].map((text) => anEvent({ eventId: 'e', [field]: text }));
+    for (const [index, event] of events.entries()) {
+      await write(store, 'a', [{ sequence: BigInt(index), events: [event] }]);
+    }
+    const loaded = await store.load('a', { visitors: [], identities: events.map(identityOf) });
+    expect([...loaded.known.values()].map(({ position }) => position.sequence)).toEqual([0n, 1n]);
+    expect(await reader.snapshot((reads) => reads.doubled(10))).toEqual([]);
+    await reader.close();
+    await store.close();
+  },
+);
 
 it('keeps sequences beyond 2^53 exactly', async () => {
   const store = openEventStore({ folder });

@@ -259,7 +259,6 @@ export class SqliteEventStore implements EventStore {
       if (!isKept) {
         this.#people.forget();
         this.#labels.forget();
-        this.#rows.forget();
       }
     }
   }

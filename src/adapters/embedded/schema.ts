@@ -9,6 +9,8 @@ import { LIMITS } from '../../core/limits.ts';
 const APPLICATION_ID = 0x636c696b;
 /** The format this program reads and writes; kept in user_version. */
 const FORMAT_VERSION = 1;
+/** Events of some 800 bytes waste an eighth less of such a page than of one of 4,096 bytes, at the same speed. */
+const PAGE_BYTES = 8_192;
 
 /**
  * - `people` and `labels` give texts small integers that grow with time, for random texts as index keys are what slows a
@@ -92,7 +94,7 @@ export function openDatabase(folder: string): DatabaseSync {
       // durable. Checkpoints are the store's own, for SQLite's automatic ones hide their failures. No mmap: with it, a
       // failing device ends the process instead of failing a call.
       database.exec(
-        'PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0',
+        'PRAGMA page_size = ${PAGE_BYTES}; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0',
       );
       database.exec(`PRAGMA cache_size = -${LIMITS.storeCacheKibibytes}; PRAGMA temp_store = MEMORY`);
       if (versionOf(database) === 0) create(database);

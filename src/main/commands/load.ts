@@ -56,8 +56,16 @@ export function loadCommand(): Command {
         .env('CLICKSTREAM_WRITE_KEY')
         .default('load'),
     )
-    .option('--rate <rate>', 'events in a time, such as 10000/min or 500/s, or max', parseRate, parseRate('10000/min'))
-    .option('--for <duration>', 'how long to send, such as 60s or 5m', parseDuration, parseDuration('60s'))
+    .addOption(
+      new Option('--rate <rate>', 'events in a time, such as 10000/min or 500/s, or max')
+        .default(parseRate('10000/min'), '10000/min')
+        .argParser(parseRate),
+    )
+    .addOption(
+      new Option('--for <duration>', 'how long to send, such as 60s or 5m')
+        .default(parseDuration('60s'), '60s')
+        .argParser(parseDuration),
+    )
     .option('--seed <number>', 'what is random comes from it', wholeNumber({ min: 0, max: 2 ** 32 - 1 }), 1)
     .option('--people <number>', 'how many people visit', wholeNumber({ min: 1, max: LIMITS.loadPeopleMax }), 1_000)
     .option('--batch <number>', 'events a request', wholeNumber({ min: 1, max: LIMITS.loadBatchEventsMax }), 1)

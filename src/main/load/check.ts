@@ -32,7 +32,7 @@ export function isClean(check: CheckResult): boolean {
   return FINDINGS.every((name) => check[name].count === 0);
 }
 
-/** Every range of time that the run's events can lie in, by the server's clock, with room for what clocks differ. */
+/** The time that the events of a run can be dated with by the server, with room for what clocks differ. */
 export function windowOf(
   ledger: Ledger,
   client: Pick<ApiClient, 'clockAheadMs'>,
@@ -146,8 +146,8 @@ export interface AuditStatement {
 
 export interface AuditProblem {
   readonly kind: string;
+  /** What is wrong, and where, as far as the server knows. */
   readonly detail: string;
-  readonly eventId: string | undefined;
 }
 
 const AUDIT_COUNTS = [
@@ -192,10 +192,13 @@ function countsOf(raw: JsonObject): AuditStatement['counts'] {
   return Object.fromEntries(entries) as AuditStatement['counts'];
 }
 
+const PLACE = ['eventId', 'source', 'collector', 'number', 'lane', 'sequence'] as const;
+
 function problemOf(raw: unknown): AuditProblem {
   if (!isObject(raw)) throw strange('a problem of an audit', raw);
-  const { kind, detail, eventId } = raw;
-  return { kind: String(kind), detail: String(detail), eventId: typeof eventId === 'string' ? eventId : undefined };
+  const place = PLACE.filter((name) => raw[name] !== undefined).map((name) => `${name} ${String(raw[name])}`);
+  const where = place.length === 0 ? '' : ` (${place.join(', ')})`;
+  return { kind: String(raw.kind), detail: String(raw.detail) + where };
 }
 
 /** Waits until the server has processed all that it accepted; false when it has not within `loadProcessedMsMax`. */

@@ -14,6 +14,7 @@ export class Freshness {
   readonly #run: string;
   readonly #looking = new Set<Promise<void>>();
   #nextMs = 0;
+  #fault: unknown;
   /** Samples given up after `loadSampleMsMax`. */
   notSeen = 0;
 
@@ -28,12 +29,18 @@ export class Freshness {
     // A copy's event is perhaps long since there.
     if (event.copy || nowMs < this.#nextMs || this.#looking.size >= LIMITS.loadSamplesWaitingMax) return;
     this.#nextMs = nowMs + 1_000 / LIMITS.loadSamplesPerSecond;
-    const look = this.#follow(event, nowMs).finally(() => this.#looking.delete(look));
+    const look = this.#follow(event, nowMs)
+      .catch((fault: unknown) => {
+        this.#fault ??= fault;
+      })
+      .finally(() => this.#looking.delete(look));
     this.#looking.add(look);
   }
 
+  /** Waits for the samples that are still followed. Throws what went wrong with one, if it was not the server's being away. */
   async settled(): Promise<void> {
     await Promise.all(this.#looking);
+    if (this.#fault !== undefined) throw this.#fault;
   }
 
   async #follow(event: PlannedEvent, sinceMs: number): Promise<void> {

@@ -34,6 +34,7 @@ interface SentReport {
   readonly busy: number;
   readonly cut: number;
   readonly seconds: number;
+  /** Acknowledged, copies included. */
   readonly eventsPerSecond: number;
   /** Absent at `max`. */
   readonly schedule?: { readonly events: number; readonly kept: boolean; readonly behindMsMax: number };
@@ -113,7 +114,7 @@ export function reportText(report: LoadReport): string {
     lines.push(
       report.ok
         ? styled(['green', 'bold'], 'Every acknowledged event is stored exactly once; the ledger balances.')
-        : styled(['red', 'bold'], `${grouped(problems.length)} problems.`),
+        : styled(['red', 'bold'], `Not well: ${grouped(problems.length)} problem${problems.length === 1 ? '' : 's'}.`),
     );
   }
   return `${lines.join('\n')}\n`;

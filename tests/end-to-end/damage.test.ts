@@ -1,0 +1,183 @@
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { EMBEDDED_LANE } from '../../src/adapters/embedded/event-log.ts';
+import { openEventStore } from '../../src/adapters/embedded/event-store.ts';
+import { nodeFiles } from '../../src/adapters/embedded/files.ts';
+import { readRecords } from '../../src/adapters/embedded/log-reader.ts';
+import { decodeRecord, type RecordHeader } from '../../src/log/record.ts';
+import { clickstream } from './command.ts';
+import { startServer } from './running-server.ts';
+
+interface Verdict {
+  readonly code: number;
+  /** Everything it named. */
+  readonly problems: string;
+}
+
+/** The problems that `load` finds with its list and `audit` with the ledger, after a start on this data. */
+async function verdicts(data: string, ledger: string): Promise<{ readonly load: Verdict; readonly audit: Verdict }> {
+  const server = await startServer({ data });
+  try {
+    const load = await clickstream(['load', '--url', server.url, '--check-only', ledger, '--json']);
+    const audit = await clickstream(['audit', '--url', server.url, '--json']);
+    const named = (output: string) => JSON.stringify((JSON.parse(output) as { readonly problems: unknown }).problems);
+    return {
+      load: { code: load.code, problems: named(load.output) },
+      audit: { code: audit.code, problems: named(audit.output) },
+    };
+  } finally {
+    await server.stop();
+  }
+}
+
+describe('damage done by hand is named by the check of load and by audit', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'clickstream-damage-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  let copies = 0;
+  const copyOf = (data: string) => {
+    copies += 1;
+    const copy = join(folder, `copy-${copies}`);
+    cpSync(data, copy, { recursive: true });
+    return copy;
+  };
+
+  describe('in a store that has processed everything', () => {
+    const data = join(folder, 'processed');
+    const ledger = join(folder, 'processed.jsonl');
+    beforeAll(async () => {
+      const server = await startServer({ data });
+      const load = ['load', '--url', server.url, '--rate', '300/s', '--for', '2s', '--ledger', ledger];
+      expect(await clickstream(load)).toMatchObject({ code: 0 });
+      expect(await server.stop()).toBe(0);
+    }, 60_000);
+    /** Changes the store by SQL, at one event that it then tells. */
+    const change = (copy: string, sql: string) => {
+      const database = new DatabaseSync(join(copy, 'store.sqlite'));
+      const row = database.prepare('SELECT id, sequence, body FROM events ORDER BY id LIMIT 1 OFFSET 200').get();
+      database.prepare(sql).run({ id: row?.id ?? null });
+      database.close();
+      const { eventId } = JSON.parse(String(row?.body)) as { readonly eventId: string };
+      return { eventId, sequence: String(row?.sequence) };
+    };
+
+    test('nothing, when nothing was damaged', async () => {
+      const { load, audit } = await verdicts(copyOf(data), ledger);
+      expect({ load, audit }).toEqual({ load: { code: 0, problems: '[]' }, audit: { code: 0, problems: '[]' } });
+    }, 60_000);
+    test('one stored event deleted', async () => {
+      const copy = copyOf(data);
+      const { eventId, sequence } = change(copy, 'DELETE FROM events WHERE id = :id');
+      const { load, audit } = await verdicts(copy, ledger);
+      expect(load).toMatchObject({ code: 1, problems: expect.stringContaining(`missing: ${eventId}"`) });
+      expect(audit).toMatchObject({
+        code: 1,
+        problems: expect.stringMatching(`event_missing.*"sequence":"${sequence}"`),
+      });
+    }, 60_000);
+    test('one stored event doubled', async () => {
+      const copy = copyOf(data);
+      const columns =
+        'lane, sequence, place, who, visitor, source, event_type, created_at, timestamp, received_at, hash, facts, body';
+      const { eventId } = change(copy, `INSERT INTO events (${columns}) SELECT ${columns} FROM events WHERE id = :id`);
+      const { load, audit } = await verdicts(copy, ledger);
+      expect(load).toMatchObject({ code: 1, problems: expect.stringContaining(`doubled: ${eventId}"`) });
+      expect(audit).toMatchObject({
+        code: 1,
+        problems: expect.stringMatching(`event_doubled.*"eventId":"${eventId}"`),
+      });
+    }, 60_000);
+    test("the log's tail cut: nothing is lost, for it was processed, and the log says what it lacks", async () => {
+      const copy = copyOf(data);
+      const last = [...records(copy)].at(-1);
+      truncateSync(segmentOf(copy), statSync(segmentOf(copy)).size - 40);
+      const { load, audit } = await verdicts(copy, ledger);
+      expect(load.problems).toContain('log_tail_missing');
+      expect(audit).toMatchObject({
+        code: 1,
+        problems: expect.stringMatching(`log_tail_missing.*"sequence":"${last?.sequence}"`),
+      });
+    }, 60_000);
+  });
+
+  describe('in a log whose end is not processed yet', () => {
+    const data = join(folder, 'unprocessed');
+    const ledger = join(folder, 'unprocessed.jsonl');
+    beforeAll(async () => {
+      const server = await startServer({ data });
+      // While somebody else holds the store, the collector goes on and the processor waits.
+      const holder = new DatabaseSync(join(data, 'store.sqlite'), { timeout: 5_000 });
+      holder.exec('BEGIN IMMEDIATE');
+      const load = ['load', '--url', server.url, '--rate', '50/s', '--for', '2s', '--no-check', '--ledger', ledger];
+      expect(await clickstream(load)).toMatchObject({ code: 0 });
+      await server.kill();
+      holder.close();
+    }, 60_000);
+
+    test('nothing, when nothing was damaged', async () => {
+      expect(records(data).length).toBeGreaterThan(50);
+      const { load, audit } = await verdicts(copyOf(data), ledger);
+      expect({ load, audit }).toEqual({ load: { code: 0, problems: '[]' }, audit: { code: 0, problems: '[]' } });
+    }, 60_000);
+    test('one record cut out of the middle', async () => {
+      const copy = copyOf(data);
+      const { sequence, header, eventId } = cutRecord(copy, 20);
+      const { load, audit } = await verdicts(copy, ledger);
+      expect(load).toMatchObject({ code: 1, problems: expect.stringContaining(`missing: ${eventId}"`) });
+      expect(audit.code).toBe(1);
+      expect(audit.problems).toMatch(
+        new RegExp(`records_lost.*"collector":"${header.collector}","number":${header.number}`),
+      );
+      expect(audit.problems).toMatch(new RegExp(`log_(corruption|records_missing).*"sequence":"${sequence}"`));
+    }, 60_000);
+    test('the tail cut, of which the collector had told the store', async () => {
+      const copy = copyOf(data);
+      const last = [...records(copy)].at(-1);
+      if (last === undefined) throw new Error('the log is empty');
+      const { header, lines } = decodeRecord(last.data);
+      const { collector, number } = header;
+      // What the collector does once a second, and could not while the store was held.
+      const store = openEventStore({ folder: copy });
+      await store.witness({ collector, number, lane: EMBEDDED_LANE, sequence: last.sequence });
+      await store.close();
+      cutRecord(copy, records(copy).length - 1);
+      const { load, audit } = await verdicts(copy, ledger);
+      const { eventId } = JSON.parse(lines[0] ?? '') as { readonly eventId: string };
+      expect(load).toMatchObject({ code: 1, problems: expect.stringContaining(`missing: ${eventId}"`) });
+      expect(audit).toMatchObject({ code: 1, problems: expect.stringMatching(`records_lost.*"number":${number}`) });
+    }, 60_000);
+  });
+});
+
+function records(data: string) {
+  return [...readRecords({ folder: join(data, 'log'), files: nodeFiles, after: -1n, onFinding: () => undefined })];
+}
+
+function segmentOf(data: string): string {
+  const [name] = readdirSync(join(data, 'log')).sort();
+  return join(data, 'log', name ?? '');
+}
+
+/** Takes the bytes of one record, with the group it is in, out of the segment's file. */
+function cutRecord(
+  data: string,
+  index: number,
+): { readonly sequence: bigint; readonly header: RecordHeader; readonly eventId: string } {
+  const all = records(data);
+  const record = all[index];
+  if (record === undefined) throw new Error(`there is no record ${index}`);
+  const path = segmentOf(data);
+  const content = readFileSync(path);
+  const at = content.indexOf(record.data);
+  // A group begins with these four bytes, which no UTF-8 text holds.
+  const magic = Buffer.from([0xff, 0xc1, 0xfe, 0xc0]);
+  const start = content.lastIndexOf(magic, at);
+  const next = content.indexOf(magic, at);
+  const end = next < 0 ? at + record.data.length : next;
+  writeFileSync(path, Buffer.concat([content.subarray(0, start), content.subarray(end)]));
+  const { header, lines } = decodeRecord(record.data);
+  const { eventId } = JSON.parse(lines[0] ?? '') as { readonly eventId: string };
+  return { sequence: record.sequence, header, eventId };
+}
