@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
+import { FakeLog } from '../../tests/collector.ts';
 import { ClickstreamError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import { Accept } from './accept.ts';
-import { FakeLog } from './collector.fixture.ts';
 import { Numbering } from './numbering.ts';
 import type { Candidate, Mapped } from './protocol.ts';
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startCollector, type TestCollector } from '../../tests/collector.ts';
 import { ERRORS } from '../core/errors.ts';
-import { startCollector, type TestCollector } from './collector.fixture.ts';
 
 let it: TestCollector;
 beforeAll(async () => {

@@ -1,9 +1,9 @@
 import { hash } from 'node:crypto';
 import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { startCollector, type TestCollector } from '../../tests/collector.ts';
 import { ClickstreamError, ERRORS } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
-import { startCollector, type TestCollector } from './collector.fixture.ts';
 import { WriteKeys } from './keys.ts';
 
 const JSON_TYPE = { 'content-type': 'application/json' };

@@ -104,7 +104,7 @@ export function checkEvent(candidate: { readonly [field: string]: unknown }): Re
     ['sentAt', sentAt],
     ['timestamp', timestamp],
   ] as const) {
-    if (time === undefined ? name !== 'sentAt' : typeof time !== 'string' || !TIME.test(time)) {
+    if (time === undefined ? name !== 'sentAt' : !isTime(time)) {
       return {
         code: 'time_invalid',
         detail: `${name} must be a time in ISO 8601 or epoch milliseconds, got ${shown(time)}`,
@@ -120,12 +120,27 @@ export function checkEvent(candidate: { readonly [field: string]: unknown }): Re
   return undefined;
 }
 
+/** What the canonical form allows and no clock shows, as the 45th of a month, is no time. */
+function isTime(value: unknown): boolean {
+  return typeof value === 'string' && TIME.test(value) && !Number.isNaN(Date.parse(value));
+}
+
+/** Ids are compared, so they must come out of any storage as they went in: no NUL, no half of a surrogate pair. */
 function isText(value: unknown, charsMax: number): value is string {
-  return typeof value === 'string' && value !== '' && value.length <= charsMax && !value.includes('\0');
+  return (
+    typeof value === 'string' &&
+    value !== '' &&
+    value.length <= charsMax &&
+    !value.includes('\0') &&
+    value.isWellFormed()
+  );
 }
 
 function invalid(code: Reason['code'], name: string, value: unknown, charsMax: number): Reason {
-  return { code, detail: `${name} must be a text of 1 to ${charsMax} characters without NUL, got ${shown(value)}` };
+  return {
+    code,
+    detail: `${name} must be a text of 1 to ${charsMax} characters, well-formed and without NUL, got ${shown(value)}`,
+  };
 }
 
 /** A value as an error message shows it: JSON, cut short. */

@@ -48,7 +48,7 @@ class Local {
   readonly #counters: CollectCounters = newCounters();
   readonly #stopped = Promise.withResolvers<void>();
   /** How to close what was opened, in the order of opening. */
-  readonly #closers: (() => Promise<unknown> | void)[] = [];
+  readonly #closers: (() => unknown)[] = [];
   #processorFault: Fault;
   #tellProcessor: (message: ToProcessor) => void = () => undefined;
   #stopping: Promise<void> | undefined;

@@ -67,7 +67,8 @@ class Processor {
       if (this.#reader !== undefined) await this.#turn(this.#reader);
       else await sleep(5);
     }
-    await this.#store.sync();
+    // A store that cannot be synced loses nothing: the log keeps what it has not made durable.
+    await this.#attempt(() => this.#store.sync());
     await this.#store.close();
     this.#tell({ kind: 'stopped' });
     this.#port.close();
@@ -102,16 +103,16 @@ class Processor {
 
   async #turn(reader: LogReader): Promise<void> {
     const records = reader.read({ bytesMax: LIMITS.processBatchBytesMax });
-    if (records.length > 0) {
-      await this.#process(records);
-      this.#progress.processed(records.at(-1)?.sequence ?? -1n, reader.bytesConsumed);
-    } else if (!(await this.#maintain())) {
-      this.#progress.waitForMore(IDLE_WAIT_MS);
-    }
+    if (!(await this.#process(records))) return;
+    // Also of what cannot be read: else a damaged stretch would hold the gate.
+    const sequence = records.at(-1)?.sequence ?? this.#progress.processedSequence;
+    this.#progress.processed(sequence, reader.bytesConsumed);
+    if (records.length > 0 || (await this.#maintain())) return;
+    this.#progress.waitForMore(IDLE_WAIT_MS);
   }
 
-  /** Until they are applied: a store that fails is tried again, for the log holds what waits. */
-  async #process(records: readonly LaneRecord[]): Promise<void> {
+  /** Until they are applied: a store that fails is tried again, for the log holds what waits. False when told to stop before. */
+  async #process(records: readonly LaneRecord[]): Promise<boolean> {
     let rest = records;
     while (rest.length > 0) {
       const now = rest;
@@ -119,9 +120,10 @@ class Processor {
         async () => (await processBatch({ lane: EMBEDDED_LANE, records: now }, this.#store)).done,
       );
       if (done !== undefined) rest = rest.filter(({ sequence }) => sequence > done);
-      else if (this.#stopping) return;
+      else if (this.#stopping) return false;
       else await this.#hear();
     }
+    return true;
   }
 
   /** One bounded piece of what must be done now and then. True when there is more. */

@@ -272,13 +272,19 @@ export class SqliteEventStore implements EventStore {
       // The log starts anew by itself with the next commit, unless a reader is in it; one too long waits for the reader.
       if (log * this.#statements.pageBytes > LIMITS.storeWalBytesMax) this.#statements.restartWal.get();
     } catch (thrown) {
+      // Not the batch's failure: `sync` throws it if it lasts, and until then the next batch tries again.
       this.#noteFsync(thrown);
     }
   }
 
   /** Moves the write-ahead log into the database as far as readers let it, without waiting for them. */
   #checkpoint(): void {
-    this.#statements.checkpoint.get();
+    try {
+      this.#statements.checkpoint.get();
+    } catch (thrown) {
+      this.#noteFsync(thrown);
+      throw thrown;
+    }
   }
 
   #noteFsync(thrown: unknown): void {

@@ -93,9 +93,8 @@ export function openDatabase(folder: string): DatabaseSync {
       // A power loss may take back the last commits, whole; the log has them still, for it keeps what `sync` did not make
       // durable. Checkpoints are the store's own, for SQLite's automatic ones hide their failures. No mmap: with it, a
       // failing device ends the process instead of failing a call.
-      database.exec(
-        'PRAGMA page_size = ${PAGE_BYTES}; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0',
-      );
+      database.exec(`PRAGMA page_size = ${PAGE_BYTES}; PRAGMA journal_mode = WAL`);
+      database.exec('PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0');
       database.exec(`PRAGMA cache_size = -${LIMITS.storeCacheKibibytes}; PRAGMA temp_store = MEMORY`);
       if (versionOf(database) === 0) create(database);
       checkVersion(versionOf(database));

@@ -1,9 +1,6 @@
 import { createServer, type Server, type ServerOptions } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { connect } from 'node:net';
-import { isObject, type JsonObject } from '../core/json.ts';
-import type { EventLog, LogRecord, RecordPosition } from '../log/event-log.ts';
-import { decodeRecord, type RecordHeader } from '../log/record.ts';
 import {
   type CollectCounters,
   type Collector,
@@ -11,9 +8,12 @@ import {
   guardServer,
   newCounters,
   serverOptions,
-} from './http.ts';
-import { WriteKeys } from './keys.ts';
-import { Numbering } from './numbering.ts';
+} from '../src/collect/http.ts';
+import { WriteKeys } from '../src/collect/keys.ts';
+import { Numbering } from '../src/collect/numbering.ts';
+import { isObject, type JsonObject } from '../src/core/json.ts';
+import type { EventLog, LogRecord, RecordPosition } from '../src/log/event-log.ts';
+import { decodeRecord, type RecordHeader } from '../src/log/record.ts';
 
 /** A log for tests: keeps what was appended, and can be told to fail or to wait. */
 export class FakeLog implements EventLog {
