@@ -41,43 +41,73 @@ const bare = () => start(() => ['bench/servers.ts', 'bare']);
 const collect = () => start((folder) => ['bench/servers.ts', 'collect', folder]);
 const whole = () => start((folder) => ['src/main/cli.ts', 'serve', '--port', '0', '--data', folder, '--json']);
 
+/** A server is measured warm: until its code is compiled it would be the compiler that is compared. */
+const WARM_SECONDS = 5;
+
 let runs = 0;
 
-/** Events a second that the server answered. */
-async function load(
-  url: string,
-  { size, connections }: { readonly size: number; readonly connections: number },
-): Promise<number> {
-  runs += 1;
-  const words = [
-    '-t1',
-    `-c${connections}`,
-    `-d${seconds}s`,
-    '-s',
-    'bench/events.lua',
-    url,
-    '--',
-    `run${runs}`,
-    String(size),
-  ];
-  const { stdout } = await run('wrk', words);
-  const { requests, microseconds, failed } = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as {
-    readonly [name: string]: number;
-  };
-  if (failed !== 0) throw new Error(`${failed} requests failed:\n${stdout}`);
-  return ((requests ?? 0) * size) / ((microseconds ?? 1) / 1e6);
+interface Shape {
+  /** Events a request. */
+  readonly size: number;
+  readonly connections: number;
 }
 
-/** Events a second that are in the store when the load ends: what was only acknowledged does not count. */
-async function loadThrough(
-  server: Server,
-  shape: { readonly size: number; readonly connections: number },
-): Promise<number> {
-  const started = performance.now();
-  await load(server.url, shape);
-  const response = await fetch(`${server.url}/api/v1/live`);
+async function wrk(url: string, { size, connections }: Shape, lastsSeconds: number): Promise<number> {
+  runs += 1;
+  const script = ['-s', 'bench/events.lua', url, '--', `run${runs}`, String(size)];
+  const { stdout } = await run('wrk', ['-t1', `-c${connections}`, `-d${lastsSeconds}s`, ...script]);
+  const summary = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Record<
+    'requests' | 'microseconds' | 'failed',
+    number
+  >;
+  if (summary.failed !== 0) throw new Error(`${summary.failed} requests failed:\n${stdout}`);
+  return (summary.requests * size) / (summary.microseconds / 1e6);
+}
+
+/** Events a second that the server answered. */
+async function load(url: string, shape: Shape): Promise<number> {
+  await wrk(url, shape, WARM_SECONDS);
+  return wrk(url, shape, seconds);
+}
+
+/** Events a second that came into the store: what was only acknowledged when the load ended does not count. */
+async function loadThrough({ url }: Server, shape: Shape): Promise<number> {
+  await wrk(url, shape, WARM_SECONDS);
+  const [before, started] = [await stored(url), performance.now()];
+  await wrk(url, shape, seconds);
+  const after = await stored(url);
+  return (after - before) / ((performance.now() - started) / 1000);
+}
+
+async function stored(url: string): Promise<number> {
+  const response = await fetch(`${url}/api/v1/live`);
   const { totals } = (await response.json()) as { readonly totals: { readonly stored: number } };
-  return totals.stored / ((performance.now() - started) / 1000);
+  return totals.stored;
+}
+
+/** Milliseconds from the 2xx until a query shows the event, of samples, while singles come at a rate. */
+async function freshness({ url }: Server, rate: string): Promise<{ readonly p50: number; readonly p99: number }> {
+  const words = [
+    'src/main/cli.ts',
+    'load',
+    '--url',
+    url,
+    '--rate',
+    rate,
+    '--for',
+    `${seconds + WARM_SECONDS}s`,
+    '--no-check',
+    '--people',
+    '20000',
+    '--json',
+  ];
+  const { stdout } = await run(process.execPath, words);
+  const { queryableMs, sent } = JSON.parse(stdout) as {
+    readonly queryableMs: { readonly p50: number; readonly p99: number };
+    readonly sent: { readonly schedule: { readonly kept: boolean } };
+  };
+  if (!sent.schedule.kept) process.stderr.write(`the rate of ${rate} was not kept\n`);
+  return queryableMs;
 }
 
 async function during<T>(server: Promise<Server>, measure: (server: Server) => Promise<T>): Promise<T> {
@@ -103,6 +133,7 @@ function row(name: string, figures: readonly number[], bares: readonly number[])
 }
 
 const SINGLE = { size: 1, connections: 64 };
+const PACE = '400000/min';
 const BATCH = { size: 100, connections: 16 };
 
 await run('wrk', ['-v']).catch((error: { readonly code?: unknown }) => {
@@ -113,6 +144,7 @@ const note = (name: string, figure: number) => {
   figures[name]?.push(figure);
   process.stderr.write(`${name}: ${Math.round(figure)} events/s\n`);
 };
+const fresh: { readonly p50: number; readonly p99: number }[] = [];
 for (let round = 1; round <= rounds; round += 1) {
   process.stderr.write(`round ${round} of ${rounds}\n`);
   await during(bare(), async ({ url }) => {
@@ -122,6 +154,8 @@ for (let round = 1; round <= rounds; round += 1) {
   note('acknowledged', await during(collect(), ({ url }) => load(url, SINGLE)));
   note('single', await during(whole(), (server) => loadThrough(server, SINGLE)));
   note('batch', await during(whole(), (server) => loadThrough(server, BATCH)));
+  fresh.push(await during(whole(), (server) => freshness(server, PACE)));
+  process.stderr.write(`queryable at ${PACE}: ${JSON.stringify(fresh.at(-1))}\n`);
 }
 const { bareSingle = [], bareBatch = [], acknowledged = [], single = [], batch = [] } = figures;
 process.stdout.write(
@@ -133,3 +167,7 @@ process.stdout.write(
 row('durable acknowledgements, single events, 64 connections', acknowledged, bareSingle);
 row('end to end, single events, 64 connections', single, bareSingle);
 row('end to end, batches of 100, 16 connections', batch, bareBatch);
+const [p50, p99] = [median(fresh.map((of) => of.p50)), median(fresh.map((of) => of.p99))];
+process.stdout.write(
+  `\nFrom the 2xx until a query shows it, single events at ${PACE}: p50 ${p50} ms, p99 ${p99} ms.\n`,
+);

@@ -1,6 +1,7 @@
 import { createServer, type Server, type ServerOptions } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { connect } from 'node:net';
+import { serveHotRequests } from '../src/collect/hot-requests.ts';
 import {
   type CollectCounters,
   type Collector,
@@ -78,6 +79,7 @@ export async function startCollector(
     if (!collector.handle(request, response)) response.writeHead(404).end();
   });
   guardServer(server, counters);
+  const closeHot = serveHotRequests(server, collector.handleHot);
   const port = await listen(server);
   const url = `http://127.0.0.1:${port}`;
   return {
@@ -105,6 +107,7 @@ export async function startCollector(
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
+        closeHot();
         server.closeAllConnections();
       }),
   };

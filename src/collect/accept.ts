@@ -169,10 +169,12 @@ function lineOf(event: Mapped, arrival: Arrival): Line | Reason {
   const checked = { eventId: eventId ?? 'derived', eventType, userId, anonymousId, createdAt, sentAt, timestamp };
   const reason = checkEvent({ ...checked, fingerprint, properties, context, traits });
   if (reason !== undefined) return reason;
-  const head = { eventId, eventType, userId, anonymousId, createdAt, sentAt, timestamp, fingerprint };
-  const headJson = JSON.stringify(head).slice(0, -1);
+  const ids = `${member('eventId', eventId)}"eventType":${JSON.stringify(eventType)},${member('userId', userId)}${member('anonymousId', anonymousId)}`;
+  // Canonical times and the digest need no escapes.
+  const sent = sentAt === undefined ? '' : `"sentAt":"${sentAt}",`;
+  const fixed = `"createdAt":"${createdAt}",${sent}"timestamp":"${timestamp}","fingerprint":"${fingerprint}"`;
   const contextJson = JSON.stringify(context);
-  const text = `${headJson},"properties":${propertiesJson},"context":${contextJson},"traits":${traitsJson}}`;
+  const text = `{${ids}${fixed},"properties":${propertiesJson},"context":${contextJson},"traits":${traitsJson}}`;
   const bytes = text.length * 3 <= LIMITS.eventBytesMax ? 0 : Buffer.byteLength(text);
   if (bytes > LIMITS.eventBytesMax) {
     return { code: 'too_large', detail: `an event may have ${LIMITS.eventBytesMax} bytes, got ${bytes}` };
@@ -180,6 +182,11 @@ function lineOf(event: Mapped, arrival: Arrival): Line | Reason {
   // checkEvent has made sure that ids are texts.
   const visitor = visitorOf({ userId, anonymousId } as { readonly userId?: string; readonly anonymousId?: string });
   return { visitor, text, isWithoutId: eventId === undefined };
+}
+
+/** A member of a JSON object, with the comma after it; nothing for what is undefined. */
+function member(name: string, value: unknown): string {
+  return value === undefined ? '' : `"${name}":${JSON.stringify(value)},`;
 }
 
 /** Writing a time as text is slow, and most are one of those that are texts already. */

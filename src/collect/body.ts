@@ -114,8 +114,10 @@ export function discardBody(request: IncomingMessage, done: () => void): void {
 
 /** A body as text and as the JSON in it, whatever its Content-Type says; or `body_not_json`. A byte order mark is skipped. */
 export function parseJson(body: Buffer): { readonly text: string; readonly value: Json } | ClickstreamError {
-  if (!isUtf8(body)) return new ClickstreamError('body_not_json', 'the body is not UTF-8');
   const decoded = body.toString('utf8');
+  // What is not UTF-8 decodes to the replacement character, which may also have been sent: only then is it worth a look.
+  if (decoded.includes('\ufffd') && !isUtf8(body))
+    return new ClickstreamError('body_not_json', 'the body is not UTF-8');
   const text = decoded.charCodeAt(0) === 0xfeff ? decoded.slice(1) : decoded;
   try {
     return { text, value: JSON.parse(text) as Json };

@@ -6,9 +6,10 @@ import type { Clock } from '../core/time.ts';
 import type { EventLog } from '../log/event-log.ts';
 import { Accept } from './accept.ts';
 import { type BodyMemory, discardBody, readBody } from './body.ts';
+import type { HotRequest, Reply, TakeHot } from './hot-requests.ts';
 import type { WriteKeys } from './keys.ts';
 import type { Numbering } from './numbering.ts';
-import type { Answer, MappedRequest, Protocol } from './protocol.ts';
+import type { Answer, CollectRequest, MappedRequest, Protocol } from './protocol.ts';
 import { PROTOCOLS } from './protocols.ts';
 
 /** What the collector did since it started, for /metrics. */
@@ -40,6 +41,8 @@ export interface CollectorOptions {
 export interface Collector {
   /** True if the path is one of a protocol's; the request is then answered. */
   handle(request: IncomingMessage, response: ServerResponse): boolean;
+  /** The same for what did not come through node:http. */
+  readonly handleHot: TakeHot;
   /** From now on every request is answered 503, so that its sender keeps its events and tries again. */
   stop(): void;
 }
@@ -52,17 +55,16 @@ export function createCollector(options: CollectorOptions): Collector {
   const handler = new CollectHandler(options);
   return {
     handle: (request, response) => handler.handle(request, response),
+    handleHot: (request, reply) => handler.handleHot(request, reply),
     stop: () => handler.stop(),
   };
 }
 
-/** One request and what is needed to answer it. */
+/** One request of a protocol, and how it is answered. */
 interface Exchange {
   readonly protocol: Protocol;
-  readonly path: string;
-  readonly query: string;
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
+  readonly request: Omit<CollectRequest, 'body' | 'receivedAt'>;
+  readonly reply: Reply;
 }
 
 class CollectHandler {
@@ -81,24 +83,40 @@ class CollectHandler {
   }
 
   handle(request: IncomingMessage, response: ServerResponse): boolean {
-    const url = request.url ?? '/';
-    const mark = url.indexOf('?');
-    const sent = mark < 0 ? url : url.slice(0, mark);
-    const path = sent.endsWith('/') ? sent.slice(0, -1) : sent;
-    const protocol = ROUTES.get(path);
+    const { path, query, protocol } = routeOf(request.url ?? '/');
     if (protocol === undefined) return false;
-    const exchange = { protocol, path, query: mark < 0 ? '' : url.slice(mark + 1), request, response };
-    if (request.method === 'OPTIONS') {
-      this.#preflight(exchange);
-    } else if (!protocol.methods.includes(request.method ?? '')) {
-      response.setHeader('Allow', [...protocol.methods, 'OPTIONS'].join(', '));
-      this.#fail(exchange, new ClickstreamError('method_not_allowed', `${request.method} is not allowed here`));
-    } else if (this.#isStopping) {
-      this.#fail(exchange, new ClickstreamError('shutting_down'));
-    } else {
-      readBody(request, this.#memory, (body) => this.#take(exchange, body));
+    const method = request.method ?? '';
+    if (method === 'OPTIONS') {
+      this.#preflight(protocol, request, response);
+      return true;
     }
+    const reply: Reply = (answer, headers) => sendAnswer(request, response, answer, headers);
+    const exchange = { protocol, request: { method, path, query, headers: request.headers }, reply };
+    if (this.#isAllowed(exchange)) readBody(request, this.#memory, (body) => this.#take(exchange, body));
     return true;
+  }
+
+  handleHot({ path: sent, authorization, body }: HotRequest, reply: Reply): boolean {
+    const { path, query, protocol } = routeOf(sent);
+    if (protocol === undefined) return false;
+    const exchange = { protocol, request: { method: 'POST', path, query, headers: { authorization } }, reply };
+    if (this.#isAllowed(exchange)) this.#take(exchange, body);
+    return true;
+  }
+
+  #isAllowed(exchange: Exchange): boolean {
+    const { protocol, request } = exchange;
+    if (!protocol.methods.includes(request.method)) {
+      const headers = { Allow: [...protocol.methods, 'OPTIONS'].join(', ') };
+      this.#fail(
+        exchange,
+        new ClickstreamError('method_not_allowed', `${request.method} is not allowed here`),
+        headers,
+      );
+      return false;
+    }
+    if (this.#isStopping) this.#fail(exchange, new ClickstreamError('shutting_down'));
+    return !this.#isStopping;
   }
 
   #take(exchange: Exchange, body: Buffer | ClickstreamError): void {
@@ -106,17 +124,10 @@ class CollectHandler {
       this.#fail(exchange, body);
       return;
     }
-    const { protocol, path, query, request } = exchange;
+    const { protocol, request } = exchange;
     const receivedAt = this.#options.clock();
     try {
-      const mapped = protocol.map({
-        method: request.method ?? '',
-        path,
-        query,
-        headers: request.headers,
-        body,
-        receivedAt,
-      });
+      const mapped = protocol.map({ ...request, body, receivedAt });
       if (mapped.kind === 'rejected') {
         this.#fail(exchange, mapped.error);
         return;
@@ -139,39 +150,32 @@ class CollectHandler {
         const { counters } = this.#options;
         counters.events += events;
         counters.setAside += setAside;
-        this.#answer(exchange, exchange.protocol.success);
+        this.#answer(exchange, exchange.protocol.success, {});
       },
       (error: unknown) => this.#fail(exchange, asClickstreamError(error)),
     );
   }
 
-  #fail(exchange: Exchange, error: ClickstreamError): void {
+  #fail(exchange: Exchange, error: ClickstreamError, headers: Readonly<Record<string, string>> = {}): void {
     const { counters, report } = this.#options;
     counters.rejected[error.code] = (counters.rejected[error.code] ?? 0) + 1;
     if (error.code === 'internal') report(error);
-    const { response } = exchange;
-    if (error.status === 503) response.setHeader('Retry-After', LIMITS.retryAfterSeconds);
-    if (error.status === 401) response.setHeader('WWW-Authenticate', 'Basic realm="write key", Bearer');
-    this.#answer(exchange, exchange.protocol.failure(error));
+    this.#answer(exchange, exchange.protocol.failure(error), {
+      ...headers,
+      ...(error.status === 503 && { 'Retry-After': String(LIMITS.retryAfterSeconds) }),
+      ...(error.code === 'shutting_down' && { Connection: 'close' }),
+      ...(error.status === 401 && { 'WWW-Authenticate': 'Basic realm="write key", Bearer' }),
+    });
   }
 
-  #answer({ request, response }: Exchange, { status, contentType, body }: Answer): void {
+  #answer({ reply }: Exchange, answer: Answer, headers: Readonly<Record<string, string>>): void {
     const { requests } = this.#options.counters;
-    requests[status] = (requests[status] ?? 0) + 1;
-    allowOrigin(request, response);
-    const headers = ['Content-Type', contentType, 'Content-Length', String(Buffer.byteLength(body))];
-    if (request.complete) {
-      response.writeHead(status, headers).end(body);
-      return;
-    }
-    // The client is still sending: it gets its whole answer now, and the connection ends when it has stopped.
-    response.writeHead(status, [...headers, 'Connection', 'close']).write(body);
-    answeredEarly.add(request.socket);
-    discardBody(request, () => response.end());
+    requests[answer.status] = (requests[answer.status] ?? 0) + 1;
+    reply(answer, headers);
   }
 
   /** Trackers lose every event when one header they send is not allowed, or when credentials meet a `*` (docs/protocols.md). */
-  #preflight({ protocol, request, response }: Exchange): void {
+  #preflight(protocol: Protocol, request: IncomingMessage, response: ServerResponse): void {
     const { requests } = this.#options.counters;
     requests[204] = (requests[204] ?? 0) + 1;
     allowOrigin(request, response);
@@ -182,6 +186,36 @@ class CollectHandler {
     response.setHeader('Access-Control-Max-Age', LIMITS.preflightSeconds);
     response.writeHead(204).end();
   }
+}
+
+function routeOf(url: string): {
+  readonly path: string;
+  readonly query: string;
+  readonly protocol: Protocol | undefined;
+} {
+  const mark = url.indexOf('?');
+  const sent = mark < 0 ? url : url.slice(0, mark);
+  const path = sent.endsWith('/') ? sent.slice(0, -1) : sent;
+  return { path, query: mark < 0 ? '' : url.slice(mark + 1), protocol: ROUTES.get(path) };
+}
+
+function sendAnswer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { status, contentType, body }: Answer,
+  more: Readonly<Record<string, string>>,
+): void {
+  allowOrigin(request, response);
+  for (const [name, value] of Object.entries(more)) response.setHeader(name, value);
+  const headers = ['Content-Type', contentType, 'Content-Length', String(Buffer.byteLength(body))];
+  if (request.complete) {
+    response.writeHead(status, headers).end(body);
+    return;
+  }
+  // The client is still sending: it gets its whole answer now, and the connection ends when it has stopped.
+  response.writeHead(status, [...headers, 'Connection', 'close']).write(body);
+  answeredEarly.add(request.socket);
+  discardBody(request, () => response.end());
 }
 
 function allowOrigin(request: IncomingMessage, response: ServerResponse): void {

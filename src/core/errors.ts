@@ -238,7 +238,7 @@ export class ClickstreamError extends Error {
   }
 }
 
-/** An RFC 9457 problem document; `type` is relative to the page of errors. */
+/** An RFC 9457 problem document; `type` names the error and leads nowhere; the page is docs/errors.md. */
 export function problemOf(error: ClickstreamError): {
   readonly type: string;
   readonly title: string;
@@ -248,7 +248,7 @@ export function problemOf(error: ClickstreamError): {
   readonly cure: string;
 } {
   const { code, status, message, cure } = error;
-  return { type: `/docs/errors#${code}`, title: ERRORS[code].meaning, status, detail: message, code, cure };
+  return { type: `urn:clickstream:error:${code}`, title: ERRORS[code].meaning, status, detail: message, code, cure };
 }
 
 /** Any thrown value as an error of the table; what is unknown is `internal`. */

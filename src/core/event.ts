@@ -1,5 +1,6 @@
 import { isObject, type Json, type JsonObject } from './json.ts';
 import { LIMITS } from './limits.ts';
+import { isCanonicalTime } from './time.ts';
 
 /** An event, as every stage after the collector sees it. Times are ISO 8601 in UTC. */
 export interface Event {
@@ -16,7 +17,7 @@ export interface Event {
   readonly receivedAt: string;
   /** createdAt, corrected by sentAt and receivedAt; what views and sessions go by. */
   readonly timestamp: string;
-  /** A digest of type and properties after mapping: what tells apart two events that share an id. */
+  /** A digest of type, properties and traits after mapping: what tells apart two events that share an id. */
   readonly fingerprint: string;
   readonly properties: JsonObject;
   readonly context: JsonObject;
@@ -72,8 +73,6 @@ export interface Reason {
   readonly detail: string;
 }
 
-const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z$/;
-
 /**
  * The structure every event must have, checked by the collector (which keeps the original bytes of what fails) and
  * again by the processor, for a log may hold what another version wrote.
@@ -91,26 +90,12 @@ export function checkEvent(candidate: { readonly [field: string]: unknown }): Re
   if (userId === undefined && anonymousId === undefined) {
     return { code: 'id_missing', detail: 'the event has neither userId nor anonymousId; an empty text is no id' };
   }
-  for (const [name, id] of [
-    ['userId', userId],
-    ['anonymousId', anonymousId],
-    ['eventId', eventId],
-  ] as const) {
-    if (id === undefined ? name === 'eventId' : !isText(id, LIMITS.idCharsMax))
-      return invalid('id_invalid', name, id, LIMITS.idCharsMax);
-  }
-  for (const [name, time] of [
-    ['createdAt', createdAt],
-    ['sentAt', sentAt],
-    ['timestamp', timestamp],
-  ] as const) {
-    if (time === undefined ? name !== 'sentAt' : !isTime(time)) {
-      return {
-        code: 'time_invalid',
-        detail: `${name} must be a time in ISO 8601 or epoch milliseconds, got ${shown(time)}`,
-      };
-    }
-  }
+  if (!isId(userId)) return invalid('id_invalid', 'userId', userId, LIMITS.idCharsMax);
+  if (!isId(anonymousId)) return invalid('id_invalid', 'anonymousId', anonymousId, LIMITS.idCharsMax);
+  if (!isText(eventId, LIMITS.idCharsMax)) return invalid('id_invalid', 'eventId', eventId, LIMITS.idCharsMax);
+  if (!isCanonicalTime(createdAt)) return invalidTime('createdAt', createdAt);
+  if (sentAt !== undefined && !isCanonicalTime(sentAt)) return invalidTime('sentAt', sentAt);
+  if (!isCanonicalTime(timestamp)) return invalidTime('timestamp', timestamp);
   if (typeof fingerprint !== 'string')
     return { code: 'field_invalid', detail: `fingerprint must be a text, got ${shown(fingerprint)}` };
   for (const name of ['properties', 'context', 'traits']) {
@@ -120,9 +105,8 @@ export function checkEvent(candidate: { readonly [field: string]: unknown }): Re
   return undefined;
 }
 
-/** What the canonical form allows and no clock shows, as the 45th of a month, is no time. */
-function isTime(value: unknown): boolean {
-  return typeof value === 'string' && TIME.test(value) && !Number.isNaN(Date.parse(value));
+function isId(id: unknown): boolean {
+  return id === undefined || isText(id, LIMITS.idCharsMax);
 }
 
 /** Ids are compared, so they must come out of any storage as they went in: no NUL, no half of a surrogate pair. */
@@ -141,6 +125,11 @@ function invalid(code: Reason['code'], name: string, value: unknown, charsMax: n
     code,
     detail: `${name} must be a text of 1 to ${charsMax} characters, well-formed and without NUL, got ${shown(value)}`,
   };
+}
+
+function invalidTime(name: string, value: unknown): Reason {
+  const detail = `${name} must be a time in ISO 8601 or epoch milliseconds, got ${shown(value)}`;
+  return { code: 'time_invalid', detail };
 }
 
 /** A value as an error message shows it: JSON, cut short. */

@@ -67,6 +67,8 @@ export const LIMITS = {
   /** How often a closed gate is looked at. */
   gatePollMs: 2,
   logRetentionHours: 24,
+  /** A segment that holds something is followed by another after this, full or not, so that it can go in its time. */
+  segmentHours: 1,
   /** How often a log that cannot be written is tried again. */
   logProbeMs: 500,
   /** A new segment is filled with zeros in writes of this size, so that the log's own writes get between. */

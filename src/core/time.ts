@@ -1,6 +1,7 @@
 import { LIMITS } from './limits.ts';
 
-const CANONICAL = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z$/;
+/** Hours to 23 and seconds to 59; a day that its month lacks, as the 31st of June, counts on into the next, as Date.parse has it. */
+const CANONICAL = /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?Z$/;
 const ISO_8601 = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?::(\d\d)(?:[.,](\d+))?)?)?\s?(Z|z|[+-]\d\d(?::?\d\d)?)?$/;
 
 /**
@@ -14,7 +15,7 @@ export function canonicalTime(value: unknown): string | undefined {
     return new Date(Math.trunc(value)).toISOString();
   }
   if (typeof value !== 'string' || value.length > 40) return undefined;
-  if (CANONICAL.test(value)) return Number.isNaN(Date.parse(value)) ? undefined : value;
+  if (CANONICAL.test(value)) return value;
   const parts = ISO_8601.exec(value);
   if (parts === null) return undefined;
   const [, date, hourMinute = '00:00', second = '00', fraction, zone = 'Z'] = parts;
@@ -24,6 +25,11 @@ export function canonicalTime(value: unknown): string | undefined {
   const utc = new Date(ms).toISOString();
   if (utc.length !== 24) return undefined;
   return `${utc.slice(0, 19)}${fraction === undefined ? '' : `.${fraction}`}Z`;
+}
+
+/** Whether a value is what `canonicalTime` returns, and so a time that Date.parse reads. */
+export function isCanonicalTime(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= 40 && CANONICAL.test(value);
 }
 
 /**

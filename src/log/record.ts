@@ -77,12 +77,16 @@ function parseHeader(bytes: Uint8Array): RecordHeader & { readonly checksum: num
   if (!isObject(header)) throw new RecordError('header invalid');
   if (header.v !== 1) throw new RecordError('version unknown');
   const { kind, source, visitor, receivedAt, collector, number, count, ackedThrough, voids, checksum } = header;
-  const texts = [source, visitor, receivedAt, collector];
-  const integers = [number, count, ackedThrough, checksum];
   if (
     (kind !== 'events' && kind !== 'erase') ||
-    !texts.every((text) => typeof text === 'string') ||
-    !integers.every((integer) => Number.isSafeInteger(integer)) ||
+    typeof source !== 'string' ||
+    typeof visitor !== 'string' ||
+    typeof receivedAt !== 'string' ||
+    typeof collector !== 'string' ||
+    !Number.isSafeInteger(number) ||
+    !Number.isSafeInteger(count) ||
+    !Number.isSafeInteger(ackedThrough) ||
+    !Number.isSafeInteger(checksum) ||
     !Array.isArray(voids)
   ) {
     throw new RecordError('header invalid');

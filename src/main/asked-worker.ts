@@ -1,10 +1,13 @@
 import type { MessagePort } from 'node:worker_threads';
+import type { LogFinding } from '../adapters/embedded/log-finding.ts';
 import type { Answer, Question } from '../query/queries.ts';
 import type { FromQuery, ToQuery } from './query-worker.ts';
 
 /** The query worker, as a function that answers questions. */
 export interface AskedWorker {
   ask(question: Question): Promise<Answer>;
+  /** Has the audit report it too. */
+  tell(finding: LogFinding): void;
   stop(): void;
 }
 
@@ -22,9 +25,10 @@ export function askedWorker({ port }: { readonly port: MessagePort }): AskedWork
       next += 1;
       return new Promise((resolve) => {
         waiting.set(id, resolve);
-        send({ id, question });
+        send({ kind: 'ask', id, question });
       });
     },
-    stop: () => send({ id: next, question: undefined }),
+    tell: (finding) => send({ kind: 'finding', finding }),
+    stop: () => send({ kind: 'stop' }),
   };
 }

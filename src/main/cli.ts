@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { asClickstreamError } from '../core/errors.ts';
 import { auditCommand } from './commands/audit.ts';
@@ -8,6 +9,7 @@ import { tailCommand } from './commands/tail.ts';
 
 const program = new Command('clickstream')
   .description('Takes in and processes clickstream events: private, real-time, losing nothing.')
+  .version(version())
   .configureHelp({ showGlobalOptions: true })
   .showHelpAfterError('(--help shows the options and examples)')
   .exitOverride()
@@ -21,6 +23,11 @@ try {
   await program.parseAsync();
 } catch (thrown) {
   process.exitCode = exitCodeOf(thrown);
+}
+
+function version(): string {
+  const file = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(file) as { readonly version: string }).version;
 }
 
 /** Commander has printed its own errors; others are printed with their code and cure. Usage is 2, all else 1. */

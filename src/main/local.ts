@@ -2,12 +2,13 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type DataFolder, openDataFolder } from '../adapters/embedded/data-folder.ts';
 import { EMBEDDED_LANE, type EmbeddedEventLog, openEventLog } from '../adapters/embedded/event-log.ts';
-import { describeFinding } from '../adapters/embedded/log-finding.ts';
+import { describeFinding, type LogFinding } from '../adapters/embedded/log-finding.ts';
 import { LogProgress } from '../adapters/embedded/log-progress.ts';
+import { serveHotRequests } from '../collect/hot-requests.ts';
 import { type CollectCounters, type Collector, guardServer, newCounters, serverOptions } from '../collect/http.ts';
 import { KeyRing, WriteKeys } from '../collect/keys.ts';
 import { Numbering } from '../collect/numbering.ts';
-import { asClickstreamError, ClickstreamError, problemOf } from '../core/errors.ts';
+import { asClickstreamError, ClickstreamError } from '../core/errors.ts';
 import { assertLimits, LIMITS } from '../core/limits.ts';
 import { collect } from '../pipeline.ts';
 import { type Access, createQueries, type Queries } from '../query/http.ts';
@@ -66,17 +67,18 @@ class Local {
       clock: Date.now,
       atLeast: done,
       progress: this.#progress,
-      onFinding: (finding) => report(`log: ${describeFinding(finding)}`),
+      onFinding: reportFinding,
     });
     this.#closers.push(async () => {
       await log.close();
       this.#witness(log);
     });
-    this.#tellProcessor({ kind: 'start' });
     const { path, log: logFolder } = this.#folder;
     const data = { folder: path, log: logFolder, progress: this.#progress.buffer, findings: log.findings };
     const query = askedWorker(startWorker<QueryWorkerData>('query-worker', data));
+    this.#tellFinding = query.tell;
     this.#closers.push(() => query.stop());
+    this.#tellProcessor({ kind: 'start' });
     const collector = collect({
       log,
       keys: new WriteKeys(this.#config.writeKeys),
@@ -134,6 +136,10 @@ class Local {
           case 'synced':
             this.#trim(message.done);
             break;
+          case 'finding':
+            reportFinding(message.finding);
+            this.#tellFinding(message.finding);
+            break;
           case 'stopped':
             stopped.resolve();
             break;
@@ -143,6 +149,8 @@ class Local {
   }
 
   #trim: (doneAndDurable: bigint) => void = () => undefined;
+
+  #tellFinding: (finding: LogFinding) => void = () => undefined;
 
   #queries(log: EmbeddedEventLog, query: AskedWorker): Queries {
     const { host, readTokens } = this.#config;
@@ -181,15 +189,15 @@ class Local {
 
   async #listen(collector: Collector, queries: Queries): Promise<string> {
     const server = createServer(serverOptions, (request, response) => {
-      if (collector.handle(request, response) || queries.handle(request, response)) return;
-      const problem = problemOf(new ClickstreamError('not_found', `nothing is served at ${request.url}`));
-      response.writeHead(problem.status, { 'Content-Type': 'application/problem+json' }).end(JSON.stringify(problem));
+      if (!collector.handle(request, response)) queries.handle(request, response);
     });
     guardServer(server, this.#counters);
+    const closeHot = serveHotRequests(server, collector.handleHot);
     const url = await listen(server, this.#config);
     this.#closers.push(async () => {
       collector.stop();
       const closed = new Promise((resolve) => server.close(resolve));
+      closeHot();
       const cut = setTimeout(() => server.closeAllConnections(), LIMITS.shutdownMsMax);
       await closed;
       clearTimeout(cut);
@@ -224,14 +232,24 @@ function listen(server: Server, { host, port }: Config): Promise<string> {
     });
     server.listen(port, host, () => {
       const { port: bound } = server.address() as AddressInfo;
-      resolve(`http://${host.includes(':') ? `[${host}]` : host}:${bound}`);
+      resolve(`http://${reachable(host)}:${bound}`);
     });
   });
+}
+
+/** An address to ask: a server that listens on every address is reached on that of this machine. */
+function reachable(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
+  return host.includes(':') ? `[${host}]` : host;
 }
 
 function reportFault(fault: unknown): void {
   const error = asClickstreamError(fault);
   report(error.stack ?? error.message);
+}
+
+function reportFinding(finding: LogFinding): void {
+  report(`log: ${describeFinding(finding)}`);
 }
 
 function report(line: string): void {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type MessagePort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { EMBEDDED_LANE } from '../adapters/embedded/event-log.ts';
 import { openEventStore } from '../adapters/embedded/event-store.ts';
-import { describeFinding, type LogFinding } from '../adapters/embedded/log-finding.ts';
+import type { LogFinding } from '../adapters/embedded/log-finding.ts';
 import { LogProgress } from '../adapters/embedded/log-progress.ts';
 import { LogReader } from '../adapters/embedded/log-reader.ts';
 import { asClickstreamError, type ErrorCode } from '../core/errors.ts';
@@ -33,6 +33,8 @@ export type FromProcessor =
   | { readonly kind: 'working' }
   | { readonly kind: 'failing'; readonly detail: string }
   | { readonly kind: 'synced'; readonly done: bigint }
+  /** What reading the log found, before what follows it is processed. */
+  | { readonly kind: 'finding'; readonly finding: LogFinding }
   | { readonly kind: 'stopped' };
 
 const IDLE_WAIT_MS = 100;
@@ -46,6 +48,8 @@ class Processor {
   readonly #progress: LogProgress;
   readonly #log: string;
   #reader: LogReader | undefined;
+  /** The last read gave nothing: no more was durable. */
+  #readAll = false;
   #stopping = false;
   #failing = false;
   #maintainedAt = Date.now();
@@ -62,7 +66,7 @@ class Processor {
     // A batch of no records takes up the views of this version.
     const { done } = await processBatch({ lane: EMBEDDED_LANE, records: [] }, this.#store);
     this.#tell({ kind: 'opened', done });
-    while (!(this.#stopping && (await this.#idle()))) {
+    while (!(this.#stopping && this.#idle())) {
       await this.#hear();
       if (this.#reader !== undefined) await this.#turn(this.#reader);
       else await sleep(5);
@@ -79,9 +83,12 @@ class Processor {
     return lane?.done ?? -1n;
   }
 
-  /** When stopping, what lies in the log is processed first, unless the store does not take it. */
-  async #idle(): Promise<boolean> {
-    return this.#reader === undefined || this.#failing || (await this.#done()) >= this.#progress.durableSequence;
+  /**
+   * When stopping, what can be read of the log is processed first, unless the store does not take it. The log was closed
+   * before this worker is told to stop, so a read after that gives all there is.
+   */
+  #idle(): boolean {
+    return this.#reader === undefined || this.#failing || this.#readAll;
   }
 
   async #hear(): Promise<void> {
@@ -95,7 +102,7 @@ class Processor {
       if (message.kind === 'witness') await this.#attempt(() => this.#store.witness(message.witness));
       if (message.kind === 'start') {
         const after = await this.#done();
-        const onFinding = (finding: LogFinding) => process.stderr.write(`log: ${describeFinding(finding)}\n`);
+        const onFinding = (finding: LogFinding) => this.#tell({ kind: 'finding', finding });
         this.#reader = new LogReader({ folder: this.#log, progress: this.#progress, after, onFinding });
       }
     }
@@ -103,11 +110,14 @@ class Processor {
 
   async #turn(reader: LogReader): Promise<void> {
     const records = reader.read({ bytesMax: LIMITS.processBatchBytesMax });
+    this.#readAll = records.length === 0;
     if (!(await this.#process(records))) return;
     // Also of what cannot be read: else a damaged stretch would hold the gate.
     const sequence = records.at(-1)?.sequence ?? this.#progress.processedSequence;
     this.#progress.processed(sequence, reader.bytesConsumed);
-    if (records.length > 0 || (await this.#maintain())) return;
+    // Under steady load nothing is ever idle: what is due is done all the same.
+    if (!this.#readAll && !this.#isDue()) return;
+    if ((await this.#maintain()) || !this.#readAll) return;
     this.#progress.waitForMore(IDLE_WAIT_MS);
   }
 
@@ -126,6 +136,10 @@ class Processor {
     return true;
   }
 
+  #isDue(): boolean {
+    return Date.now() - this.#maintainedAt >= MAINTENANCE_MS;
+  }
+
   /** One bounded piece of what must be done now and then. True when there is more. */
   async #maintain(): Promise<boolean> {
     if (!this.#rebuilt) {
@@ -137,7 +151,7 @@ class Processor {
       this.#rebuilt = complete;
       return !complete;
     }
-    if (Date.now() - this.#maintainedAt < MAINTENANCE_MS) return false;
+    if (!this.#isDue()) return false;
     const receivedAt = new Date(Date.now() - LIMITS.eventRetentionDays * MS_PER_DAY).toISOString();
     const expired = await this.#attempt(() => this.#store.expire({ receivedAt, limit: LIMITS.maintenanceEventsMax }));
     if (expired === LIMITS.maintenanceEventsMax) return true;

@@ -14,33 +14,42 @@ export interface QueryWorkerData {
   readonly folder: string;
   readonly log: string;
   readonly progress: SharedArrayBuffer;
-  /** What opening the log found. */
+  /** What opening the log found; what the processor finds later is told. */
   readonly findings: readonly LogFinding[];
   readonly port: MessagePort;
 }
 
-export interface ToQuery {
-  readonly id: number;
-  /** Undefined asks the worker to stop. */
-  readonly question: Question | undefined;
-}
+/** What the main thread tells this worker. */
+export type ToQuery =
+  | { readonly kind: 'ask'; readonly id: number; readonly question: Question }
+  /** The processor has met this in the log, and goes past it. */
+  | { readonly kind: 'finding'; readonly finding: LogFinding }
+  | { readonly kind: 'stop' };
 
 export interface FromQuery extends Answer {
   readonly id: number;
 }
 
 /** What the log holds beyond what is processed, and what is wrong with it. */
-async function viewLog(data: QueryWorkerData, reader: EventReader): Promise<LogView> {
+async function viewLog(data: QueryWorkerData, found: Findings, reader: EventReader): Promise<LogView> {
   const lanes = await reader.snapshot((reads) => reads.lanes());
-  const findings = [...data.findings];
+  const findings = new Map(found);
   const records: PendingRecord[] = [];
   const after = lanes.get(EMBEDDED_LANE)?.done ?? -1n;
   const progress = new LogProgress(data.progress);
-  const onFinding = (finding: LogFinding) => findings.push(finding);
+  const onFinding = (finding: LogFinding) => findings.set(placeOf(finding), finding);
   for (const { sequence, data: bytes } of readRecords({ folder: data.log, progress, after, onFinding })) {
     records.push({ lane: EMBEDDED_LANE, sequence, ...headerOf(bytes) });
   }
-  return { records, findings: findings.map(toldOf) };
+  return { records, findings: [...findings.values()].map(toldOf) };
+}
+
+/** By place: one piece of damage is found at the start, by the processor and by each audit before it is passed. */
+type Findings = Map<string, LogFinding>;
+
+function placeOf(finding: LogFinding): string {
+  const file = 'file' in finding ? finding.file : '';
+  return `${finding.kind} ${file} ${'after' in finding ? finding.after : ''}`;
 }
 
 function toldOf(finding: LogFinding): LogView['findings'][number] {
@@ -60,20 +69,29 @@ function headerOf(bytes: Uint8Array): Pick<PendingRecord, 'collector' | 'number'
 function serve(data: QueryWorkerData): void {
   const reader = openEventReader({ folder: data.folder });
   const { port } = data;
+  const found: Findings = new Map(data.findings.map((finding) => [placeOf(finding), finding]));
   const parts = {
     reader,
     clock: Date.now,
-    log: () => viewLog(data, reader),
+    log: () => viewLog(data, found, reader),
     report: (fault: Error) => process.stderr.write(`query: ${fault.stack ?? fault.message}\n`),
   };
-  port.on('message', ({ id, question }: ToQuery) => {
-    if (question === undefined) {
-      void reader.close().then(() => port.close());
-      return;
+  port.on('message', (message: ToQuery) => {
+    switch (message.kind) {
+      case 'ask': {
+        const { id, question } = message;
+        void answer(question, parts).then(({ status, body }) => {
+          port.postMessage({ id, status, body } satisfies FromQuery);
+        });
+        break;
+      }
+      case 'finding':
+        found.set(placeOf(message.finding), message.finding);
+        break;
+      case 'stop':
+        void reader.close().then(() => port.close());
+        break;
     }
-    void answer(question, parts).then(({ status, body }) => {
-      port.postMessage({ id, status, body } satisfies FromQuery);
-    });
   });
 }
 

@@ -1,5 +1,5 @@
-import { type Event, identityKey, identityOf, visitorOf } from '../core/event.ts';
-import type { Facts, View } from '../core/view.ts';
+import { type Event, identityKey } from '../core/event.ts';
+import type { Facts, RowCodec, View } from '../core/view.ts';
 import type { RecordHeader } from '../log/record.ts';
 import type {
   BadEvent,
@@ -13,7 +13,6 @@ import type {
   Link,
   Loaded,
   Registry,
-  RowKey,
   RowUpdate,
   VisitorKey,
   VisitorPut,
@@ -21,17 +20,19 @@ import type {
 import { visitorText } from '../store/event-store.ts';
 import type { Decoded, Poison } from './decode.ts';
 import { decodeMemory, encodeMemory, step, type VisitorMemory } from './stitch.ts';
-import { foldLedger, LEDGER, type LedgerEntry, ledgerBucket, ledgerCodec } from './views/ledger.ts';
+import type { Validated } from './validate.ts';
+import { foldLedger, LEDGER, type LedgerEntry, type LedgerState, ledgerBucket, ledgerCodec } from './views/ledger.ts';
 import { registryOf } from './views/registry.ts';
 
 type EventsRecord = Extract<Decoded, { readonly kind: 'events' }>;
+type ValidEvent = Extract<Validated, { readonly kind: 'event' }>;
 type EraseRecord = Extract<Decoded, { readonly kind: 'erase' }>;
 
 /** Nothing is left to do, or what to apply. */
 export type Decided = { readonly kind: 'nothing' } | { readonly kind: 'apply'; readonly decision: Decision };
 
 /**
- * What a batch of one lane changes (docs/exactly-once.md, steps 1 to 9). Pure: all it needs to know was loaded.
+ * What a batch of one lane changes (docs/exactly-once.md). Pure: all it needs to know was loaded.
  * Throws when a newer version of the program has written the lane; nothing else throws, for a record that makes the
  * core throw is poison and becomes a dead record.
  */
@@ -86,16 +87,33 @@ interface Visitor {
   readonly sequence: bigint;
 }
 
-/** What one record adds to the draft; kept only when all of the record went well. */
-interface Trial {
-  readonly events: EventPut[];
-  readonly links: Link[];
-  readonly bad: BadEvent[];
-  readonly known: Map<string, KnownEvent>;
-  readonly visitors: Map<string, Visitor>;
-  readonly counted: { readonly event: Event; readonly facts: Facts }[];
-  duplicate: number;
+/** What one record adds to the draft, once all of the record went well. Used again for the next record. */
+class Trial {
+  readonly events: EventPut[] = [];
+  readonly links: Link[] = [];
+  readonly bad: BadEvent[] = [];
+  readonly known = new Map<string, KnownEvent>();
+  readonly visitors = new Map<string, Visitor>();
+  readonly counted: Counted[] = [];
+  duplicate = 0;
+
+  reset(): this {
+    for (const list of [this.events, this.links, this.bad, this.counted]) list.length = 0;
+    this.known.clear();
+    this.visitors.clear();
+    this.duplicate = 0;
+    return this;
+  }
 }
+
+/** An event that counts, and the buckets that it counts in, view by view. */
+interface Counted {
+  readonly event: Event;
+  readonly facts: Facts;
+  readonly buckets: readonly (readonly string[])[];
+}
+
+type OpenRow = RowUpdate & { readonly contributions: Contribution[] };
 
 /** A decision in the making, one record after the other. */
 class Draft {
@@ -110,7 +128,9 @@ class Draft {
   readonly #erase: (VisitorKey & { readonly sequence: bigint })[] = [];
   readonly #known = new Map<string, KnownEvent>();
   readonly #visitors = new Map<string, Visitor>();
-  readonly #rows = new Map<string, RowUpdate & { readonly contributions: Contribution[] }>();
+  /** By codec (which is a view, or the ledger's), source and bucket. */
+  readonly #rows = new Map<RowCodec, Map<string, Map<string, OpenRow>>>();
+  readonly #trial = new Trial();
   /** What events are folded onto to see that folding does not throw. */
   readonly #trialStates = new Map<View, unknown>();
 
@@ -142,7 +162,7 @@ class Draft {
     for (const link of trial.links) this.#links.set(`${link.userId}\0${visitorText(link)}`, link);
     for (const [key, known] of trial.known) this.#known.set(key, known);
     for (const [key, visitor] of trial.visitors) this.#visitors.set(key, visitor);
-    for (const { event, facts } of trial.counted) this.#count(record.sequence, event, facts);
+    for (const counted of trial.counted) this.#count(record.sequence, counted);
     const bad = trial.bad.length;
     const stored = record.items.length - bad - trial.duplicate;
     this.#account(record, { stored, duplicate: trial.duplicate, bad, dead: 0 });
@@ -172,7 +192,7 @@ class Draft {
       events: this.#events,
       visitors,
       links: [...this.#links.values()],
-      rows: [...this.#rows.values()],
+      rows: [...this.#rows.values()].flatMap((sources) => [...sources.values()].flatMap((rows) => [...rows.values()])),
       bad: this.#bad,
       dead: this.#dead,
       erase: this.#erase,
@@ -182,34 +202,21 @@ class Draft {
   /** The dry run of one record (step 4) and its events in order (step 5). Throws whatever the core throws. */
   #try(record: EventsRecord): Trial {
     const { sequence, header, items } = record;
-    const trial: Trial = {
-      events: [],
-      links: [],
-      bad: [],
-      known: new Map(),
-      visitors: new Map(),
-      counted: [],
-      duplicate: 0,
-    };
+    const trial = this.#trial.reset();
     for (const [index, item] of items.entries()) {
       const position = { lane: this.#lane, sequence, index };
       if (item.kind === 'bad') {
         const { source, receivedAt } = header;
         trial.bad.push({ position, source, receivedAt, ...item.reason, payload: item.payload });
       } else {
-        this.#tryEvent(trial, item.event, { position, body: item.body });
+        this.#tryEvent(trial, item, position);
       }
     }
-    for (const { event, facts } of trial.counted) this.#tryFolds(event, facts);
     return trial;
   }
 
-  #tryEvent(
-    trial: Trial,
-    event: Event,
-    { position, body }: { readonly position: EventPosition; readonly body: string },
-  ): void {
-    const identity = identityOf(event);
+  #tryEvent(trial: Trial, item: ValidEvent, position: EventPosition): void {
+    const { event, identity, body, visitor: key, visitorText: text } = item;
     const identityText = identityKey(identity);
     const known =
       trial.known.get(identityText) ?? this.#known.get(identityText) ?? this.#loaded.known.get(identityText);
@@ -217,74 +224,74 @@ class Draft {
       trial.duplicate += 1;
       return;
     }
-    const key = { source: event.source, visitor: visitorOf(event) };
-    const text = visitorText(key);
     const loaded = this.#loaded.visitors.get(text);
     if (loaded !== undefined && loaded.sequence >= position.sequence) {
       // The visitor's state holds this event already: the batch came before, and was left half done.
-      if (known !== undefined) trial.counted.push({ event, facts: JSON.parse(known.facts) as Facts });
+      if (known !== undefined) this.#tryCount(trial, event, JSON.parse(known.facts) as Facts);
       return;
     }
     const memory = trial.visitors.get(text)?.memory ?? this.#visitors.get(text)?.memory;
     const next = step(memory ?? (loaded && decodeMemory(loaded.state)), event);
     trial.visitors.set(text, { key, memory: next.state, sequence: position.sequence });
-    if (event.userId !== undefined && event.anonymousId !== undefined)
+    if (event.userId !== undefined && event.anonymousId !== undefined) {
       trial.links.push({ userId: event.userId, ...key });
+    }
     if (known === undefined) {
       const facts = JSON.stringify(next.facts);
       trial.events.push({ event, identity, position, visitor: key, facts, body });
       trial.known.set(identityText, { position, facts });
-      trial.counted.push({ event, facts: next.facts });
+      this.#tryCount(trial, event, next.facts);
     } else {
-      trial.counted.push({ event, facts: JSON.parse(known.facts) as Facts });
+      this.#tryCount(trial, event, JSON.parse(known.facts) as Facts);
     }
   }
 
-  #tryFolds(event: Event, facts: Facts): void {
-    for (const view of this.#views) {
-      if (view.keys(event, facts).length === 0) continue;
+  /** Folds the event, to see that it can be folded, and notes that it counts. */
+  #tryCount(trial: Trial, event: Event, facts: Facts): void {
+    const buckets = this.#views.map((view) => view.keys(event, facts));
+    for (const [index, view] of this.#views.entries()) {
+      if (buckets[index]?.length === 0) continue;
       this.#trialStates.set(view, view.fold(this.#trialStates.get(view) ?? view.empty(), event, facts));
     }
+    trial.counted.push({ event, facts, buckets });
   }
 
-  #count(sequence: bigint, event: Event, facts: Facts): void {
-    for (const view of this.#views) {
+  #count(sequence: bigint, { event, facts, buckets }: Counted): void {
+    for (const [index, view] of this.#views.entries()) {
       const cut = this.#cuts[`${view.name}@${view.version}`];
       if (cut !== undefined && sequence <= cut) continue;
-      for (const bucket of view.keys(event, facts)) {
-        const key = { view: view.name, version: view.version, source: event.source, bucket, lane: this.#lane };
-        const fold = (state: unknown) => view.fold(state, event, facts);
-        this.#row(key, view).contributions.push({ sequence, fold });
-      }
+      const contribution = { sequence, fold: (state: unknown) => view.fold(state, event, facts) };
+      for (const bucket of buckets[index] ?? [])
+        this.#row(view, view, event.source, bucket).contributions.push(contribution);
     }
   }
 
   #account(
-    record: { readonly sequence: bigint; readonly header: RecordHeader },
+    { sequence, header }: { readonly sequence: bigint; readonly header: RecordHeader },
     outcome: Omit<LedgerEntry, 'sequence' | 'count'>,
   ): void {
-    const { sequence, header } = record;
-    const key = {
-      view: LEDGER.name,
-      version: LEDGER.version,
-      source: header.source,
-      bucket: ledgerBucket(header),
-      lane: this.#lane,
-    };
     const entry = { sequence, count: header.count, ...outcome };
-    const fold = (state: unknown) => foldLedger(state as ReturnType<typeof ledgerCodec.empty>, header, entry);
-    this.#row(key, ledgerCodec).contributions.push({ sequence, fold });
+    const fold = (state: unknown) => foldLedger(state as LedgerState, header, entry);
+    this.#row(LEDGER, ledgerCodec, header.source, ledgerBucket(header)).contributions.push({ sequence, fold });
   }
 
-  #row(key: RowKey, codec: RowUpdate['codec']): RowUpdate & { readonly contributions: Contribution[] } {
-    const text = `${key.view}\0${key.source}\0${key.bucket}`;
-    let row = this.#rows.get(text);
-    if (row === undefined) {
-      row = { key, codec, contributions: [] };
-      this.#rows.set(text, row);
-    }
-    return row;
+  #row(view: Pick<View, 'name' | 'version'>, codec: RowCodec, source: string, bucket: string): OpenRow {
+    const sources = entryOf(this.#rows, codec, () => new Map<string, Map<string, OpenRow>>());
+    const rows = entryOf(sources, source, () => new Map<string, OpenRow>());
+    return entryOf(rows, bucket, () => {
+      const key = { view: view.name, version: view.version, source, bucket, lane: this.#lane };
+      return { key, codec, contributions: [] };
+    });
   }
+}
+
+/** The map's value, made when it is absent. */
+function entryOf<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
+  const found = map.get(key);
+  if (found !== undefined) return found;
+  const made = make();
+  map.set(key, made);
+  return made;
 }
 
 function isSame(a: EventPosition, b: EventPosition): boolean {

@@ -1,7 +1,7 @@
-import { identityOf, visitorOf } from '../core/event.ts';
+import type { Identity } from '../core/event.ts';
 import type { View } from '../core/view.ts';
 import type { LaneRecord } from '../log/event-log.ts';
-import { type EventStore, visitorText } from '../store/event-store.ts';
+import type { EventStore, VisitorKey } from '../store/event-store.ts';
 import { decide } from './decide.ts';
 import { type Decoded, decode } from './decode.ts';
 import { VIEWS } from './views/registry.ts';
@@ -40,15 +40,14 @@ export async function processBatch(
 
 /** What the decision will need to know: every visitor and every identity of the records. */
 function keysOf(records: readonly Decoded[]): Parameters<EventStore['load']>[1] {
-  const visitors = new Map<string, { source: string; visitor: string }>();
-  const identities = [];
+  const visitors = new Map<string, VisitorKey>();
+  const identities: Identity[] = [];
   for (const record of records) {
     if (record.kind !== 'events') continue;
     for (const item of record.items) {
       if (item.kind !== 'event') continue;
-      const key = { source: item.event.source, visitor: visitorOf(item.event) };
-      visitors.set(visitorText(key), key);
-      identities.push(identityOf(item.event));
+      visitors.set(item.visitorText, item.visitor);
+      identities.push(item.identity);
     }
   }
   return { visitors: [...visitors.values()], identities };

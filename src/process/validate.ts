@@ -1,10 +1,19 @@
-import { checkEvent, type Event, type Reason, shown } from '../core/event.ts';
+import { checkEvent, type Event, type Identity, identityOf, type Reason, shown, visitorOf } from '../core/event.ts';
 import { isObject } from '../core/json.ts';
 import type { RecordHeader } from '../log/record.ts';
+import { type VisitorKey, visitorText } from '../store/event-store.ts';
 
 /** A line of a record: an event to store, or one to set aside with its reason and its full bytes. */
 export type Validated =
-  | { readonly kind: 'event'; readonly event: Event; readonly body: string }
+  | {
+      readonly kind: 'event';
+      readonly event: Event;
+      readonly body: string;
+      readonly identity: Identity;
+      readonly visitor: VisitorKey;
+      /** `visitorText` of it. */
+      readonly visitorText: string;
+    }
   | { readonly kind: 'bad'; readonly reason: Reason; readonly payload: string };
 
 /** Judges one line of a record. Never throws: what is not an event is a bad one. */
@@ -31,5 +40,6 @@ export function validate(line: string, header: Pick<RecordHeader, 'source' | 're
   if (reason !== undefined) return { kind: 'bad', reason, payload: line };
   // Shared by the whole record, so the header holds them; assigned to the parsed object, which nobody else has.
   const event = Object.assign(item, { source: header.source, receivedAt: header.receivedAt }) as unknown as Event;
-  return { kind: 'event', event, body: line };
+  const visitor = { source: header.source, visitor: visitorOf(event) };
+  return { kind: 'event', event, body: line, identity: identityOf(event), visitor, visitorText: visitorText(visitor) };
 }

@@ -38,7 +38,7 @@ async function serve(part: Partial<QueriesOptions> = {}): Promise<Ask> {
     ...part,
   });
   const server = createServer((request, response) => {
-    if (!queries.handle(request, response)) response.writeHead(418).end();
+    queries.handle(request, response);
   }).listen(0, '127.0.0.1');
   servers.push(server);
   await new Promise((resolve) => server.once('listening', resolve));
@@ -180,10 +180,13 @@ describe('the rest of the surface', () => {
       text: 'up 1\n',
     });
   });
-  test('leaves other paths to others', async () => {
+  test('answers every other path with 404, headers and all', async () => {
     const ask = await serve();
-    for (const path of ['/v1/track', '/apis', '/index.html', '//api/v1/live'])
-      expect((await ask(path)).status).toBe(418);
+    for (const path of ['/apis', '/index.html', '//api/v1/live']) {
+      const reply = await ask(path, { method: 'POST' });
+      expect(codeOf(reply)).toMatchObject({ status: 404, code: 'not_found' });
+      expect(reply.headers).toMatchObject({ 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' });
+    }
   });
 });
 

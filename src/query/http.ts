@@ -35,8 +35,8 @@ export interface QueriesOptions {
 }
 
 export interface Queries {
-  /** Answers what readers ask for: `/`, `/health`, `/ready`, `/metrics`, `/api/`. False when the path is none of these. */
-  handle(request: IncomingMessage, response: ServerResponse): boolean;
+  /** Answers what readers ask for: `/`, `/health`, `/ready`, `/metrics`, `/api/`; any other path with `not_found`. */
+  handle(request: IncomingMessage, response: ServerResponse): void;
 }
 
 interface Reply {
@@ -79,8 +79,9 @@ export function createQueries(options: QueriesOptions): Queries {
   const routes = routesOf(options);
   const api: Route = { open: 'to readers', reply: async (question) => jsonReply(await askBounded(question)) };
 
-  const reply = async (request: IncomingMessage, route: Route, target: Target): Promise<Reply> => {
+  const reply = async (request: IncomingMessage, route: Route | undefined, target: Target): Promise<Reply> => {
     try {
+      if (route === undefined) throw new ClickstreamError('not_found', `nothing is served at ${target.path}`);
       if (route.open !== 'to all') checkAccess(request, access, route.open);
       if (request.method !== 'GET' && request.method !== 'HEAD') {
         throw new ClickstreamError('method_not_allowed', `${request.method} is not served here; allowed: ${ALLOW}`);
@@ -97,9 +98,7 @@ export function createQueries(options: QueriesOptions): Queries {
     handle(request, response) {
       const target = targetOf(request.url ?? '');
       const route = target.path.startsWith('/api/') ? api : routes.get(target.path);
-      if (route === undefined) return false;
       void reply(request, route, target).then((answer) => send(response, answer));
-      return true;
     },
   };
 }

@@ -9,7 +9,9 @@ import { nodeFiles } from '../../src/adapters/embedded/files.ts';
 import { readRecords } from '../../src/adapters/embedded/log-reader.ts';
 import { decodeRecord, type RecordHeader } from '../../src/log/record.ts';
 import { clickstream } from './command.ts';
-import { startServer } from './running-server.ts';
+import { killServers, type RunningServer, settledAudit, startServer } from './running-server.ts';
+
+afterAll(killServers);
 
 interface Verdict {
   readonly code: number;
@@ -32,6 +34,36 @@ async function verdicts(data: string, ledger: string): Promise<{ readonly load: 
     await server.stop();
   }
 }
+
+describe('the store and the first segment taken away', () => {
+  const data = mkdtempSync(join(tmpdir(), 'clickstream-gone-'));
+  afterAll(() => rmSync(data, { recursive: true }));
+  const send = async ({ url }: RunningServer, userId: string) => {
+    const response = await fetch(`${url}/v1/track`, { method: 'POST', body: JSON.stringify({ event: 'E', userId }) });
+    expect(response.status).toBe(200);
+  };
+  beforeAll(async () => {
+    const first = await startServer({ data });
+    await send(first, 'ada');
+    await first.stop();
+    await (await startServer({ data })).stop();
+    for (const file of readdirSync(data)) if (file.startsWith('store.sqlite')) rmSync(join(data, file));
+    rmSync(segmentOf(data));
+  }, 30_000);
+
+  test('a log whose last records cannot be read does not keep the server from stopping', async () => {
+    expect(await (await startServer({ data })).stop()).toBe(0);
+  });
+  test('the audit does not balance, also when the gap is passed', async () => {
+    const server = await startServer({ data });
+    for (const userId of ['grace', 'linus']) await send(server, userId);
+    const { balanced, stored, problems } = await settledAudit(server);
+    expect({ balanced, stored }).toEqual({ balanced: false, stored: 2 });
+    expect(problems).toEqual([expect.objectContaining({ kind: 'log_records_missing', sequence: '0' })]);
+    expect(server.errors()).toContain('1 records lost, 0 to 0');
+    expect(await server.stop()).toBe(0);
+  });
+});
 
 describe('damage done by hand is named by the check of load and by audit', () => {
   const folder = mkdtempSync(join(tmpdir(), 'clickstream-damage-'));
@@ -95,6 +127,7 @@ describe('damage done by hand is named by the check of load and by audit', () =>
       truncateSync(segmentOf(copy), statSync(segmentOf(copy)).size - 40);
       const { load, audit } = await verdicts(copy, ledger);
       expect(load.problems).toContain('log_tail_missing');
+      expect(audit.problems).not.toMatch(/\d records lost/);
       expect(audit).toMatchObject({
         code: 1,
         problems: expect.stringMatching(`log_tail_missing.*"sequence":"${last?.sequence}"`),

@@ -2,8 +2,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, test } from 'vitest';
-import { everyEvent, settledAudit, startServer } from './running-server.ts';
+import { afterAll, expect, test } from 'vitest';
+import { everyEvent, killServers, settledAudit, startServer } from './running-server.ts';
+
+afterAll(killServers);
 
 /** A real file system of 160 MB in memory, in a mount namespace of the server's own; from outside it is seen through /proc. */
 const OWN_DISK = [

@@ -3,10 +3,11 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type RunningServer, startServer } from './running-server.ts';
+import { killServers, type RunningServer, startServer } from './running-server.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'clickstream-refusals-'));
 afterAll(() => rmSync(folder, { recursive: true }));
+afterAll(killServers);
 
 function config(name: string, settings: unknown): string {
   const file = join(folder, `${name}.json`);
@@ -56,6 +57,9 @@ describe('a server that must not start says why, and leaves everything as it is'
     await expect(startServer({ data })).rejects.toThrow(/data_format_newer.*format 2/s);
     expect(look()).toEqual(before);
   });
+  test.runIf(process.platform === 'linux')('on a folder that cannot be made', async () => {
+    await expect(startServer({ data: '/proc/nope' })).rejects.toThrow(/data_unusable/);
+  });
   test('on a port that is taken', async () => {
     const first = await startServer({ data: join(folder, 'one') });
     const port = new URL(first.url).port;
@@ -66,13 +70,25 @@ describe('a server that must not start says why, and leaves everything as it is'
   });
 });
 
+test('what a server keeps is for its user alone', async () => {
+  const data = join(folder, 'private');
+  const server = await startServer({ data });
+  const modes = ['.', ...readdirSync(data, { recursive: true, encoding: 'utf8' })].map((file) => {
+    const stats = statSync(join(data, file));
+    return [file, stats.mode & 0o077];
+  });
+  await server.stop();
+  expect(modes.length).toBeGreaterThan(5);
+  expect(modes.filter(([, others]) => others !== 0)).toEqual([]);
+});
+
 describe('an open server', () => {
   let server: RunningServer;
   let url: string;
   const data = join(folder, 'keys');
   beforeAll(async () => {
     server = await startServer({ data, options: ['--config', config('keys', { ...KEYS, host: '0.0.0.0' })] });
-    url = server.url.replace('0.0.0.0', '127.0.0.1');
+    url = server.url;
   });
   afterAll(() => server.stop());
   const track = (headers: Record<string, string>, more = {}) =>

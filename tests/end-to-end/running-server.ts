@@ -14,6 +14,13 @@ export interface RunningServer {
   kill(): Promise<void>;
 }
 
+const running = new Set<ChildProcess>();
+
+/** For the end of a test file: a test that failed before it stopped its server would leave it running. */
+export function killServers(): void {
+  for (const child of running) child.kill('SIGKILL');
+}
+
 /** Starts `clickstream serve` on a free port, `within` another command if one is given, and waits until it says that it serves. */
 export async function startServer(options: {
   readonly data: string;
@@ -29,12 +36,20 @@ export async function startServer(options: {
     errors += text;
   });
   const exited = once(child, 'exit') as Promise<[number | null]>;
+  running.add(child);
+  child.once('exit', () => running.delete(child));
   const line = once(createInterface(child.stdout), 'line') as Promise<[string]>;
   const first = await Promise.race([
     line,
     exited.then(([code]) => Promise.reject(new Error(`serve ended with ${code}: ${errors}`))),
   ]);
-  const { url } = JSON.parse(first[0]) as { readonly url: string };
+  let url: string;
+  try {
+    ({ url } = JSON.parse(first[0]) as { readonly url: string });
+  } catch (thrown) {
+    child.kill('SIGKILL');
+    throw thrown;
+  }
   const end = async (signal: NodeJS.Signals) => {
     if (child.exitCode === null && child.signalCode === null) child.kill(signal);
     const [code] = await exited;

@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Analytics } from '@segment/analytics-node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { get, type ListedEvent, type RunningServer, settledAudit, startServer } from './running-server.ts';
+import { get, killServers, type ListedEvent, type RunningServer, settledAudit, startServer } from './running-server.ts';
+
+afterAll(killServers);
 
 interface Timeline {
   readonly events: readonly ListedEvent[];

@@ -39,7 +39,7 @@ const PLANTS: readonly Plant[] = [
     file: 'src/process/decide.ts',
     line: '      trial.duplicate += 1;\n',
     planted:
-      '      trial.duplicate += 1;\n      trial.counted.push({ event, facts: JSON.parse(known.facts) as Facts });\n',
+      '      trial.duplicate += 1;\n      this.#tryCount(trial, event, JSON.parse(known.facts) as Facts);\n',
   },
   {
     fault: "a visitor's state not restored",

@@ -1,5 +1,5 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { ClickstreamError } from '../../core/errors.ts';
 
@@ -21,11 +21,11 @@ export function openDataFolder(path: string): DataFolder {
   const log = join(path, 'log');
   let lock: DatabaseSync;
   try {
-    mkdirSync(path, { recursive: true });
+    makeFolder(path);
     const formatFile = join(path, 'format.json');
     const isNew = !hasFormat(formatFile);
     lock = holdLock(join(path, 'lock'));
-    mkdirSync(log, { recursive: true });
+    makeFolder(log);
     // Only a new folder is written to, so that a full disk does not keep an old one from being served.
     if (isNew) writeFormat(formatFile);
   } catch (cause) {
@@ -33,6 +33,14 @@ export function openDataFolder(path: string): DataFolder {
     throw new ClickstreamError('data_unusable', `the data folder ${path}: ${String(cause)}`, { cause });
   }
   return { path, log, release: () => lock.close() };
+}
+
+/** With its parents. Node's own `recursive` never ends where a folder that exists refuses new ones with ENOENT, as /proc does. */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return;
+  const parent = dirname(path);
+  if (parent !== path) makeFolder(parent);
+  mkdirSync(path);
 }
 
 /** Whether the folder says its format. Throws when it is one that this version does not read. */

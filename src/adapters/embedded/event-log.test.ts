@@ -218,6 +218,25 @@ describe('retention', () => {
     expect(findings).toEqual([]);
   });
 
+  test('on a quiet site too, what is processed and old goes', async () => {
+    const log = await open();
+    await append(log, 'private');
+    for (let hour = 0; hour < 26; hour++) {
+      nowMs += HOUR_MS;
+      // What was written last is done with.
+      await new Promise(setImmediate);
+      const [, appended] = await Promise.all([
+        log.trim({ doneAndDurable: 0n, nowMs }),
+        hour === 1 && append(log, 'next'),
+      ]);
+      if (appended !== false) expect(appended[0]?.sequence).toBe(1n);
+    }
+    expect(allTexts()).toEqual(['next']);
+    await log.close();
+    expect(segments().length).toBeLessThanOrEqual(2);
+    expect(findings.filter(({ kind }) => kind !== 'records_missing')).toEqual([]);
+  });
+
   test('an emptied and restarted log goes on with its sequences', async () => {
     const first = await open();
     for (let index = 0; index < 40; index++) await append(first, `${index} ${'x'.repeat(1_000)}`);

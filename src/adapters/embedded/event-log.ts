@@ -23,7 +23,8 @@ type LogLimits = {
     | 'gateMsMax'
     | 'gatePollMs'
     | 'logProbeMs'
-    | 'logRetentionHours']: number;
+    | 'logRetentionHours'
+    | 'segmentHours']: number;
 };
 
 /** Runs it once, after so many milliseconds; returns what cancels it. */
@@ -143,17 +144,30 @@ export class EmbeddedEventLog implements EventLog {
 
   /**
    * Deletes whole segments whose records the store has applied durably and that ended more than logRetentionHours
-   * ago. Returns how many.
+   * ago, and ends the last one when it is older than segmentHours. Returns how many were deleted.
    */
   async trim({ doneAndDurable, nowMs }: { readonly doneAndDurable: bigint; readonly nowMs: number }): Promise<number> {
     if (this.#trimming || this.#isClosed) return 0;
     this.#trimming = true;
     try {
+      await this.#roll(nowMs - this.#limits.segmentHours * MS_PER_HOUR);
       const beforeMs = nowMs - this.#limits.logRetentionHours * MS_PER_HOUR;
       return await this.#writer.trim({ through: doneAndDurable, beforeMs });
     } finally {
       this.#trimming = false;
     }
+  }
+
+  /** Between writes: while one is under way it is left to the next trim. */
+  async #roll(beforeMs: number): Promise<void> {
+    if (this.#isWriting) return;
+    this.#isWriting = true;
+    const rolling = this.#writer.roll({ beforeMs }).finally(() => {
+      this.#isWriting = false;
+      if (this.#groups.length > 0) this.#schedule();
+    });
+    this.#run = rolling.catch(() => undefined);
+    await rolling;
   }
 
   /** Takes no more appends, writes what waits without asking the gate, and ends the last segment. */

@@ -10,13 +10,14 @@ import {
   type EventStore,
   type KnownEvent,
   type LaneState,
+  type Link,
   type Loaded,
   type VisitorPut,
   type VisitorState,
   visitorText,
   type Witness,
 } from '../../store/event-store.ts';
-import { Names } from './names.ts';
+import { BoundedCache, Names } from './names.ts';
 import { openDatabase, transact } from './schema.ts';
 import { eraseVisitor, expireEvents, rebuildView } from './store-maintenance.ts';
 import {
@@ -47,6 +48,10 @@ export class SqliteEventStore implements EventStore {
   readonly #people: Names;
   readonly #labels: Names;
   readonly #rows: ViewRows;
+  /** Identities that the last `load` looked for and did not find; nothing was written since. Most puts need no second look. */
+  readonly #absent = new Set<Identity>();
+  /** Links that are stored, for most events repeat one. */
+  readonly #linked = new BoundedCache<true>(LIMITS.storeNamesCachedMax);
   /** Set by an fsync that failed: what it covered may be lost though the next one succeeds, so none is trusted. */
   #fsyncFailure: unknown;
 
@@ -61,6 +66,7 @@ export class SqliteEventStore implements EventStore {
   async load(lane: string, keys: Parameters<EventStore['load']>[1]): Promise<Loaded> {
     const visitors = new Map<string, VisitorState>();
     const known = new Map<string, KnownEvent>();
+    this.#absent.clear();
     // A transaction makes the reads of one moment, and three times as fast.
     this.#database.exec('BEGIN');
     try {
@@ -73,9 +79,9 @@ export class SqliteEventStore implements EventStore {
       }
       for (const identity of keys.identities) {
         const who = this.#people.find(identity.who);
-        if (who === undefined) continue;
-        const event = this.#find(identity, who, hashOf(identity));
-        if (event !== undefined) known.set(identityKey(identity), event);
+        const event = who === undefined ? undefined : this.#find(identity, who, hashOf(identity));
+        if (event === undefined) this.#absent.add(identity);
+        else known.set(identityKey(identity), event);
       }
       return { lane: this.#lane(lane), visitors, known };
     } finally {
@@ -146,13 +152,7 @@ export class SqliteEventStore implements EventStore {
       this.#putVisitor(visitor);
       if (visitor.loaded === undefined) newVisitors += 1;
     }
-    for (const { userId, visitor, source } of decision.links) {
-      this.#statements.putLink.run(
-        this.#people.intern(userId),
-        this.#people.intern(visitor),
-        this.#labels.intern(source),
-      );
-    }
+    for (const link of decision.links) this.#putLink(link);
     for (const update of decision.rows) this.#rows.fold(update);
     const bad = this.#putBad(decision);
     const dead = this.#putDead(decision);
@@ -160,19 +160,18 @@ export class SqliteEventStore implements EventStore {
     this.#statements.addTotals.run(decision.events.length, bad, dead, newVisitors);
     for (const erase of decision.erase) eraseVisitor(this.#database, erase);
     // An erased person's integer may be given to another.
-    if (decision.erase.length > 0) this.#people.forget();
+    if (decision.erase.length > 0) this.#forgetPeople();
     return { kind: 'applied' };
   }
 
   /** Puts the events that are absent, and returns those that are not. */
   #putEvents(puts: readonly EventPut[]): ReadonlyMap<string, KnownEvent> {
     const known = new Map<string, KnownEvent>();
-    const newestPerson = this.#people.newest();
     for (const { event, identity, position, visitor, facts, body } of puts) {
       const who = this.#people.intern(identity.who);
       const hash = hashOf(identity);
-      // Whoever is new has no events yet; in this batch none lies twice, the core saw to that.
-      const found = who > newestPerson ? undefined : this.#find(identity, who, hash);
+      // In this batch none lies twice, the core saw to that.
+      const found = this.#absent.has(identity) ? undefined : this.#find(identity, who, hash);
       if (found !== undefined) {
         known.set(identityKey(identity), found);
         continue;
@@ -227,6 +226,17 @@ export class SqliteEventStore implements EventStore {
     if (changes === 0) throw new Error(`visitor ${visitor} of ${source} is no longer as it was loaded`);
   }
 
+  #putLink({ userId, visitor, source }: Link): void {
+    const text = `${userId}\0${visitor}\0${source}`;
+    if (this.#linked.get(text) !== undefined) return;
+    this.#statements.putLink.run(
+      this.#people.intern(userId),
+      this.#people.intern(visitor),
+      this.#labels.intern(source),
+    );
+    this.#linked.set(text, true);
+  }
+
   #putBad({ bad }: Decision): number {
     let put = 0;
     for (const { position, source, receivedAt, code, detail, payload } of bad) {
@@ -256,11 +266,17 @@ export class SqliteEventStore implements EventStore {
       this.#noteFsync(thrown);
       throw thrown;
     } finally {
+      this.#absent.clear();
       if (!isKept) {
-        this.#people.forget();
+        this.#forgetPeople();
         this.#labels.forget();
       }
     }
+  }
+
+  #forgetPeople(): void {
+    this.#people.forget();
+    this.#linked.clear();
   }
 
   /** After a commit, which stands whatever becomes of the checkpoint: one that fails is tried again later, and by `sync`. */

@@ -32,7 +32,7 @@ export function describeFinding(finding: LogFinding): string {
     case 'records_missing':
       return `a part of the log is missing: ${lost(finding)}`;
     case 'tail_missing':
-      return `the log's end is missing, though it was processed: ${lost(finding)}; the log goes on at ${finding.before}`;
+      return `the log's copy of records ${finding.after + 1n} to ${finding.before - 1n} is gone; they were processed and are in the store, and the log goes on at ${finding.before}`;
     case 'header_corrupt':
       return `the header of ${finding.file} is corrupt; its groups are served`;
     case 'segment_unreadable':

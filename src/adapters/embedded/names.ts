@@ -36,13 +36,11 @@ export class BoundedCache<Value> {
 export class Names {
   readonly #find: StatementSync;
   readonly #insert: StatementSync;
-  readonly #newest: StatementSync;
   readonly #cache = new BoundedCache<number>(LIMITS.storeNamesCachedMax);
 
   constructor(database: DatabaseSync, table: 'people' | 'labels') {
     this.#find = database.prepare(`SELECT id FROM ${table} WHERE text = ?`);
     this.#insert = database.prepare(`INSERT OR IGNORE INTO ${table} (text) VALUES (?)`);
-    this.#newest = database.prepare(`SELECT coalesce(max(id), 0) AS id FROM ${table}`);
   }
 
   find(text: string): number | undefined {
@@ -62,10 +60,6 @@ export class Names {
     const id = Number(lastInsertRowid);
     this.#cache.set(text, id);
     return id;
-  }
-
-  newest(): number {
-    return (this.#newest.get() as { id: number }).id;
   }
 
   forget(): void {

@@ -133,6 +133,28 @@ export class SegmentWriter {
     return trimmed;
   }
 
+  /**
+   * Goes on to a new segment when the last one holds something and was begun before `beforeMs`: only what another
+   * follows is trimmed. The first call prepares the new one and a later one takes it, so that no write waits for its
+   * zeros; when none can be made the last one goes on. Nothing may be in flight.
+   */
+  async roll({ beforeMs }: { readonly beforeMs: number }): Promise<void> {
+    const begunAtMs = this.#retained.at(-1)?.createdAtMs;
+    if (this.#current === undefined || this.#current.end === SEGMENT_HEADER_BYTES) return;
+    if (begunAtMs === undefined || begunAtMs > beforeMs) return;
+    if (this.#spare === undefined) {
+      this.#prepareAhead();
+      return;
+    }
+    try {
+      await this.#spare;
+    } catch {
+      this.#spare = undefined;
+      return;
+    }
+    await this.#next();
+  }
+
   /** Ends the last segment where its last group ends. Nothing may be in flight. */
   async close(): Promise<void> {
     const spare = await this.#spare?.catch(() => undefined);

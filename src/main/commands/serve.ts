@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { readConfig, type ServeOptions } from '../config.ts';
+import { type Config, readConfig, type ServeOptions } from '../config.ts';
 import { startLocal } from '../local.ts';
 
 const EXAMPLES = `
@@ -26,30 +26,36 @@ export function serveCommand(): Command {
     .addHelpText('after', EXAMPLES)
     .action(async (options: ServeOptions & { readonly json?: boolean }) => {
       const config = readConfig(options);
+      // Whatever is made from here on, SQLite's files too, is for this user alone.
+      process.umask(0o077);
       const server = await startLocal(config);
+      // Before anybody is told that it serves, and might stop it.
+      for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+        process.once(signal, () => void server.stop());
+      }
       const { url } = server;
       process.stdout.write(
         options.json === true
           ? `${JSON.stringify({ url, data: config.data, pid: process.pid })}\n`
-          : welcome({ url, data: config.data }),
+          : welcome(url, config),
       );
-      for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-        process.once(signal, () => void server.stop());
-      }
       await server.stopped;
     });
 }
 
-function welcome({ url, data }: { readonly url: string; readonly data: string }): string {
-  return `clickstream serves at ${url} and keeps its data in ${data}
+/** What `serve` prints: where to go, and a first event to try. */
+export function welcome(url: string, { data, host, writeKeys, readTokens }: Config): string {
+  const key = writeKeys.length === 0 ? '' : ' -u WRITE_KEY:';
+  const token = readTokens.length === 0 ? '' : " -H 'Authorization: Bearer READ_TOKEN'";
+  return `clickstream listens on ${host}, serves at ${url} and keeps its data in ${data}
 
   dashboard   ${url}/
   health      ${url}/health   ${url}/ready   ${url}/metrics
   events      ${url}/api/v1/events
 
 Send a first event:
-  curl ${url}/v1/track -d '{"event":"Signed Up","userId":"ada","properties":{"plan":"free"}}'
+  curl${key} ${url}/v1/track -d '{"event":"Signed Up","userId":"ada","properties":{"plan":"free"}}'
 and see it:
-  curl ${url}/api/v1/users/ada/events
+  curl${token} ${url}/api/v1/users/ada/events
 `;
 }
