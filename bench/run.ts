@@ -96,7 +96,6 @@ async function freshness({ url }: Server, rate: string): Promise<{ readonly p50:
     rate,
     '--for',
     `${seconds + WARM_SECONDS}s`,
-    '--no-check',
     '--people',
     '20000',
     '--json',
