@@ -38,8 +38,7 @@ const PLANTS: readonly Plant[] = [
     fault: 'a duplicate counted',
     file: 'src/process/decide.ts',
     line: '      trial.duplicate += 1;\n',
-    planted:
-      '      trial.duplicate += 1;\n      this.#tryCount(trial, event, JSON.parse(known.facts) as Facts);\n',
+    planted: '      trial.duplicate += 1;\n      this.#tryCount(trial, event, JSON.parse(known.facts) as Facts);\n',
   },
   {
     fault: "a visitor's state not restored",
