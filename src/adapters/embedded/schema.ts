@@ -1,7 +1,6 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { pathToFileURL } from 'node:url';
 import { ClickstreamError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
 
@@ -138,26 +137,42 @@ function create(database: DatabaseSync): void {
   database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
 }
 
+/** https://www.sqlite.org/fileformat2.html#the_database_header */
+const HEADER_BYTES = 100;
+const HEADER_MAGIC = 'SQLite format 3\0';
+const USER_VERSION_AT = 60;
+const APPLICATION_ID_AT = 68;
+
 /**
- * Looks at the file's header through an `immutable` connection, which takes no locks, makes no files and leaves the
- * write-ahead log alone, so that what is refused stays whole (https://www.sqlite.org/uri.html#uriimmutable).
+ * Looks at the file's first bytes before SQLite opens it, which makes files and may move the write-ahead log, so that what is
+ * refused stays whole. Not through SQLite: a process killed amid a checkpoint leaves a database that is whole only
+ * with its write-ahead log.
  */
 function checkHeader(path: string): void {
   if (!existsSync(path)) return;
-  const location = pathToFileURL(path);
-  location.searchParams.set('immutable', '1');
-  const database = new DatabaseSync(location, { readOnly: true });
+  const header = readFirst(path, HEADER_BYTES);
+  // A first start that was cut short leaves an empty file.
+  if (header.length === 0) return;
+  if (header.length < HEADER_BYTES || header.toString('latin1', 0, HEADER_MAGIC.length) !== HEADER_MAGIC) {
+    throw new ClickstreamError('data_unusable', `${path} is no database`);
+  }
+  const applicationId = header.readUInt32BE(APPLICATION_ID_AT);
+  const version = header.readUInt32BE(USER_VERSION_AT);
+  // One cut short a little later leaves neither; `create` looks whether it is empty.
+  if (applicationId === 0 && version === 0) return;
+  if (applicationId !== APPLICATION_ID) {
+    throw new ClickstreamError('data_unusable', `${path} is a database of another program`);
+  }
+  checkVersion(version);
+}
+
+function readFirst(path: string, bytes: number): Buffer {
+  const descriptor = openSync(path, 'r');
   try {
-    const { application_id } = database.prepare('PRAGMA application_id').get() as { application_id: number };
-    const version = versionOf(database);
-    // A first start that was cut short leaves a file with neither; `create` looks whether it is empty.
-    if (application_id === 0 && version === 0) return;
-    if (application_id !== APPLICATION_ID) {
-      throw new ClickstreamError('data_unusable', `${path} is a database of another program`);
-    }
-    checkVersion(version);
+    const buffer = Buffer.alloc(bytes);
+    return buffer.subarray(0, readSync(descriptor, buffer, 0, bytes, 0));
   } finally {
-    database.close();
+    closeSync(descriptor);
   }
 }
 
