@@ -161,6 +161,7 @@ describe('damage done by hand is named by the check of load and by audit', () =>
       expect(load).toMatchObject({ code: 1, problems: expect.stringContaining(`missing: ${eventId}"`) });
       expect(audit.code).toBe(1);
       expect(namesNumber(audit.problems, header)).toBe(true);
+      expect(audit.problems).toMatch(/log_(corruption|records_missing)/);
       expect(namedIn(audit.problems, /records lost, (\d+) to (\d+)/g, Number(sequence))).toBe(true);
     }, 60_000);
     test('the tail cut, of which the collector had told the store', async () => {
