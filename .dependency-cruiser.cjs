@@ -1,5 +1,7 @@
 /** Direction: core ← stages ← adapters ← main. tests/architecture.test.ts runs it, and plants a fault to see it caught. */
 const stages = 'collect|log|process|store|query';
+const enrichLibraries = ['isbot', 'ua-parser-js'];
+const schemaLibraries = ['ajv', 'ajv-formats'];
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {
@@ -28,7 +30,24 @@ module.exports = {
       comment: 'Files, sockets to elsewhere, databases and SDKs belong to adapters.',
       severity: 'error',
       from: { path: `^src/(${stages})/`, pathNot: '\\.test\\.ts$' },
-      to: { path: ['^(node:)?(fs|fs/promises|sqlite|worker_threads|child_process|net)$', 'node_modules'] },
+      to: {
+        path: ['^(node:)?(fs|fs/promises|sqlite|worker_threads|child_process|net)$', 'node_modules'],
+        pathNot: `node_modules/(${[...enrichLibraries, ...schemaLibraries].join('|')})/`,
+      },
+    },
+    {
+      name: 'user-agents-in-enrichment-only',
+      comment: 'docs/decisions/0009-enrichment-libraries.md',
+      severity: 'error',
+      from: { path: `^src/(${stages})/`, pathNot: ['^src/process/enrich/', '\\.test\\.ts$'] },
+      to: { path: `node_modules/(${enrichLibraries.join('|')})/` },
+    },
+    {
+      name: 'json-schema-in-schemas-only',
+      comment: 'docs/decisions/0010-json-schema.md',
+      severity: 'error',
+      from: { path: `^src/(${stages})/`, pathNot: ['^src/process/schemas', '\\.test\\.ts$'] },
+      to: { path: `node_modules/(${schemaLibraries.join('|')})/` },
     },
     {
       name: 'adapters-know-ports',
@@ -64,7 +83,7 @@ module.exports = {
   options: {
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
+    // Packages are seen, or no rule about them would hold anything; what they import is not.
     doNotFollow: { path: 'node_modules' },
-    exclude: { path: '^node_modules' },
   },
 };

@@ -4,7 +4,7 @@ local PROPERTIES = '"properties":{"productId":"sku-1234","name":"A fine product"
   .. '"category":"shoes","path":"/products/1234","url":"https://shop.example/products/1234?ref=home"},'
 local CONTEXT = '"context":{"page":{"path":"/products/1234","referrer":"https://search.example/","title":"A fine product"},'
   .. '"userAgent":"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/149.0.0.0 Safari/537.36",'
-  .. '"locale":"en-GB"}}'
+  .. '"locale":"en-GB","ip":"203.0.113.9"}}'
 local PEOPLE = 20000
 
 local count = 0

@@ -4,11 +4,12 @@
  */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs, promisify } from 'node:util';
+import { countryDatabase } from '../tests/country-database.ts';
 
 const { values } = parseArgs({
   options: { seconds: { type: 'string', default: '10' }, rounds: { type: 'string', default: '3' } },
@@ -39,7 +40,29 @@ async function start(words: (folder: string) => readonly string[]): Promise<Serv
 
 const bare = () => start(() => ['bench/servers.ts', 'bare']);
 const collect = () => start((folder) => ['bench/servers.ts', 'collect', folder]);
-const whole = () => start((folder) => ['src/main/cli.ts', 'serve', '--port', '0', '--data', folder, '--json']);
+const whole = () =>
+  start((folder) => {
+    const config = everythingOn(join(folder, 'configuration'));
+    return ['src/main/cli.ts', 'serve', '--port', '0', '--data', join(folder, 'data'), '--config', config, '--json'];
+  });
+
+/** What can be configured is: a schema for the events of the load, and the country of their address. */
+function everythingOn(folder: string): string {
+  const schemas = join(folder, 'schemas', 'Product Viewed');
+  mkdirSync(schemas, { recursive: true });
+  const text = { type: 'string', maxLength: 300 };
+  const properties = {
+    ...{ productId: text, name: text, category: text },
+    ...{ price: { type: 'number', minimum: 0 }, quantity: { type: 'integer', minimum: 1 } },
+  };
+  const product = { type: 'object', required: ['name'], properties };
+  writeFileSync(join(schemas, '1.json'), JSON.stringify({ type: 'object', properties: { properties: product } }));
+  writeFileSync(join(folder, 'countries.mmdb'), countryDatabase({ '203.0.113.0/24': { country: { iso_code: 'NL' } } }));
+  const file = join(folder, 'clickstream.json');
+  const sources = { default: { writeKeys: [], domains: ['shop.example'] } };
+  writeFileSync(file, JSON.stringify({ sources, schemas: 'schemas', countries: 'countries.mmdb' }));
+  return file;
+}
 
 /** A server is measured warm: until its code is compiled it would be the compiler that is compared. */
 const WARM_SECONDS = 5;

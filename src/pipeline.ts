@@ -8,28 +8,66 @@
  */
 import type { ClickstreamError } from './core/errors.ts';
 import type { Clock } from './core/time.ts';
-import type { Counts } from './process/views/counts.ts';
-import { eventsByType } from './process/views/events-by-type.ts';
-import { LEDGER, ledgerCodec } from './process/views/ledger.ts';
-import { pageviewsByPage } from './process/views/pageviews-by-page.ts';
-import { estimateVisitors, visitors } from './process/views/visitors.ts';
+import { DIMENSIONS, type Dimension, TOTAL } from './process/views/dimensions.ts';
+import { LEDGER, ledgerRows } from './process/views/ledger.ts';
+import { propertiesSeen } from './process/views/properties-seen.ts';
+import { sessions, sessionTables } from './process/views/sessions.ts';
+import type { Table, Tables } from './process/views/table.ts';
+import { traffic, trafficTables } from './process/views/traffic.ts';
 import type { LogView } from './query/audit.ts';
-import { type Answer, answer as answerQuestion, type Question } from './query/queries.ts';
-import { type Measures, split, total } from './query/stats.ts';
+import { type Answer, answer as answerQuestion, type QueryParts, type Question } from './query/queries.ts';
+import type { Measure, Measures, Split } from './query/stats.ts';
 import type { EventReader } from './store/event-store.ts';
 
 export { createCollector as collect } from './collect/http.ts';
+export { createEnrich } from './process/enrich.ts';
 export { processBatch } from './process/process-batch.ts';
 
-const totalOf = ({ total: count }: Counts) => count;
-const valuesOf = ({ values }: Counts) => values;
+const ALL = DIMENSIONS;
+/** Where an event's session will end is not known while it happens. */
+const KNOWN = DIMENSIONS.filter(({ of }) => of !== 'exit');
 
-/** What can be measured, and by what: each measure or dimension is a line. */
-const MEASURES: Measures = {
-  events: { total: total(eventsByType, totalOf), by: { eventType: split(eventsByType, valuesOf) } },
-  pageviews: { total: total(pageviewsByPage, totalOf), by: { page: split(pageviewsByPage, valuesOf) } },
-  visitors: { total: total(visitors, estimateVisitors), by: {} },
+/** What can be measured, and by what: each measure is a line, and each dimension one in process/views/dimensions.ts. */
+export const MEASURES: Measures = {
+  events: measure(traffic.name, trafficTables, KNOWN, ({ events }) => events),
+  pageviews: measure(traffic.name, trafficTables, KNOWN, ({ pageviews }) => pageviews),
+  visitors: measure(traffic.name, trafficTables, KNOWN, ({ visitors }) => visitors.count()),
+  users: measure(traffic.name, trafficTables, KNOWN, ({ users }) => users.count()),
+  newVisitors: measure(sessions.name, sessionTables, ALL, ({ newVisitors }) => newVisitors),
+  sessions: measure(sessions.name, sessionTables, ALL, ({ sessions: count }) => count),
+  bounces: measure(sessions.name, sessionTables, ALL, ({ bounces }) => bounces),
+  sessionSeconds: measure(sessions.name, sessionTables, ALL, ({ seconds }) => seconds),
 };
+
+/** Reads one number of the cells of a view's tables. */
+function measure<Cell>(
+  view: string,
+  tables: Tables<Cell>,
+  dimensions: readonly Dimension[],
+  numberOf: (cell: Cell) => number,
+): Measure {
+  const split = (part: string) => {
+    const values = (table: Table<Cell>) => {
+      const numbers = [...tables.values(table, part)].map(([value, cell]) => [value, numberOf(cell)] as const);
+      return new Map(numbers.filter(([, number]) => number !== 0));
+    };
+    const reading: Split<Table<Cell>> = {
+      view,
+      part,
+      empty: () => tables.empty(),
+      decode: (text) => tables.decode(text, part),
+      add: (table, other) => tables.addAll(table, other),
+      values,
+    };
+    // The table of measures forgets what each one's cells are.
+    return reading as Split;
+  };
+  const whole = split(TOTAL);
+  return {
+    total: { ...whole, value: (state) => whole.values(state).get(TOTAL) ?? 0 },
+    by: Object.fromEntries(dimensions.map(({ name }) => [name, split(name)])),
+  };
+}
 
 /** Answers one question of the API. `log` says what of it is not yet processed, where the log can be looked into. */
 export function answer(
@@ -38,13 +76,17 @@ export function answer(
     readonly reader: EventReader;
     readonly clock: Clock;
     readonly log: () => Promise<LogView>;
+    /** @default none */
+    readonly schemas?: QueryParts['schemas'];
     readonly report: (fault: ClickstreamError) => void;
   },
 ): Promise<Answer> {
-  const { reader, ...rest } = from;
+  const { reader, schemas = () => ({ list: [], fault: undefined }), ...rest } = from;
   return answerQuestion(reader, question, {
     ...rest,
     measures: MEASURES,
-    ledger: { name: LEDGER.name, decode: ledgerCodec.decode },
+    ledger: { name: LEDGER.name, decode: ledgerRows.decode },
+    seen: propertiesSeen,
+    schemas,
   });
 }

@@ -30,6 +30,9 @@ describe('the direction of imports', () => {
         'src/process',
         `import { readFileSync } from 'node:fs';\nexport const planted = readFileSync;\n`,
       ],
+      ['stages-use-no-driver', 'src/collect', `export { Command } from 'commander';\n`],
+      ['user-agents-in-enrichment-only', 'src/query', `export { isbot } from 'isbot';\n`],
+      ['json-schema-in-schemas-only', 'src/process/views', `export { Ajv } from 'ajv';\n`],
       [
         'driver-in-embedded-only',
         'src/query',
@@ -39,10 +42,11 @@ describe('the direction of imports', () => {
       ['nobody-imports-main', 'src/store', `export { readConfig } from '../main/config.ts';\n`],
     ] as const;
     const files: string[] = [];
+    const fileOf = (folder: string, place: number) => join(folder, `planted-${process.pid}-${place}.ts`);
     let broken: readonly string[] = [];
     beforeAll(async () => {
-      for (const [, folder, text] of planted) {
-        const file = join(folder, `planted-${process.pid}.ts`);
+      for (const [place, [, folder, text]] of planted.entries()) {
+        const file = fileOf(folder, place);
         files.push(file);
         writeFileSync(file, text);
       }

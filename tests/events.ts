@@ -28,6 +28,7 @@ export function factsWith(part: Partial<Facts> = {}): Facts {
     first: false,
     newVisitor: false,
     late: false,
+    enriched: {},
     ...part,
   };
 }
@@ -71,7 +72,10 @@ export function recordOfLines(lines: readonly string[], header: Partial<RecordHe
 
 const START = Date.parse('2026-11-23T09:00:00.000Z');
 
-/** Few visitors, users, ids and times, so that duplicates, links, late events and session gaps are common. */
+const FIREFOX = 'Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0';
+const GOOGLEBOT = 'Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)';
+
+/** Few visitors, users, ids and times, so that duplicates, links, late events, session gaps and bots are common. */
 export const anyEvent: fc.Arbitrary<Event> = fc
   .record({
     eventId: fc.integer({ min: 0, max: 15 }),
@@ -88,6 +92,13 @@ export const anyEvent: fc.Arbitrary<Event> = fc
     lateSeconds: fc.constantFrom(0, 0, 0, 700, 4_000),
     fingerprint: fc.constantFrom('f', 'f', 'g'),
     path: fc.constantFrom('/', '/cart', '/p/1', '__proto__'),
+    context: fc.constantFrom<Event['context']>(
+      {},
+      {},
+      { userAgent: FIREFOX, locale: 'de-AT' },
+      { userAgent: GOOGLEBOT },
+      { page: { referrer: 'https://www.google.com/', url: 'https://shop.test/?utm_campaign=spring' } },
+    ),
   })
   .map(({ eventId, ids, seconds, lateSeconds, path, ...rest }) => {
     const time = new Date(START + seconds * 1_000 - lateSeconds * 1_000).toISOString();
@@ -98,4 +109,16 @@ export const anyEvent: fc.Arbitrary<Event> = fc
     // `eventWith` has an anonymousId by default, which an event of a user id alone has not.
     const { anonymousId, ...rest } = event;
     return anonymousId === 'a1' ? rest : event;
+  });
+
+/** What one record holds: events of one visitor. */
+export const anyEventsOfOneVisitor: fc.Arbitrary<readonly Event[]> = fc
+  .array(anyEvent, { minLength: 1, maxLength: 4 })
+  .map((events) => {
+    const { source, anonymousId, userId } = events[0] ?? eventWith();
+    return events.map((event) => {
+      const { anonymousId: _, ...rest } = event;
+      if (anonymousId !== undefined) return { ...event, source, anonymousId };
+      return { ...rest, source, ...(userId !== undefined && { userId }) };
+    });
   });

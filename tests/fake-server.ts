@@ -16,6 +16,15 @@ export interface FakeEvent {
   position: { lane: string; sequence: string; index: number };
 }
 
+export interface FakeBadEvent {
+  readonly id: string;
+  readonly source: string;
+  readonly receivedAt: string;
+  readonly code: string;
+  readonly detail: string;
+  readonly payload: string;
+}
+
 /**
  * A small server with the surface that the command line uses, for tests of the command line alone. It keeps what it
  * stored in an array, which a test may spoil.
@@ -24,6 +33,8 @@ export class FakeServer {
   readonly stored: FakeEvent[] = [];
   /** Problems that its audit names. */
   readonly problems: { readonly kind: string; readonly detail: string }[] = [];
+  /** Events set aside, the newest first. */
+  readonly bad: FakeBadEvent[] = [];
   /** Decides on each request to collect, numbered from 0. */
   fate: (request: number) => Fate = () => 'store';
   token: string | undefined;
@@ -52,7 +63,9 @@ export class FakeServer {
     } else if (this.token !== undefined && request.headers.authorization !== `Bearer ${this.token}`) {
       send(response, 401, { code: 'read_token_missing', detail: 'a token is wanted', cure: 'send it' });
     } else {
-      send(response, 200, this.#read(url));
+      const found = this.#read(url);
+      if (found === undefined) send(response, 404, { code: 'not_found', detail: 'nothing there', cure: 'none' });
+      else send(response, 200, found);
     }
   }
 
@@ -92,15 +105,19 @@ export class FakeServer {
     });
   }
 
-  #read(url: URL): object {
+  #read(url: URL): object | undefined {
     const user = /^\/api\/v1\/users\/([^/]+)\/events$/.exec(url.pathname)?.[1];
     if (url.pathname === '/api/v1/events') return this.#list(url.searchParams, () => true);
     if (user !== undefined)
       return this.#list(url.searchParams, (event) => (event.userId ?? event.anonymousId) === user);
     if (url.pathname === '/api/v1/audit') return this.#audit();
+    if (url.pathname === '/api/v1/bad') return this.#listBad(url.searchParams);
+    const bad = /^\/api\/v1\/bad\/([^/]+)$/.exec(url.pathname)?.[1];
+    if (bad !== undefined) return this.bad.find(({ id }) => id === bad);
     if (url.pathname === '/api/v1/stats') {
       return {
         measure: url.searchParams.get('measure'),
+        asked: Object.fromEntries(url.searchParams),
         rows: [{ time: '2026-01-01T00:00:00.000Z', value: 3, key: 'a\u001b[2J' }],
       };
     }
@@ -116,6 +133,23 @@ export class FakeServer {
     if (order === 'desc') events.reverse();
     const end = Number(cursor) + Number(limit);
     return { events: events.slice(Number(cursor), end), cursor: end < events.length ? String(end) : null };
+  }
+
+  /** Looks at two of them a page, so that a filter finds none on some. */
+  #listBad(query: URLSearchParams): object {
+    const { cursor = '0', code, source } = Object.fromEntries(query);
+    const end = Number(cursor) + 2;
+    const page = this.bad
+      .slice(Number(cursor), end)
+      .filter((event) => (code ?? event.code) === event.code && (source ?? event.source) === event.source);
+    const reasons = Object.entries(Object.groupBy(this.bad, (event) => event.code));
+    return {
+      bad: page,
+      cursor: end < this.bad.length ? String(end) : null,
+      reasons: reasons.map(([code, events = []]) => ({ code, count: events.length })),
+      counted: this.bad.length,
+      complete: true,
+    };
   }
 
   #audit(): object {

@@ -1,6 +1,7 @@
-import { visitorOf, whoOf } from '../src/core/event.ts';
+import { visitorOf } from '../src/core/event.ts';
 import type {
   BadEvent,
+  BadRange,
   DoubledEvent,
   EventPosition,
   EventRange,
@@ -34,7 +35,7 @@ export function storedEvent(part: Partial<StoredEvent> = {}): StoredEvent {
   return {
     ...event,
     visitor: visitorOf(event),
-    facts: factsWith(),
+    facts: factsWith({ enriched: {} }),
     position: { lane: 'local', sequence: 0n, index: 0 },
     ...part,
   };
@@ -47,26 +48,25 @@ export function readerOf(listed: Listed): EventReader {
 export function readsOf(listed: Listed): EventReads {
   const { events = [], links = [], rows = [], bad = [] } = listed;
   return {
-    eventsOf: async (who, range) =>
+    eventsOf: async (visitor, range) =>
       pageOf(
-        events.filter((event) => whoOf(event) === who && (range.visitor ?? event.visitor) === event.visitor),
+        events.filter((event) => event.visitor === visitor),
         range,
         'createdAt',
       ),
     events: async (range) => pageOf(events, range, 'timestamp'),
     visitorsOf: async (userId, limit) => links.filter((link) => link.userId === userId).slice(0, limit),
-    usersOf: async (visitor, limit) =>
-      [...new Set(links.filter((link) => link.visitor === visitor).map(({ userId }) => userId))].slice(0, limit),
     rows: async ({ view, source, from, to }) =>
       rows.filter(
         ({ key }) =>
           key.view === view && key.bucket >= from && key.bucket < to && (source === undefined || key.source === source),
       ),
-    bad: async ({ limit, after }) =>
-      bad
-        .toSorted((a, b) => comparePositions(b.position, a.position))
-        .filter(({ position }) => after === undefined || comparePositions(position, after) < 0)
-        .slice(0, limit),
+    sources: async (view) =>
+      [...new Set(rows.filter(({ key }) => key.view === view).map(({ key }) => key.source))].sort(),
+    bad: async (range) => badIn(bad, range),
+    badReasons: async (range) => badIn(bad, range).map(({ position, source, code }) => ({ position, source, code })),
+    badAt: async (positions) =>
+      positions.flatMap((place) => bad.filter(({ position }) => comparePositions(position, place) === 0)),
     dead: async () => [],
     lanes: async () => listed.lanes ?? new Map(),
     witnesses: async () => listed.witnesses ?? [],
@@ -76,6 +76,13 @@ export function readsOf(listed: Listed): EventReads {
   };
 }
 
+function badIn(bad: readonly BadEvent[], { limit, after }: BadRange): readonly BadEvent[] {
+  return bad
+    .toSorted((a, b) => comparePositions(b.position, a.position))
+    .filter(({ position }) => after === undefined || comparePositions(position, after) < 0)
+    .slice(0, limit);
+}
+
 export function totalsOf(part: Partial<StoreTotals> = {}): StoreTotals {
   return { events: 0, bad: 0, dead: 0, visitors: 0, expired: 0, erased: 0, expiredThrough: new Map(), ...part };
 }
@@ -83,7 +90,7 @@ export function totalsOf(part: Partial<StoreTotals> = {}): StoreTotals {
 /** The order of lists, written once more, and in another way than the queries have it. */
 function pageOf(
   events: readonly StoredEvent[],
-  { from, to, eventType, order, limit, after }: EventRange,
+  { from, to, eventType, source, order, limit, after }: EventRange,
   by: 'createdAt' | 'timestamp',
 ): readonly StoredEvent[] {
   const comparePlaces = (
@@ -94,6 +101,7 @@ function pageOf(
   const direction = order === 'asc' ? 1 : -1;
   return events
     .filter((event) => eventType === undefined || event.eventType === eventType)
+    .filter((event) => source === undefined || event.source === source)
     .filter((event) => from === undefined || compare(event[by].slice(0, -1), from.slice(0, -1)) >= 0)
     .filter((event) => to === undefined || compare(event[by].slice(0, -1), to.slice(0, -1)) < 0)
     .filter(

@@ -3,6 +3,7 @@ import { FakeLog } from '../../tests/collector.ts';
 import { ClickstreamError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import { Accept } from './accept.ts';
+import type { Client } from './client.ts';
 import { Numbering } from './numbering.ts';
 import type { Candidate, Mapped } from './protocol.ts';
 
@@ -20,7 +21,9 @@ function setUp() {
   const accept = new Accept({ log, numbering });
   const send = (events: readonly Mapped[], receivedAt = RECEIVED_AT) =>
     accept.accept({ events, original: (index) => `original ${index}` }, { source: 'web', receivedAt });
-  return { log, numbering, send };
+  const sendAs = (client: Client, events: readonly Mapped[], original = '') =>
+    accept.accept({ events, original: () => original }, { source: 'web', receivedAt: RECEIVED_AT, client });
+  return { log, numbering, send, sendAs };
 }
 
 test('one record a visitor and request, in one append, in order', async () => {
@@ -96,6 +99,16 @@ test('what a retry changes is not in the fingerprint, and what tells events apar
   const [first, again, ...others] = log.events().map(({ fingerprint }) => fingerprint);
   expect(first).toBe(again);
   expect(new Set([first, ...others]).size).toBe(4);
+});
+
+test('an address is truncated before it is written, in an event and in what is set aside', async () => {
+  const { log, send, sendAs } = setUp();
+  await send([candidate({ context: { ip: '203.0.113.7', locale: 'de' } }), candidate({ context: { ip: 'home' } })]);
+  const original = '{"context": {"ip": "2001:db8:1:2::3"}, "event": ""}';
+  const browser = { ip: '198.51.100.0', userAgent: 'Browser/1' };
+  await sendAs(browser, [candidate({ eventType: '' }), candidate()], original);
+  expect(log.events().map(({ context }) => context)).toEqual([{ ip: '203.0.113.0', locale: 'de' }, {}, browser]);
+  expect(log.setAside()).toEqual([{ code: 'type_missing', raw: original.replace('2001:db8:1:2::3', '2001:db8:1::') }]);
 });
 
 test('without a time an event is dated by its arrival, and without an id it is named by its place', async () => {

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { truncateAddressesIn } from '../core/address.ts';
 import { ClickstreamError } from '../core/errors.ts';
 import { checkEvent, type Reason, shown, visitorOf } from '../core/event.ts';
 import { depthOf, type Json } from '../core/json.ts';
@@ -6,6 +7,7 @@ import { LIMITS } from '../core/limits.ts';
 import { canonicalTime, correctedTime } from '../core/time.ts';
 import type { EventLog, LogRecord } from '../log/event-log.ts';
 import { encodeRecord, type SetAside } from '../log/record.ts';
+import { type Client, withClient } from './client.ts';
 import type { Numbering, NumberRange } from './numbering.ts';
 import type { Mapped, MappedRequest } from './protocol.ts';
 
@@ -34,6 +36,12 @@ interface Arrival {
   readonly receivedAt: string;
 }
 
+export interface RequestArrival {
+  readonly source: string;
+  readonly receivedAt: number;
+  readonly client?: Client | undefined;
+}
+
 /** Visitors come from ids, which are never empty; so what is set aside is in no visitor's way. */
 const NO_VISITOR = '';
 
@@ -51,18 +59,19 @@ export class Accept {
 
   /**
    * Resolves when every event of the request is durable, as an event or set aside with its reason and bytes. Rejects with
-   * a ClickstreamError; then none was promised. `receivedAt` is in epoch milliseconds.
+   * a ClickstreamError; then none was promised. `receivedAt` is in epoch milliseconds; `client` is the browser that sent it,
+   * where one did. Addresses are truncated before anything is written.
    */
   async accept(
     { events, original }: Pick<MappedRequest, 'events' | 'original'>,
-    { source, receivedAt: receivedAtMs }: { readonly source: string; readonly receivedAt: number },
+    { source, receivedAt: receivedAtMs, client }: RequestArrival,
   ): Promise<Accepted> {
     // Many requests arrive in each millisecond, and writing a time as text is slow.
     if (receivedAtMs !== this.#arrival.receivedAtMs) {
       this.#arrival = { receivedAtMs, receivedAt: new Date(receivedAtMs).toISOString() };
     }
     const { receivedAt } = this.#arrival;
-    const { groups, setAside } = groupLines(events, original, this.#arrival);
+    const { groups, setAside } = groupLines({ events, original, client }, this.#arrival);
     if (groups.length === 0) return { events: 0, setAside: 0 };
     this.#refuseWhileFailing(receivedAtMs);
     const range = this.#numbering.take(groups.length);
@@ -114,8 +123,7 @@ export class Accept {
 
 /** One group a visitor, or more where one record would be too large; in the order of each visitor's first event. */
 function groupLines(
-  events: readonly Mapped[],
-  original: (index: number) => string,
+  { events, original, client }: Pick<MappedRequest, 'events' | 'original'> & { readonly client: Client | undefined },
   arrival: Arrival,
 ): { readonly groups: readonly Group[]; readonly setAside: number } {
   const groups: Group[] = [];
@@ -123,9 +131,9 @@ function groupLines(
   let setAside = 0;
   let requestBytes = 0;
   for (const [index, event] of events.entries()) {
-    let line = lineOf(event, arrival);
+    let line = lineOf(event, { client, arrival });
     if ('code' in line) {
-      const item: SetAside = { setAside: line, raw: original(index) };
+      const item: SetAside = { setAside: line, raw: truncateAddressesIn(original(index)) };
       line = { visitor: NO_VISITOR, text: JSON.stringify(item), isWithoutId: false };
       setAside += 1;
     }
@@ -149,9 +157,12 @@ function groupLines(
 }
 
 /** The event as its record holds it, or why it must be set aside. */
-function lineOf(event: Mapped, arrival: Arrival): Line | Reason {
+function lineOf(
+  event: Mapped,
+  { client, arrival }: { readonly client: Client | undefined; readonly arrival: Arrival },
+): Line | Reason {
   if (event.kind === 'unmappable') return event.reason;
-  // First, for what writes values as JSON or text recurses. A candidate is as deep as the event that it was mapped from.
+  // First, for what writes values as JSON or text recurses. What is unmapped counts two levels more than it was sent with.
   if (depthOf(event as unknown as Json, LIMITS.jsonDepthMax) > LIMITS.jsonDepthMax) {
     return { code: 'too_deep', detail: `an event may be nested ${LIMITS.jsonDepthMax} levels deep` };
   }
@@ -159,7 +170,8 @@ function lineOf(event: Mapped, arrival: Arrival): Line | Reason {
   if (createdAt === undefined) return timeInvalid('createdAt', event.createdAt);
   const sentAt = event.sentAt === undefined ? undefined : canonicalTime(event.sentAt);
   if (sentAt === undefined && event.sentAt !== undefined) return timeInvalid('sentAt', event.sentAt);
-  const { eventId, eventType, userId, anonymousId, properties, context, traits } = event;
+  const { eventId, eventType, userId, anonymousId, properties, traits } = event;
+  const context = withClient(event.context, client);
   const propertiesJson = JSON.stringify(properties);
   const traitsJson = JSON.stringify(traits);
   // Type and properties never change on a retry; sentAt and retry counts do, and stay out.

@@ -1,10 +1,15 @@
 import { hash } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { startCollector, type TestCollector } from '../../tests/collector.ts';
+import { FakeLog, startCollector, type TestCollector } from '../../tests/collector.ts';
 import { ClickstreamError, ERRORS } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
+import { createCollector, newCounters } from './http.ts';
 import { WriteKeys } from './keys.ts';
+import { Numbering } from './numbering.ts';
 
 const JSON_TYPE = { 'content-type': 'application/json' };
 const basic = (key: string) => ({ authorization: `Basic ${Buffer.from(`${key}:`).toString('base64')}` });
@@ -258,6 +263,82 @@ describe('keys', () => {
     expect(response.status === 200 ? record?.header.source : response.status).toBe(expected);
     expect(response.headers.has('www-authenticate')).toBe(response.status === 401);
     await guarded.close();
+  });
+});
+
+describe('a browser', () => {
+  const page = JSON.stringify(track('m'));
+
+  test('tells its address, truncated, and its user agent, where the event does not; a server does not', async () => {
+    const headers = { 'user-agent': 'Browser/1', 'x-forwarded-for': '203.0.113.7' };
+    for (const path of ['/v1/t', '/v1/track']) await it.post(path, page, headers);
+    const own = { ip: '198.51.100.9', userAgent: 'Own/1' };
+    await it.post('/v1/t', JSON.stringify({ ...track('m'), context: own }), headers);
+    expect(it.log.events().map(({ context }) => context)).toEqual([
+      { ip: '127.0.0.0', userAgent: 'Browser/1' },
+      {},
+      { ip: '198.51.100.0', userAgent: 'Own/1' },
+    ]);
+  });
+
+  test('tells it also where a request of the same form would be a hot one', async () => {
+    const head = `POST /v1/t HTTP/1.1\r\nHost: x\r\nUser-Agent: Browser/1\r\nContent-Length: ${page.length}\r\n\r\n`;
+    await it.raw(head + page, { end: true });
+    expect(it.log.events()).toMatchObject([{ context: { ip: '127.0.0.0', userAgent: 'Browser/1' } }]);
+  });
+
+  test('is known behind as many proxies as are configured', async () => {
+    const log = new FakeLog();
+    const shared = {
+      log,
+      keys: new WriteKeys([]),
+      clock: Date.now,
+      numbering: new Numbering(),
+      counters: newCounters(),
+    };
+    const collector = createCollector({ ...shared, proxies: 1, report: () => undefined });
+    const server = createServer((request, response) => collector.handle(request, response)).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const headers = { 'x-forwarded-for': '203.0.113.7, 198.51.100.9' };
+    await fetch(`http://127.0.0.1:${port}/v1/t`, { method: 'POST', body: page, headers });
+    expect(log.events()).toMatchObject([{ context: { ip: '198.51.100.0' } }]);
+    server.close();
+    server.closeAllConnections();
+  });
+
+  test('has its tracker’s metrics taken, and kept nowhere', async () => {
+    const response = await it.post('/v1/m', '{"series":[]}', { origin: 'https://shop.example' });
+    expect([response.status, await response.text()]).toEqual([200, '{"success":true}']);
+    expect(it.log.appends).toEqual([]);
+    expect(it.counters).toEqual({ requests: { 200: 1 }, rejected: {}, events: 0, setAside: 0 });
+  });
+
+  test('gets settings for a key that is known, and keeps them for its origin', async () => {
+    const guarded = await startCollector({ keys: new WriteKeys([{ source: 'web', sha256: hash('sha256', 'one') }]) });
+    const ask = (key: string) =>
+      fetch(`${guarded.url}/v1/projects/${key}/settings`, { headers: { origin: 'https://shop.example' } });
+    const good = await ask('one');
+    expect(good.status).toBe(200);
+    expect(await good.json()).toMatchObject({ integrations: { 'Segment.io': { apiKey: 'one' } } });
+    expect(Object.fromEntries(good.headers)).toMatchObject({
+      'access-control-allow-origin': 'https://shop.example',
+      'cache-control': `private, max-age=${LIMITS.trackerSettingsSeconds}`,
+      vary: 'Origin',
+    });
+    const wrong = await ask('two');
+    expect([wrong.status, wrong.headers.get('cache-control')]).toEqual([401, null]);
+    // A challenge of Basic would make a browser ask its user for a password.
+    expect(wrong.headers.get('www-authenticate')).not.toMatch(/basic/i);
+    await guarded.close();
+  });
+
+  test('finds settings at that path alone, and only by GET', async () => {
+    for (const path of ['/v1/projects//settings', '/v1/projects/a/b/settings', '/v1/projects/a', '/v1/projects/*']) {
+      expect((await fetch(it.url + path)).status).toBe(404);
+    }
+    const response = await it.post('/v1/projects/a/settings', '{}');
+    expect([response.status, response.headers.get('allow')]).toEqual([405, 'GET, OPTIONS']);
   });
 });
 

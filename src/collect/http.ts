@@ -4,13 +4,14 @@ import { asClickstreamError, ClickstreamError, type ErrorCode } from '../core/er
 import { LIMITS } from '../core/limits.ts';
 import type { Clock } from '../core/time.ts';
 import type { EventLog } from '../log/event-log.ts';
-import { Accept } from './accept.ts';
+import { Accept, type RequestArrival } from './accept.ts';
 import { type BodyMemory, discardBody, readBody } from './body.ts';
+import { type Client, clientOf } from './client.ts';
 import type { HotRequest, Reply, TakeHot } from './hot-requests.ts';
 import type { WriteKeys } from './keys.ts';
 import type { Numbering } from './numbering.ts';
-import type { Answer, CollectRequest, MappedRequest, Protocol } from './protocol.ts';
-import { PROTOCOLS } from './protocols.ts';
+import type { Answer, CollectRequest, MappedRequest, Route } from './protocol.ts';
+import { type Endpoint, routeOf } from './routes.ts';
 
 /** What the collector did since it started, for /metrics. */
 export interface CollectCounters {
@@ -34,6 +35,8 @@ export interface CollectorOptions {
   readonly clock: Clock;
   readonly numbering: Numbering;
   readonly counters: CollectCounters;
+  /** Reverse proxies before the server that add to X-Forwarded-For; by default none, and the header is not believed. */
+  readonly proxies?: number;
   /** Told of every fault of the program (`internal`), which its sender only sees as a 500. */
   readonly report: (error: ClickstreamError) => void;
 }
@@ -47,10 +50,6 @@ export interface Collector {
   stop(): void;
 }
 
-const ROUTES: ReadonlyMap<string, Protocol> = new Map(
-  PROTOCOLS.flatMap((protocol) => protocol.paths.map((path) => [path, protocol] as const)),
-);
-
 export function createCollector(options: CollectorOptions): Collector {
   const handler = new CollectHandler(options);
   return {
@@ -62,8 +61,9 @@ export function createCollector(options: CollectorOptions): Collector {
 
 /** One request of a protocol, and how it is answered. */
 interface Exchange {
-  readonly protocol: Protocol;
+  readonly endpoint: Endpoint;
   readonly request: Omit<CollectRequest, 'body' | 'receivedAt'>;
+  readonly client: Client | undefined;
   readonly reply: Reply;
 }
 
@@ -83,31 +83,36 @@ class CollectHandler {
   }
 
   handle(request: IncomingMessage, response: ServerResponse): boolean {
-    const { path, query, protocol } = routeOf(request.url ?? '/');
-    if (protocol === undefined) return false;
+    const { path, query, endpoint } = routeOf(request.url ?? '/');
+    if (endpoint === undefined) return false;
     const method = request.method ?? '';
     if (method === 'OPTIONS') {
-      this.#preflight(protocol, request, response);
+      this.#preflight(endpoint.route, request, response);
       return true;
     }
+    const { proxies = 0 } = this.#options;
+    const client = endpoint.route.sender === 'browser' ? clientOf(request, proxies) : undefined;
     const reply: Reply = (answer, headers) => sendAnswer(request, response, answer, headers);
-    const exchange = { protocol, request: { method, path, query, headers: request.headers }, reply };
+    const exchange = { endpoint, request: { method, path, query, headers: request.headers }, client, reply };
     if (this.#isAllowed(exchange)) readBody(request, this.#memory, (body) => this.#take(exchange, body));
     return true;
   }
 
   handleHot({ path: sent, authorization, body }: HotRequest, reply: Reply): boolean {
-    const { path, query, protocol } = routeOf(sent);
-    if (protocol === undefined) return false;
-    const exchange = { protocol, request: { method: 'POST', path, query, headers: { authorization } }, reply };
+    const { path, query, endpoint } = routeOf(sent);
+    // A hot request has no headers but this one, and a browser's others tell of its visitor.
+    if (endpoint?.route.sender !== 'server') return false;
+    const request = { method: 'POST', path, query, headers: { authorization } };
+    const exchange = { endpoint, request, client: undefined, reply };
     if (this.#isAllowed(exchange)) this.#take(exchange, body);
     return true;
   }
 
   #isAllowed(exchange: Exchange): boolean {
-    const { protocol, request } = exchange;
-    if (!protocol.methods.includes(request.method)) {
-      const headers = { Allow: [...protocol.methods, 'OPTIONS'].join(', ') };
+    const { endpoint, request } = exchange;
+    const { methods } = endpoint.route;
+    if (!methods.includes(request.method)) {
+      const headers = { Allow: [...methods, 'OPTIONS'].join(', ') };
       this.#fail(
         exchange,
         new ClickstreamError('method_not_allowed', `${request.method} is not allowed here`),
@@ -124,33 +129,35 @@ class CollectHandler {
       this.#fail(exchange, body);
       return;
     }
-    const { protocol, request } = exchange;
-    const receivedAt = this.#options.clock();
+    const { endpoint, request, client } = exchange;
+    const { clock, keys } = this.#options;
+    const receivedAt = clock();
     try {
-      const mapped = protocol.map({ ...request, body, receivedAt });
+      const mapped = endpoint.protocol.map({ ...request, body, receivedAt });
       if (mapped.kind === 'rejected') {
         this.#fail(exchange, mapped.error);
         return;
       }
-      const source = this.#options.keys.sourceOf(mapped.writeKey);
+      if (mapped.kind === 'answered' && mapped.writeKey === undefined) {
+        this.#answer(exchange, mapped.answer, {});
+        return;
+      }
+      const source = keys.sourceOf(mapped.writeKey);
       if (source instanceof ClickstreamError) this.#fail(exchange, source);
-      else this.#append(exchange, mapped, { source, receivedAt });
+      else if (mapped.kind === 'answered') this.#answer(exchange, mapped.answer, {});
+      else this.#append(exchange, mapped, { source, receivedAt, client });
     } catch (error) {
       this.#fail(exchange, asClickstreamError(error));
     }
   }
 
-  #append(
-    exchange: Exchange,
-    mapped: MappedRequest,
-    arrival: { readonly source: string; readonly receivedAt: number },
-  ): void {
+  #append(exchange: Exchange, mapped: MappedRequest, arrival: RequestArrival): void {
     this.#accept.accept(mapped, arrival).then(
       ({ events, setAside }) => {
         const { counters } = this.#options;
         counters.events += events;
         counters.setAside += setAside;
-        this.#answer(exchange, exchange.protocol.success, {});
+        this.#answer(exchange, mapped.success, {});
       },
       (error: unknown) => this.#fail(exchange, asClickstreamError(error)),
     );
@@ -160,43 +167,33 @@ class CollectHandler {
     const { counters, report } = this.#options;
     counters.rejected[error.code] = (counters.rejected[error.code] ?? 0) + 1;
     if (error.code === 'internal') report(error);
-    this.#answer(exchange, exchange.protocol.failure(error), {
+    this.#answer(exchange, exchange.endpoint.protocol.failure(error), {
       ...headers,
       ...(error.status === 503 && { 'Retry-After': String(LIMITS.retryAfterSeconds) }),
       ...(error.code === 'shutting_down' && { Connection: 'close' }),
-      ...(error.status === 401 && { 'WWW-Authenticate': 'Basic realm="write key", Bearer' }),
+      // Not Basic, though it is taken: a browser would ask the visitor for a name and a password.
+      ...(error.status === 401 && { 'WWW-Authenticate': 'Bearer realm="write key"' }),
     });
   }
 
   #answer({ reply }: Exchange, answer: Answer, headers: Readonly<Record<string, string>>): void {
     const { requests } = this.#options.counters;
     requests[answer.status] = (requests[answer.status] ?? 0) + 1;
-    reply(answer, headers);
+    reply(answer, answer.headers === undefined ? headers : { ...answer.headers, ...headers });
   }
 
   /** Trackers lose every event when one header they send is not allowed, or when credentials meet a `*` (docs/protocols.md). */
-  #preflight(protocol: Protocol, request: IncomingMessage, response: ServerResponse): void {
+  #preflight(route: Route, request: IncomingMessage, response: ServerResponse): void {
     const { requests } = this.#options.counters;
     requests[204] = (requests[204] ?? 0) + 1;
     allowOrigin(request, response);
     const asked = request.headers['access-control-request-headers'];
     if (asked !== undefined) response.setHeader('Access-Control-Allow-Headers', asked);
     response.setHeader('Vary', 'Origin, Access-Control-Request-Headers');
-    response.setHeader('Access-Control-Allow-Methods', protocol.methods.join(', '));
+    response.setHeader('Access-Control-Allow-Methods', route.methods.join(', '));
     response.setHeader('Access-Control-Max-Age', LIMITS.preflightSeconds);
     response.writeHead(204).end();
   }
-}
-
-function routeOf(url: string): {
-  readonly path: string;
-  readonly query: string;
-  readonly protocol: Protocol | undefined;
-} {
-  const mark = url.indexOf('?');
-  const sent = mark < 0 ? url : url.slice(0, mark);
-  const path = sent.endsWith('/') ? sent.slice(0, -1) : sent;
-  return { path, query: mark < 0 ? '' : url.slice(mark + 1), protocol: ROUTES.get(path) };
 }
 
 function sendAnswer(

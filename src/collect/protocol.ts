@@ -5,7 +5,7 @@ import type { Reason } from '../core/event.ts';
 /** A request as a protocol sees it: its body whole and decompressed, its source not yet known. */
 export interface CollectRequest {
   readonly method: string;
-  /** One of the protocol's paths, without a trailing slash. */
+  /** One that a route of the protocol fits, without a trailing slash. */
   readonly path: string;
   /** What follows the question mark, as it was sent. */
   readonly query: string;
@@ -47,6 +47,16 @@ export interface MappedRequest {
   readonly events: readonly Mapped[];
   /** The bytes that an event came as, for when it is set aside. */
   readonly original: (index: number) => string;
+  /** Sent when every event of the request is durable. */
+  readonly success: Answer;
+}
+
+/** A request that brings no events, such as that for a tracker's settings, and is answered at once. */
+export interface AnsweredRequest {
+  readonly kind: 'answered';
+  /** The key that must be good for the answer to be given; undefined where anyone may have it. */
+  readonly writeKey: string | undefined;
+  readonly answer: Answer;
 }
 
 /** Only a malformed request is rejected; an event that is well-formed on the wire but wrong is mapped, and set aside. */
@@ -60,17 +70,26 @@ export interface Answer {
   readonly status: number;
   readonly contentType: string;
   readonly body: string;
+  /** Headers beyond those that every answer has. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface Route {
+  /** Exact but for one trailing slash, which is ignored; a `*` stands for any one segment. */
+  readonly path: string;
+  readonly methods: readonly string[];
+  /**
+   * Who asks. What a browser's event lacks of `context.ip` and `context.userAgent` is taken from its request; the address
+   * and user agent of a server would tell nothing of its visitors.
+   */
+  readonly sender: 'browser' | 'server';
 }
 
 /** A wire protocol: one file in protocols/, listed in protocols.ts. */
 export interface Protocol {
   readonly name: string;
-  /** Exact paths; one trailing slash is ignored. */
-  readonly paths: readonly string[];
-  readonly methods: readonly string[];
+  readonly routes: readonly Route[];
   /** Pure. */
-  map(request: CollectRequest): MappedRequest | RejectedRequest;
-  /** Sent when every event of the request is durable. */
-  readonly success: Answer;
+  map(request: CollectRequest): MappedRequest | AnsweredRequest | RejectedRequest;
   failure(error: ClickstreamError): Answer;
 }

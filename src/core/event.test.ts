@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { eventWith } from '../../tests/events.ts';
-import { checkEvent, identityKey, identityOf, visitorOf, whoOf } from './event.ts';
+import { checkEvent, identityKey, identityOf, visitorOf } from './event.ts';
 import { LIMITS } from './limits.ts';
 
 describe('the structure of an event', () => {
@@ -32,15 +32,20 @@ describe('the structure of an event', () => {
   });
 });
 
-test('who is the user, the visitor the device', () => {
-  expect([whoOf({ userId: 'u', anonymousId: 'a' }), visitorOf({ userId: 'u', anonymousId: 'a' })]).toEqual(['u', 'a']);
-  expect([whoOf({ anonymousId: 'a' }), visitorOf({ userId: 'u' })]).toEqual(['a', 'u']);
+test('a visitor is the device, or the user of whom no device is known', () => {
+  expect(visitorOf({ userId: 'u', anonymousId: 'a' })).toBe('a');
+  expect([visitorOf({ anonymousId: 'a' }), visitorOf({ userId: 'u' })]).toEqual(['a', 'u']);
+});
+
+test('an event that is sent again after a login is the same event', () => {
+  const base = eventWith({ anonymousId: 'a' });
+  expect(identityKey(identityOf({ ...base, userId: 'u' }))).toBe(identityKey(identityOf(base)));
 });
 
 test('an identity is told by each of its parts', () => {
   const base = eventWith();
   const others = [
-    { userId: 'u' },
+    { anonymousId: 'b' },
     { createdAt: '2026-11-23T10:00:00.001Z' },
     { source: 's' },
     { eventId: 'e2' },

@@ -24,9 +24,12 @@ export interface Event {
   readonly traits: JsonObject;
 }
 
-/** What makes two deliveries one event. `who` is `userId ?? anonymousId`. */
+/**
+ * What makes two deliveries one event. By visitor, not by who the visitor was known as: browsers' trackers fill in the user id
+ * when they send an event again, and by then somebody may have logged in (docs/decisions/0012-identity-by-visitor.md).
+ */
 export interface Identity {
-  readonly who: string;
+  readonly visitor: string;
   readonly createdAt: string;
   readonly source: string;
   readonly eventId: string;
@@ -35,16 +38,12 @@ export interface Identity {
 
 export function identityOf(event: Event): Identity {
   const { createdAt, source, eventId, fingerprint } = event;
-  return { who: whoOf(event), createdAt, source, eventId, fingerprint };
+  return { visitor: visitorOf(event), createdAt, source, eventId, fingerprint };
 }
 
 /** An identity as one text; its parts hold no NUL (`checkEvent`). */
-export function identityKey({ who, createdAt, source, eventId, fingerprint }: Identity): string {
-  return `${who}\0${createdAt}\0${source}\0${eventId}\0${fingerprint}`;
-}
-
-export function whoOf({ userId, anonymousId }: { readonly userId?: string; readonly anonymousId?: string }): string {
-  return userId ?? anonymousId ?? '';
+export function identityKey({ visitor, createdAt, source, eventId, fingerprint }: Identity): string {
+  return `${visitor}\0${createdAt}\0${source}\0${eventId}\0${fingerprint}`;
 }
 
 /** A visitor is a device, within a source: `anonymousId ?? userId`. It is the partition key. */
@@ -69,7 +68,9 @@ export interface Reason {
     | 'id_missing'
     | 'id_invalid'
     | 'time_invalid'
-    | 'field_invalid';
+    | 'field_invalid'
+    | 'schema_invalid'
+    | 'schema_version_unknown';
   readonly detail: string;
 }
 

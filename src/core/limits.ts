@@ -36,6 +36,13 @@ export const LIMITS = {
   discardedBytesMax: 4_000_000,
   /** Browsers keep a preflight's answer at most two hours (Chromium) to a day (Firefox). */
   preflightSeconds: 7_200,
+  /** A page's tracker asks for its settings once in this time; changes of them arrive no later. */
+  trackerSettingsSeconds: 600,
+  /**
+   * How often the browser's tracker tries an event again: the waits double from half a second, so up to some days. From
+   * 22 tries on they would be longer than a timer can be, which then fires at once.
+   */
+  trackerRetriesMax: 18,
 
   // Fields of an event.
   /** userId, anonymousId, eventId. DynamoDB's sort keys hold 1,024 bytes; three of these and a time fit. */
@@ -61,7 +68,7 @@ export const LIMITS = {
   /** What may wait for the write in flight; beyond it the collector answers 503. */
   waitingBytesMax: 32 * 1024 * 1024,
   /** The gate: new appends wait while more than this is not yet processed. Measured in bench/RESULTS.md. */
-  unprocessedBytesMax: 2 * 1024 * 1024,
+  unprocessedBytesMax: 4 * 1024 * 1024,
   /** How long the gate holds an append before the collector answers 503. */
   gateMsMax: 5_000,
   /** How often a closed gate is looked at. */
@@ -77,16 +84,33 @@ export const LIMITS = {
   logReadBytes: 256 * 1024,
 
   // Processing.
-  processBatchBytesMax: 1024 * 1024,
+  /** Half of what the gate lets wait: while one batch is processed the next one comes. */
+  processBatchBytesMax: 2 * 1024 * 1024,
+  /** How long the processor lets events come together before a batch, at the most. */
+  processGatherMsMax: 50,
   processRetryMs: 500,
   sessionGapMinutes: 30,
   /** Values one row of a view holds; the rest is counted under "(other)". */
   rowValuesMax: 1_000,
   rowKeyCharsMax: 300,
+  /** Real user agents have 60 to 300; what is longer is cut before it is parsed, for the time of its patterns grows faster. */
+  userAgentCharsMax: 400,
+  /** User agents and locales whose reading is remembered; a user agent's takes some 40 µs and 600 bytes. */
+  userAgentsCachedMax: 10_000,
+  localesCachedMax: 1_000,
+  /** Links and referrers whose reading is remembered, each, and how long one may be for that: some 10 MB in all. */
+  urlsCachedMax: 10_000,
+  urlCharsCachedMax: 500,
+  /** A name in the DNS (RFC 1035, 2.3.4). */
+  hostCharsMax: 253,
+  /** Country databases have some 10 MB, those of cities 60; it is held in memory. */
+  countryFileBytesMax: 256 * 1024 * 1024,
+  /** Truncated addresses whose country is remembered; some 100 bytes each. */
+  addressesCachedMax: 50_000,
   /** Numbers of one collector that share one row of the ledger. */
   ledgerBlockNumbers: 256,
-  /** Visitors that one user id is linked to; the rest stay visitors of their own. */
-  linksPerUserMax: 100,
+  /** Visitors that one user's timeline is made of; the rest stay visitors of their own. */
+  linksPerUserMax: 1_000,
   /** How often a collector tells the store its highest acknowledged number. */
   witnessMs: 1_000,
 
@@ -100,9 +124,13 @@ export const LIMITS = {
   pageCharsMax: 8_000_000,
   /** Bad events can be large, so they are read in steps of this many. */
   badEventsStep: 10,
+  /** Events set aside that one answer counts, and looks through for a filter, without their bytes: some 20 ms. */
+  badLooksMax: 10_000,
   /** How many events of each linked visitor or user are read at a time when a timeline is merged. */
   timelineEventsStep: 100,
   liveEvents: 20,
+  /** Newest events looked through for those of bots, or of others. */
+  liveLooksMax: 200,
   /** Problems that an audit spells out; the rest are counted. */
   auditProblemsMax: 1_000,
   queriesWaitingMax: 256,
@@ -115,12 +143,40 @@ export const LIMITS = {
   maintenanceEventsMax: 2_000,
   /** Texts (ids, event types) whose integers the writer remembers; some 150 bytes each. */
   storeNamesCachedMax: 200_000,
+  /** Visitors that the writer remembers; some 300 bytes each. */
+  storeVisitorsCachedMax: 200_000,
+  /** Of rows of views that the writer keeps decoded; they take some ten times as many bytes. */
+  storeRowsCachedChars: 8_000_000,
   storeCacheKibibytes: 65_536,
-  /** Length of the write-ahead log at which it is moved into the database; that holds the writer up for some 50 ms. */
+  /** Length of the write-ahead log at which it is moved into the database, which takes some 50 ms. */
   storeCheckpointBytes: 32 * 1024 * 1024,
+  /** How often the checkpointer looks at it. */
+  storeCheckpointLookMs: 50,
   /** A write-ahead log longer than this waits for the readers that keep it from starting anew. */
   storeWalBytesMax: 256 * 1024 * 1024,
   storeBusyMsMax: 5_000,
+
+  // Configuration.
+  /** Write keys, and read tokens. Each request is held against every one, in constant time: 0.1 µs a key. */
+  keysMax: 1_000,
+  domainsPerSourceMax: 100,
+  /** Reverse proxies between a client and the server. */
+  proxiesMax: 10,
+
+  // Schemas.
+  /** Compiling one takes some 1 ms, in which the processor does nothing else. */
+  schemaFilesMax: 1_000,
+  schemaFileBytesMax: 256 * 1024,
+  /** The folder is looked at between batches at most this often; a look takes some 15 µs a file. */
+  schemaLookMs: 1_000,
+  /** What says why an event does not fit its schema. */
+  schemaDetailCharsMax: 1_000,
+  /** One row of properties seen, a source's day: 1 MB when all is full, most often 10 kB. The rest is counted under "(other)". */
+  seenTypesMax: 200,
+  seenPropertiesPerTypeMax: 50,
+  seenNameCharsMax: 100,
+  /** Days that one report of properties seen is merged from. */
+  schemaReportDaysMax: 100,
 
   // The command line.
   /** How long a command waits for one answer; above queryMsMax, so that it is the server that says why. */
@@ -131,6 +187,8 @@ export const LIMITS = {
   tailPollMs: 1_000,
   /** Pages that `tail` reads back at one look; what lies further back is said to be skipped. */
   tailPagesMax: 20,
+  /** Pages that `bad` looks through for what it was asked for. */
+  badPagesMax: 1_000,
   loadConnectionsMax: 1_024,
   /** Of about 700 B each, they stay below bodyBytesMax. */
   loadBatchEventsMax: 1_000,

@@ -31,7 +31,13 @@ export interface SetAside {
   readonly raw: string;
 }
 
-export type RecordProblem = 'no header' | 'header invalid' | 'version unknown' | 'checksum differs' | 'count differs';
+export type RecordProblem =
+  | 'no header'
+  | 'header invalid'
+  | 'version unknown'
+  | 'checksum differs'
+  | 'count differs'
+  | 'visitor differs';
 
 /** A record that cannot be read. `header` is there when that much could be. */
 export class RecordError extends Error {
@@ -57,14 +63,25 @@ export function encodeRecord(header: RecordHeader, lines: readonly string[]): st
 
 /** The header and the lines. Throws RecordError when the record is not what `encodeRecord` wrote. */
 export function decodeRecord(data: Uint8Array): { readonly header: RecordHeader; readonly lines: readonly string[] } {
+  const header = decodeHeader(data);
+  return { header, lines: decodeLines(data, header) };
+}
+
+/** The header, with what follows it checked. Throws RecordError. */
+export function decodeHeader(data: Uint8Array): RecordHeader {
   const end = data.indexOf(LINE_FEED);
   if (end < 0) throw new RecordError('no header');
   const header = parseHeader(data.subarray(0, end));
-  const body = data.subarray(end + 1);
-  if (crc32(body) !== header.checksum) throw new RecordError('checksum differs', header);
+  if (crc32(data.subarray(end + 1)) !== header.checksum) throw new RecordError('checksum differs', header);
+  return header;
+}
+
+/** The lines after the header of a record that `decodeHeader` has read. Throws RecordError. */
+export function decodeLines(data: Uint8Array, header: RecordHeader): readonly string[] {
+  const body = data.subarray(data.indexOf(LINE_FEED) + 1);
   const lines = body.length === 0 ? [] : decoder.decode(body).split('\n');
   if (lines.length !== header.count) throw new RecordError('count differs', header);
-  return { header, lines };
+  return lines;
 }
 
 function parseHeader(bytes: Uint8Array): RecordHeader & { readonly checksum: number } {

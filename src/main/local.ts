@@ -13,10 +13,11 @@ import { assertLimits, LIMITS } from '../core/limits.ts';
 import { collect } from '../pipeline.ts';
 import { type Access, createQueries, type Queries } from '../query/http.ts';
 import { type AskedWorker, askedWorker } from './asked-worker.ts';
-import { type Config, isLoopback } from './config.ts';
+import { type Config, isLoopback, writeKeysOf } from './config.ts';
 import { localMetrics } from './metrics.ts';
 import type { FromProcessor, ProcessWorkerData, ToProcessor } from './process-worker.ts';
 import type { QueryWorkerData } from './query-worker.ts';
+import type { StepSettings } from './steps.ts';
 import { startWorker } from './workers.ts';
 
 export interface LocalServer {
@@ -74,14 +75,21 @@ class Local {
       this.#witness(log);
     });
     const { path, log: logFolder } = this.#folder;
-    const data = { folder: path, log: logFolder, progress: this.#progress.buffer, findings: log.findings };
+    const data = {
+      folder: path,
+      log: logFolder,
+      progress: this.#progress.buffer,
+      findings: log.findings,
+      settings: this.#settings,
+    };
     const query = askedWorker(startWorker<QueryWorkerData>('query-worker', data));
     this.#tellFinding = query.tell;
     this.#closers.push(() => query.stop());
     this.#tellProcessor({ kind: 'start' });
     const collector = collect({
       log,
-      keys: new WriteKeys(this.#config.writeKeys),
+      keys: new WriteKeys(writeKeysOf(this.#config)),
+      proxies: this.#config.proxies,
       clock: Date.now,
       numbering: this.#numbering,
       counters: this.#counters,
@@ -90,6 +98,12 @@ class Local {
     this.#keepTime(log);
     const url = await this.#listen(collector, this.#queries(log, query));
     return { url, stop: () => this.stop(), stopped: this.#stopped.promise };
+  }
+
+  /** What can be sent to another thread, and must be. */
+  get #settings(): StepSettings {
+    const { sources, schemas, countries } = this.#config;
+    return { sources, ...(schemas !== undefined && { schemas }), ...(countries !== undefined && { countries }) };
   }
 
   /** Closes what was opened, the last first: requests under way are answered while what they need is still there. */
@@ -104,7 +118,7 @@ class Local {
   /** Starts the one writer of the store, and learns what of the log it has done. */
   async #startProcessor(): Promise<bigint> {
     const { path, log } = this.#folder;
-    const data = { folder: path, log, progress: this.#progress.buffer };
+    const data = { folder: path, log, progress: this.#progress.buffer, settings: this.#settings };
     const { port } = startWorker<ProcessWorkerData>('process-worker', data);
     this.#tellProcessor = (message) => {
       port.postMessage(message);
@@ -135,6 +149,9 @@ class Local {
             break;
           case 'synced':
             this.#trim(message.done);
+            break;
+          case 'told':
+            report(message.text);
             break;
           case 'finding':
             reportFinding(message.finding);

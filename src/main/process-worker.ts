@@ -11,11 +11,13 @@ import type { LaneRecord } from '../log/event-log.ts';
 import { processBatch } from '../pipeline.ts';
 import { VIEWS } from '../process/views/registry.ts';
 import type { EventStore, Witness } from '../store/event-store.ts';
+import { ConfiguredSteps, type StepSettings } from './steps.ts';
 
 export interface ProcessWorkerData {
   readonly folder: string;
   readonly log: string;
   readonly progress: SharedArrayBuffer;
+  readonly settings: StepSettings;
   readonly port: MessagePort;
 }
 
@@ -33,6 +35,8 @@ export type FromProcessor =
   | { readonly kind: 'working' }
   | { readonly kind: 'failing'; readonly detail: string }
   | { readonly kind: 'synced'; readonly done: bigint }
+  /** Something to be told to who runs the server. */
+  | { readonly kind: 'told'; readonly text: string }
   /** What reading the log found, before what follows it is processed. */
   | { readonly kind: 'finding'; readonly finding: LogFinding }
   | { readonly kind: 'stopped' };
@@ -44,6 +48,7 @@ const MS_PER_DAY = 86_400_000;
 /** The processor: it tails the log, and is the one writer of the store. */
 class Processor {
   readonly #store: EventStore;
+  readonly #steps: ConfiguredSteps;
   readonly #port: MessagePort;
   readonly #progress: LogProgress;
   readonly #log: string;
@@ -53,10 +58,16 @@ class Processor {
   #stopping = false;
   #failing = false;
   #maintainedAt = Date.now();
+  /** How long the last batch took. */
+  #batchMs = 0;
   #rebuilt = false;
 
-  constructor(data: ProcessWorkerData, store: EventStore) {
+  constructor(
+    data: ProcessWorkerData,
+    { store, steps }: { readonly store: EventStore; readonly steps: ConfiguredSteps },
+  ) {
     this.#store = store;
+    this.#steps = steps;
     this.#port = data.port;
     this.#log = data.log;
     this.#progress = new LogProgress(data.progress);
@@ -79,7 +90,7 @@ class Processor {
   }
 
   async #done(): Promise<bigint> {
-    const { lane } = await this.#store.load(EMBEDDED_LANE, { visitors: [], identities: [] });
+    const { lane } = await this.#store.load(EMBEDDED_LANE, { visitors: new Map(), identities: () => [] });
     return lane?.done ?? -1n;
   }
 
@@ -109,9 +120,14 @@ class Processor {
   }
 
   async #turn(reader: LogReader): Promise<void> {
+    const text = this.#steps.refresh(Date.now());
+    if (text !== undefined) this.#tell({ kind: 'told', text });
+    await this.#gather(reader);
     const records = reader.read({ bytesMax: LIMITS.processBatchBytesMax });
     this.#readAll = records.length === 0;
+    const startedAtMs = performance.now();
     if (!(await this.#process(records))) return;
+    this.#batchMs = performance.now() - startedAtMs;
     // Also of what cannot be read: else a damaged stretch would hold the gate.
     const sequence = records.at(-1)?.sequence ?? this.#progress.processedSequence;
     this.#progress.processed(sequence, reader.bytesConsumed);
@@ -121,13 +137,24 @@ class Processor {
     this.#progress.waitForMore(IDLE_WAIT_MS);
   }
 
+  /**
+   * Lets events come together for as long as the batch before took, unless many wait: a batch changes some thirty rows of
+   * views however few its events are.
+   */
+  async #gather(reader: LogReader): Promise<void> {
+    const waiting = this.#progress.durableBytes - reader.bytesConsumed;
+    if (this.#stopping || waiting > LIMITS.processBatchBytesMax / 2) return;
+    await sleep(Math.min(this.#batchMs, LIMITS.processGatherMsMax));
+  }
+
   /** Until they are applied: a store that fails is tried again, for the log holds what waits. False when told to stop before. */
   async #process(records: readonly LaneRecord[]): Promise<boolean> {
     let rest = records;
     while (rest.length > 0) {
       const now = rest;
       const done = await this.#attempt(
-        async () => (await processBatch({ lane: EMBEDDED_LANE, records: now }, this.#store)).done,
+        async () =>
+          (await processBatch({ lane: EMBEDDED_LANE, records: now, steps: this.#steps.now }, this.#store)).done,
       );
       if (done !== undefined) rest = rest.filter(({ sequence }) => sequence > done);
       else if (this.#stopping) return false;
@@ -182,16 +209,17 @@ class Processor {
 }
 
 async function start(data: ProcessWorkerData): Promise<void> {
-  let store: EventStore;
+  let parts: ConstructorParameters<typeof Processor>[1];
   try {
-    store = openEventStore({ folder: data.folder });
+    const steps = await ConfiguredSteps.open(data.settings);
+    parts = { steps, store: openEventStore({ folder: data.folder, withCheckpointer: true }) };
   } catch (thrown) {
     const { code, message } = asClickstreamError(thrown);
     data.port.postMessage({ kind: 'refused', code, detail: message } satisfies FromProcessor);
     data.port.close();
     return;
   }
-  await new Processor(data, store).run();
+  await new Processor(data, parts).run();
 }
 
 await start(workerData as ProcessWorkerData);

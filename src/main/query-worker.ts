@@ -9,6 +9,7 @@ import { answer } from '../pipeline.ts';
 import type { LogView, PendingRecord } from '../query/audit.ts';
 import type { Answer, Question } from '../query/queries.ts';
 import type { EventReader } from '../store/event-store.ts';
+import { openSchemas, type StepSettings } from './steps.ts';
 
 export interface QueryWorkerData {
   readonly folder: string;
@@ -16,6 +17,7 @@ export interface QueryWorkerData {
   readonly progress: SharedArrayBuffer;
   /** What opening the log found; what the processor finds later is told. */
   readonly findings: readonly LogFinding[];
+  readonly settings: StepSettings;
   readonly port: MessagePort;
 }
 
@@ -66,7 +68,8 @@ function headerOf(bytes: Uint8Array): Pick<PendingRecord, 'collector' | 'number'
   }
 }
 
-function serve(data: QueryWorkerData): void {
+async function serve(data: QueryWorkerData): Promise<void> {
+  const folder = await openSchemas(data.settings);
   const reader = openEventReader({ folder: data.folder });
   const { port } = data;
   const found: Findings = new Map(data.findings.map((finding) => [placeOf(finding), finding]));
@@ -74,6 +77,10 @@ function serve(data: QueryWorkerData): void {
     reader,
     clock: Date.now,
     log: () => viewLog(data, found, reader),
+    schemas: () => {
+      folder?.refresh();
+      return { list: folder?.current.list ?? [], fault: folder?.fault };
+    },
     report: (fault: Error) => process.stderr.write(`query: ${fault.stack ?? fault.message}\n`),
   };
   port.on('message', (message: ToQuery) => {
@@ -95,4 +102,4 @@ function serve(data: QueryWorkerData): void {
   });
 }
 
-serve(workerData as QueryWorkerData);
+await serve(workerData as QueryWorkerData);

@@ -1,9 +1,8 @@
-import { type Event, identityKey } from '../core/event.ts';
-import type { Facts, RowCodec, View } from '../core/view.ts';
+import { type Event, type Identity, identityKey, type Reason } from '../core/event.ts';
+import type { Enriched, Facts, View } from '../core/view.ts';
 import type { RecordHeader } from '../log/record.ts';
 import type {
   BadEvent,
-  Contribution,
   DeadRecord,
   Decision,
   EventPosition,
@@ -17,50 +16,55 @@ import type {
   VisitorKey,
   VisitorPut,
 } from '../store/event-store.ts';
-import { visitorText } from '../store/event-store.ts';
-import type { Decoded, Poison } from './decode.ts';
+import { type Opened, type Poison, readItems } from './decode.ts';
 import { decodeMemory, encodeMemory, step, type VisitorMemory } from './stitch.ts';
 import type { Validated } from './validate.ts';
-import { foldLedger, LEDGER, type LedgerEntry, type LedgerState, ledgerBucket, ledgerCodec } from './views/ledger.ts';
+import { foldLedger, LEDGER, type LedgerEntry, type LedgerState, ledgerBucket, ledgerRows } from './views/ledger.ts';
 import { registryOf } from './views/registry.ts';
 
-type EventsRecord = Extract<Decoded, { readonly kind: 'events' }>;
+type WholeRecord = Exclude<Opened, Poison>;
 type ValidEvent = Extract<Validated, { readonly kind: 'event' }>;
-type EraseRecord = Extract<Decoded, { readonly kind: 'erase' }>;
 
 /** Nothing is left to do, or what to apply. */
 export type Decided = { readonly kind: 'nothing' } | { readonly kind: 'apply'; readonly decision: Decision };
 
+/** What the core does with events beside counting them. */
+export interface Steps {
+  readonly views: readonly View[];
+  readonly enrich: (event: Event) => Enriched;
+  /** Why an event that is whole does not fit its schema; undefined when it does. */
+  readonly check: (event: Event) => Reason | undefined;
+}
+
 /**
  * What a batch of one lane changes (docs/exactly-once.md). Pure: all it needs to know was loaded.
  * Throws when a newer version of the program has written the lane; nothing else throws, for a record that makes the
- * core throw is poison and becomes a dead record.
+ * core throw is poison and becomes a dead record: the batch is then decided anew without it.
  */
 export function decide(batch: {
   readonly lane: string;
   readonly loaded: Loaded;
-  readonly records: readonly Decoded[];
-  readonly views: readonly View[];
+  readonly records: readonly Opened[];
+  readonly steps: Steps;
 }): Decided {
-  const { lane, loaded, views } = batch;
+  const { lane, loaded, steps } = batch;
   const before = loaded.lane;
-  const base = takeUpViews(before, registryOf(views));
+  const base = takeUpViews(before, registryOf(steps.views));
   const fresh = batch.records.filter(({ sequence }) => sequence > base.done);
   const first = fresh[0];
   if (first === undefined && base === before) return { kind: 'nothing' };
-  const draft = new Draft({ lane, loaded, cuts: base.cuts, views });
-  let done = base.done;
-  for (const record of first?.kind === 'erase' ? [first] : untilErase(fresh)) {
-    if (record.kind === 'erase') draft.erase(record);
-    else if (record.kind === 'poison') draft.setAside(record);
-    else draft.take(record);
-    done = record.sequence;
+  const records = first?.kind === 'erase' ? [first] : untilErase(fresh);
+  const done = records.at(-1)?.sequence ?? base.done;
+  const poisoned = new Map<bigint, string>();
+  for (;;) {
+    const draft = new Draft({ lane, loaded, cuts: base.cuts, steps });
+    const failed = records.find((record) => !draft.process(record, poisoned));
+    if (failed === undefined) return { kind: 'apply', decision: draft.decision(before, { ...base, done }) };
   }
-  return { kind: 'apply', decision: draft.decision(before, { ...base, done }) };
 }
 
 /** An erasure is a batch of its own, so that what it must not see is applied before it and the rest after it. */
-function untilErase(records: readonly Decoded[]): readonly Decoded[] {
+function untilErase(records: readonly Opened[]): readonly Opened[] {
   const erase = records.findIndex(({ kind }) => kind === 'erase');
   return erase < 0 ? records : records.slice(0, erase);
 }
@@ -87,96 +91,67 @@ interface Visitor {
   readonly sequence: bigint;
 }
 
-/** What one record adds to the draft, once all of the record went well. Used again for the next record. */
-class Trial {
-  readonly events: EventPut[] = [];
-  readonly links: Link[] = [];
-  readonly bad: BadEvent[] = [];
-  readonly known = new Map<string, KnownEvent>();
-  readonly visitors = new Map<string, Visitor>();
-  readonly counted: Counted[] = [];
-  duplicate = 0;
-
-  reset(): this {
-    for (const list of [this.events, this.links, this.bad, this.counted]) list.length = 0;
-    this.known.clear();
-    this.visitors.clear();
-    this.duplicate = 0;
-    return this;
-  }
+interface Place {
+  readonly position: EventPosition;
+  readonly header: RecordHeader;
 }
 
-/** An event that counts, and the buckets that it counts in, view by view. */
-interface Counted {
-  readonly event: Event;
-  readonly facts: Facts;
-  readonly buckets: readonly (readonly string[])[];
+interface Outcomes {
+  stored: number;
+  duplicate: number;
+  bad: number;
 }
-
-type OpenRow = RowUpdate & { readonly contributions: Contribution[] };
 
 /** A decision in the making, one record after the other. */
 class Draft {
   readonly #lane: string;
   readonly #loaded: Loaded;
-  readonly #cuts: LaneState['cuts'];
-  readonly #views: readonly View[];
+  readonly #steps: Steps;
+  /** With the sequence up to which each is left to a rebuild. */
+  readonly #views: readonly { readonly view: View; readonly cut: bigint | undefined }[];
   readonly #events: EventPut[] = [];
   readonly #links = new Map<string, Link>();
   readonly #bad: BadEvent[] = [];
   readonly #dead: DeadRecord[] = [];
   readonly #erase: (VisitorKey & { readonly sequence: bigint })[] = [];
-  readonly #known = new Map<string, KnownEvent>();
+  /** The first that this batch puts of each event id: identities are long texts, and hardly two events share an id. */
+  readonly #putFirst = new Map<string, EventPut>();
+  /** The others, by `identityKey`. */
+  readonly #putMore = new Map<string, EventPut>();
   readonly #visitors = new Map<string, Visitor>();
-  /** By codec (which is a view, or the ledger's), source and bucket. */
-  readonly #rows = new Map<RowCodec, Map<string, Map<string, OpenRow>>>();
-  readonly #trial = new Trial();
-  /** What events are folded onto to see that folding does not throw. */
-  readonly #trialStates = new Map<View, unknown>();
+  /** By view and source, and by what is folded together. */
+  readonly #deltas = new Map<View, Map<string, Map<string, unknown>>>();
+  /** By source and bucket. */
+  readonly #ledger = new Map<string, Map<string, LedgerState>>();
+  #order = 0;
 
   constructor(batch: {
     readonly lane: string;
     readonly loaded: Loaded;
     readonly cuts: LaneState['cuts'];
-    readonly views: readonly View[];
+    readonly steps: Steps;
   }) {
     this.#lane = batch.lane;
     this.#loaded = batch.loaded;
-    this.#cuts = batch.cuts;
-    this.#views = batch.views;
+    this.#steps = batch.steps;
+    this.#views = batch.steps.views.map((view) => ({ view, cut: batch.cuts[`${view.name}@${view.version}`] }));
   }
 
-  /** A record of events: all of it, or, when anything in it throws, nothing but a dead record. */
-  take(record: EventsRecord): void {
-    let trial: Trial;
-    try {
-      trial = this.#try(record);
-    } catch (thrown) {
-      const { sequence, header, data } = record;
-      this.#trialStates.clear();
-      this.setAside({ kind: 'poison', sequence, header, data, detail: String(thrown) });
-      return;
+  /** False when the core threw: the record is then among the poisoned, and the draft is of no more use. */
+  process(record: Opened, poisoned: Map<bigint, string>): boolean {
+    const detail = poisoned.get(record.sequence);
+    if (record.kind === 'poison') this.#setAside(record);
+    else if (record.kind === 'erase') this.#eraseAt(record);
+    else if (detail !== undefined) this.#setAside({ ...record, kind: 'poison', detail });
+    else {
+      try {
+        this.#take(record);
+      } catch (thrown) {
+        poisoned.set(record.sequence, String(thrown));
+        return false;
+      }
     }
-    this.#events.push(...trial.events);
-    this.#bad.push(...trial.bad);
-    for (const link of trial.links) this.#links.set(`${link.userId}\0${visitorText(link)}`, link);
-    for (const [key, known] of trial.known) this.#known.set(key, known);
-    for (const [key, visitor] of trial.visitors) this.#visitors.set(key, visitor);
-    for (const counted of trial.counted) this.#count(record.sequence, counted);
-    const bad = trial.bad.length;
-    const stored = record.items.length - bad - trial.duplicate;
-    this.#account(record, { stored, duplicate: trial.duplicate, bad, dead: 0 });
-  }
-
-  setAside({ sequence, data, detail, header }: Poison): void {
-    this.#dead.push({ lane: this.#lane, sequence, detail, payload: data });
-    if (header === undefined) return;
-    this.#account({ sequence, header }, { stored: 0, duplicate: 0, bad: 0, dead: header.count });
-  }
-
-  erase({ sequence, header }: EraseRecord): void {
-    this.#erase.push({ source: header.source, visitor: header.visitor, sequence });
-    this.#account({ sequence, header }, { stored: 0, duplicate: 0, bad: 0, dead: 0 });
+    return true;
   }
 
   decision(loaded: LaneState | undefined, becomes: LaneState): Decision {
@@ -192,77 +167,102 @@ class Draft {
       events: this.#events,
       visitors,
       links: [...this.#links.values()],
-      rows: [...this.#rows.values()].flatMap((sources) => [...sources.values()].flatMap((rows) => [...rows.values()])),
+      rows: [...this.#viewRows(), ...this.#ledgerRows()],
       bad: this.#bad,
       dead: this.#dead,
       erase: this.#erase,
     };
   }
 
-  /** The dry run of one record (step 4) and its events in order (step 5). Throws whatever the core throws. */
-  #try(record: EventsRecord): Trial {
-    const { sequence, header, items } = record;
-    const trial = this.#trial.reset();
-    for (const [index, item] of items.entries()) {
+  /** A record's events in order (step 5). Throws whatever the core throws. */
+  #take(record: WholeRecord): void {
+    const { sequence, header } = record;
+    const outcomes = { stored: 0, duplicate: 0, bad: 0 };
+    for (const [index, item] of readItems(record).entries()) {
       const position = { lane: this.#lane, sequence, index };
-      if (item.kind === 'bad') {
-        const { source, receivedAt } = header;
-        trial.bad.push({ position, source, receivedAt, ...item.reason, payload: item.payload });
+      if (item.kind === 'event') {
+        this.#takeEvent(item, { position, header }, outcomes);
       } else {
-        this.#tryEvent(trial, item, position);
+        this.#setBad({ ...item, position, header }, outcomes);
       }
     }
-    return trial;
+    this.#account({ sequence, header }, { ...outcomes, dead: 0 });
   }
 
-  #tryEvent(trial: Trial, item: ValidEvent, position: EventPosition): void {
+  #takeEvent(item: ValidEvent, { position, header }: Place, outcomes: Outcomes): void {
     const { event, identity, body, visitor: key, visitorText: text } = item;
-    const identityText = identityKey(identity);
-    const known =
-      trial.known.get(identityText) ?? this.#known.get(identityText) ?? this.#loaded.known.get(identityText);
+    const known = this.#knownAs(identity);
     if (known !== undefined && !isSame(known.position, position)) {
-      trial.duplicate += 1;
+      outcomes.duplicate += 1;
       return;
     }
+    // Not of one that is stored: schemas may have changed since.
+    const reason = known === undefined ? this.#steps.check(event) : undefined;
+    if (reason !== undefined) {
+      this.#setBad({ reason, payload: body, position, header }, outcomes);
+      return;
+    }
+    outcomes.stored += 1;
     const loaded = this.#loaded.visitors.get(text);
     if (loaded !== undefined && loaded.sequence >= position.sequence) {
       // The visitor's state holds this event already: the batch came before, and was left half done.
-      if (known !== undefined) this.#tryCount(trial, event, JSON.parse(known.facts) as Facts);
+      if (known !== undefined) this.#count(position.sequence, event, JSON.parse(known.facts) as Facts);
       return;
     }
-    const memory = trial.visitors.get(text)?.memory ?? this.#visitors.get(text)?.memory;
-    const next = step(memory ?? (loaded && decodeMemory(loaded.state)), event);
-    trial.visitors.set(text, { key, memory: next.state, sequence: position.sequence });
-    if (event.userId !== undefined && event.anonymousId !== undefined) {
-      trial.links.push({ userId: event.userId, ...key });
-    }
+    const memory = this.#visitors.get(text)?.memory;
+    const next = step(memory ?? (loaded && decodeMemory(loaded.state)), event, this.#steps.enrich(event));
+    this.#visitors.set(text, { key, memory: next.state, sequence: position.sequence });
+    if (next.link !== undefined) this.#links.set(`${next.link}\0${text}`, { userId: next.link, ...key });
     if (known === undefined) {
       const facts = JSON.stringify(next.facts);
-      trial.events.push({ event, identity, position, visitor: key, facts, body });
-      trial.known.set(identityText, { position, facts });
-      this.#tryCount(trial, event, next.facts);
+      const { eventType, timestamp, receivedAt } = event;
+      const put = { identity, position, visitor: key, eventType, timestamp, receivedAt, facts, body };
+      this.#events.push(put);
+      if (this.#putFirst.has(identity.eventId)) this.#putMore.set(identityKey(identity), put);
+      else this.#putFirst.set(identity.eventId, put);
+      this.#count(position.sequence, event, next.facts);
     } else {
-      this.#tryCount(trial, event, JSON.parse(known.facts) as Facts);
+      this.#count(position.sequence, event, JSON.parse(known.facts) as Facts);
     }
   }
 
-  /** Folds the event, to see that it can be folded, and notes that it counts. */
-  #tryCount(trial: Trial, event: Event, facts: Facts): void {
-    const buckets = this.#views.map((view) => view.keys(event, facts));
-    for (const [index, view] of this.#views.entries()) {
-      if (buckets[index]?.length === 0) continue;
-      this.#trialStates.set(view, view.fold(this.#trialStates.get(view) ?? view.empty(), event, facts));
-    }
-    trial.counted.push({ event, facts, buckets });
+  #knownAs(identity: Identity): KnownEvent | undefined {
+    const { known } = this.#loaded;
+    const first = this.#putFirst.get(identity.eventId);
+    if (first === undefined && known.size === 0) return undefined;
+    const text = identityKey(identity);
+    if (first !== undefined && identityKey(first.identity) === text) return first;
+    return this.#putMore.get(text) ?? known.get(text);
   }
 
-  #count(sequence: bigint, { event, facts, buckets }: Counted): void {
-    for (const [index, view] of this.#views.entries()) {
-      const cut = this.#cuts[`${view.name}@${view.version}`];
-      if (cut !== undefined && sequence <= cut) continue;
-      const contribution = { sequence, fold: (state: unknown) => view.fold(state, event, facts) };
-      for (const bucket of buckets[index] ?? [])
-        this.#row(view, view, event.source, bucket).contributions.push(contribution);
+  #setBad(
+    { reason, payload, position, header }: Place & { readonly reason: Reason; readonly payload: string },
+    outcomes: Outcomes,
+  ): void {
+    const { source, receivedAt } = header;
+    this.#bad.push({ position, source, receivedAt, ...reason, payload });
+    outcomes.bad += 1;
+  }
+
+  #setAside({ sequence, data, detail, header }: Poison): void {
+    this.#dead.push({ lane: this.#lane, sequence, detail, payload: data });
+    if (header === undefined) return;
+    this.#account({ sequence, header }, { stored: 0, duplicate: 0, bad: 0, dead: header.count });
+  }
+
+  #eraseAt({ sequence, header }: WholeRecord): void {
+    this.#erase.push({ source: header.source, visitor: header.visitor, sequence });
+    this.#account({ sequence, header }, { stored: 0, duplicate: 0, bad: 0, dead: 0 });
+  }
+
+  #count(sequence: bigint, event: Event, facts: Facts): void {
+    this.#order += 1;
+    for (const { view, cut } of this.#views) {
+      const at = cut !== undefined && sequence <= cut ? undefined : view.at(event, facts);
+      if (at === undefined) continue;
+      const sources = entryOf(this.#deltas, view, () => new Map<string, Map<string, unknown>>());
+      const deltas = entryOf(sources, event.source, () => new Map<string, unknown>());
+      deltas.set(at, view.fold(deltas.get(at) ?? view.empty(), event, facts, this.#order));
     }
   }
 
@@ -270,18 +270,33 @@ class Draft {
     { sequence, header }: { readonly sequence: bigint; readonly header: RecordHeader },
     outcome: Omit<LedgerEntry, 'sequence' | 'count'>,
   ): void {
+    const blocks = entryOf(this.#ledger, header.source, () => new Map<string, LedgerState>());
     const entry = { sequence, count: header.count, ...outcome };
-    const fold = (state: unknown) => foldLedger(state as LedgerState, header, entry);
-    this.#row(LEDGER, ledgerCodec, header.source, ledgerBucket(header)).contributions.push({ sequence, fold });
+    foldLedger(entryOf(blocks, ledgerBucket(header), ledgerRows.empty), header, entry);
   }
 
-  #row(view: Pick<View, 'name' | 'version'>, codec: RowCodec, source: string, bucket: string): OpenRow {
-    const sources = entryOf(this.#rows, codec, () => new Map<string, Map<string, OpenRow>>());
-    const rows = entryOf(sources, source, () => new Map<string, OpenRow>());
-    return entryOf(rows, bucket, () => {
-      const key = { view: view.name, version: view.version, source, bucket, lane: this.#lane };
-      return { key, codec, contributions: [] };
-    });
+  *#viewRows(): Iterable<RowUpdate> {
+    for (const [view, sources] of this.#deltas) {
+      for (const [source, deltas] of sources) {
+        const buckets = new Map<string, unknown[]>();
+        for (const [at, delta] of deltas) {
+          for (const bucket of view.buckets(at)) entryOf(buckets, bucket, () => []).push(delta);
+        }
+        for (const [bucket, of] of buckets) yield { key: this.#rowKey(view, source, bucket), row: view, deltas: of };
+      }
+    }
+  }
+
+  *#ledgerRows(): Iterable<RowUpdate> {
+    for (const [source, blocks] of this.#ledger) {
+      for (const [bucket, delta] of blocks) {
+        yield { key: this.#rowKey(LEDGER, source, bucket), row: ledgerRows, deltas: [delta] };
+      }
+    }
+  }
+
+  #rowKey({ name, version }: Pick<View, 'name' | 'version'>, source: string, bucket: string): RowUpdate['key'] {
+    return { view: name, version, source, bucket, lane: this.#lane };
   }
 }
 

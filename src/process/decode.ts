@@ -1,17 +1,18 @@
+import { visitorOf } from '../core/event.ts';
 import type { LaneRecord } from '../log/event-log.ts';
-import { decodeRecord, RecordError, type RecordHeader } from '../log/record.ts';
+import { decodeHeader, decodeLines, RecordError, type RecordHeader } from '../log/record.ts';
 import { type Validated, validate } from './validate.ts';
 
-/** A record as the processor sees it. `poison` cannot be read; its header may be. */
-export type Decoded =
+/** A record of which the header is read. `poison` cannot be read; its header may be. */
+export type Opened =
   | {
-      readonly kind: 'events';
+      readonly kind: 'events' | 'erase';
       readonly sequence: bigint;
       readonly header: RecordHeader;
-      readonly items: readonly Validated[];
       readonly data: Uint8Array;
+      /** Its events, when they had to be read before they are decided. */
+      items?: readonly Validated[];
     }
-  | { readonly kind: 'erase'; readonly sequence: bigint; readonly header: RecordHeader }
   | Poison;
 
 export interface Poison {
@@ -22,14 +23,28 @@ export interface Poison {
   readonly header: RecordHeader | undefined;
 }
 
-/** Reads a record of the log. Never throws: whatever goes wrong makes it poison. */
-export function decode({ sequence, data }: LaneRecord): Decoded {
+/** Reads the header of a record of the log. Never throws: whatever goes wrong makes it poison. */
+export function open({ sequence, data }: LaneRecord): Opened {
   try {
-    const { header, lines } = decodeRecord(data);
-    if (header.kind === 'erase') return { kind: 'erase', sequence, header };
-    return { kind: 'events', sequence, header, items: lines.map((line) => validate(line, header)), data };
+    const header = decodeHeader(data);
+    return { kind: header.kind, sequence, header, data };
   } catch (thrown) {
     const header = thrown instanceof RecordError ? thrown.header : undefined;
     return { kind: 'poison', sequence, data, detail: String(thrown), header };
   }
+}
+
+/**
+ * Reads the events of a record. They are read when they are decided, one record after the other, and not kept: held
+ * for a whole batch, they cost more in garbage collection than in being read. Throws RecordError.
+ */
+export function readItems({ header, data, items: read }: Exclude<Opened, Poison>): readonly Validated[] {
+  if (read !== undefined) return read;
+  const items = decodeLines(data, header).map((line) => validate(line, header));
+  for (const item of items) {
+    // The visitor's state was loaded by the header.
+    if (item.kind === 'event' && visitorOf(item.event) !== header.visitor)
+      throw new RecordError('visitor differs', header);
+  }
+  return items;
 }

@@ -1,9 +1,9 @@
 import type { Identity } from '../core/event.ts';
-import type { View } from '../core/view.ts';
 import type { LaneRecord } from '../log/event-log.ts';
-import type { EventStore, VisitorKey } from '../store/event-store.ts';
-import { decide } from './decide.ts';
-import { type Decoded, decode } from './decode.ts';
+import { type EventStore, type VisitorKey, visitorText } from '../store/event-store.ts';
+import { decide, type Steps } from './decide.ts';
+import { type Opened, open, readItems } from './decode.ts';
+import { createEnrich } from './enrich.ts';
 import { VIEWS } from './views/registry.ts';
 
 export interface BatchResult {
@@ -13,20 +13,24 @@ export interface BatchResult {
   readonly stored: number;
 }
 
+/** Everything is counted, nothing is known of the source's own sites, and every event fits. */
+const DEFAULT_STEPS: Steps = { views: VIEWS, check: () => undefined, enrich: createEnrich({ domains: () => [] }) };
+
 /**
  * Processes records of one lane, given in order: load, decide, apply. Driven by whatever feeds the lane. Safe to call
  * again with the same records, or any that overlap, whatever became of the call before. Throws what the store throws.
  */
 export async function processBatch(
-  batch: { readonly lane: string; readonly records: readonly LaneRecord[]; readonly views?: readonly View[] },
+  batch: { readonly lane: string; readonly records: readonly LaneRecord[]; readonly steps?: Partial<Steps> },
   store: EventStore,
 ): Promise<BatchResult> {
-  const { lane, views = VIEWS } = batch;
-  const records = batch.records.map(decode);
+  const { lane } = batch;
+  const steps = { ...DEFAULT_STEPS, ...batch.steps };
+  const records = batch.records.map(open);
   const loaded = await store.load(lane, keysOf(records));
   const known = new Map(loaded.known);
   for (;;) {
-    const decided = decide({ lane, loaded: { ...loaded, known }, records, views });
+    const decided = decide({ lane, loaded: { ...loaded, known }, records, steps });
     if (decided.kind === 'nothing') return { done: loaded.lane?.done ?? -1n, stored: 0 };
     const applied = await store.apply(decided.decision);
     if (applied.kind === 'applied') {
@@ -38,17 +42,24 @@ export async function processBatch(
   }
 }
 
-/** What the decision will need to know: every visitor and every identity of the records. */
-function keysOf(records: readonly Decoded[]): Parameters<EventStore['load']>[1] {
+/** What the decision will need to know: every visitor and, for who asks, every identity of the records. */
+function keysOf(records: readonly Opened[]): Parameters<EventStore['load']>[1] {
   const visitors = new Map<string, VisitorKey>();
-  const identities: Identity[] = [];
-  for (const record of records) {
-    if (record.kind !== 'events') continue;
-    for (const item of record.items) {
-      if (item.kind !== 'event') continue;
-      visitors.set(item.visitorText, item.visitor);
-      identities.push(item.identity);
-    }
+  for (const { header, kind } of records) {
+    if (kind !== 'events') continue;
+    const key = { source: header.source, visitor: header.visitor };
+    visitors.set(visitorText(key), key);
   }
-  return { visitors: [...visitors.values()], identities };
+  return { visitors, identities: () => records.flatMap(identitiesOf) };
+}
+
+function identitiesOf(record: Opened): readonly Identity[] {
+  if (record.kind !== 'events') return [];
+  try {
+    record.items = readItems(record);
+    return record.items.flatMap((item) => (item.kind === 'event' ? [item.identity] : []));
+  } catch {
+    // It cannot be read, and will be a dead record.
+    return [];
+  }
 }

@@ -1,6 +1,7 @@
 import type { Event } from '../core/event.ts';
 import { LIMITS } from '../core/limits.ts';
-import type { Facts } from '../core/view.ts';
+import type { Enriched, Facts, SessionStanding, Values } from '../core/view.ts';
+import { openingBeside, VALUE_NAMES } from './views/dimensions.ts';
 
 /** What is kept of a visitor between its events. Times are epoch milliseconds of `timestamp`. */
 export interface VisitorMemory {
@@ -8,47 +9,147 @@ export interface VisitorMemory {
   readonly sessionStart: number;
   /** The latest timestamp seen. */
   readonly last: number;
+  /** Page, screen and track events of the session; counted to 2. */
+  readonly interactions: number;
+  readonly newVisitor: boolean;
+  readonly exitPage: string | undefined;
+  /** The user last seen on the device. */
+  readonly user: string | undefined;
+  /** Values of the session's first event. */
+  readonly opening: Values;
+}
+
+export interface Step {
+  readonly state: VisitorMemory;
+  readonly facts: Facts;
+  /** The user to be linked to the visitor. */
+  readonly link: string | undefined;
 }
 
 const SESSION_GAP_MS = LIMITS.sessionGapMinutes * 60_000;
+/** Two of them, and the session is no bounce; what trackers say of a person is none. */
+const NO_INTERACTIONS: ReadonlySet<string> = new Set(['identify', 'group', 'alias']);
 
 /**
  * One step of a visitor's state machine.
  *
  * A visitor's first event, and every event more than `sessionGapMinutes` after the latest one, starts a session. An event
  * at or before the latest timestamp never does: it joins the session it finds, and if it is before, it is late. A late
- * event moves neither the session's start nor the latest timestamp, so what earlier events were told stays true.
+ * event moves neither the session's start, nor the latest timestamp, nor the exit page, so what earlier events were told stays
+ * true; it counts as an interaction. A user is linked to the device when it is seen there after nobody or after another.
  */
-export function step(
-  state: VisitorMemory | undefined,
-  event: Event,
-): { readonly state: VisitorMemory; readonly facts: Facts } {
+export function step(state: VisitorMemory | undefined, event: Event, enriched: Enriched): Step {
   const timestamp = Date.parse(event.timestamp);
+  const own: Values = { ...enriched, eventType: event.eventType };
+  const interacts = NO_INTERACTIONS.has(event.eventType) ? 0 : 1;
   if (state === undefined || timestamp - state.last > SESSION_GAP_MS) {
-    const session = (state?.session ?? 0) + 1;
-    return {
-      state: { session, sessionStart: timestamp, last: timestamp },
-      facts: { session, sessionStart: event.timestamp, first: true, newVisitor: state === undefined, late: false },
-    };
+    return opened({ session: (state?.session ?? 0) + 1, timestamp, own, interacts, enriched, before: state }, event);
   }
-  const { session, sessionStart, last } = state;
+  const isLate = timestamp < state.last;
+  const next: VisitorMemory = {
+    ...state,
+    last: isLate ? state.last : timestamp,
+    interactions: Math.min(2, state.interactions + interacts),
+    exitPage: isLate ? state.exitPage : (enriched.page ?? state.exitPage),
+    user: userOnDevice(event) ?? state.user,
+  };
+  const [before, after] = [standingOf(state), standingOf(next)];
+  const opening = openingBeside(own, state.opening);
   return {
-    state: timestamp > last ? { session, sessionStart, last: timestamp } : state,
+    state: next,
+    link: next.user === state.user ? undefined : next.user,
     facts: {
-      session,
-      sessionStart: new Date(sessionStart).toISOString(),
+      session: state.session,
+      sessionStart: new Date(state.sessionStart).toISOString(),
       first: false,
       newVisitor: false,
-      late: timestamp < last,
+      late: isLate,
+      enriched,
+      ...(opening !== undefined && { opening }),
+      ...(state.newVisitor && { newVisitorSession: true }),
+      ...(!isSame(before, after) && { before, after }),
     },
   };
 }
 
-export function encodeMemory({ session, sessionStart, last }: VisitorMemory): string {
-  return JSON.stringify([session, sessionStart, last]);
+function opened(
+  start: {
+    readonly session: number;
+    readonly timestamp: number;
+    readonly own: Values;
+    readonly interacts: number;
+    readonly enriched: Enriched;
+    readonly before: VisitorMemory | undefined;
+  },
+  event: Event,
+): Step {
+  const { session, timestamp, own, interacts, enriched, before } = start;
+  const user = userOnDevice(event) ?? before?.user;
+  const newVisitor = session === 1;
+  const state = {
+    session,
+    sessionStart: timestamp,
+    last: timestamp,
+    interactions: interacts,
+    newVisitor,
+    exitPage: enriched.page,
+    user,
+    opening: own,
+  };
+  return {
+    state,
+    link: user === before?.user ? undefined : user,
+    facts: {
+      session,
+      sessionStart: event.timestamp,
+      first: true,
+      newVisitor,
+      late: false,
+      enriched,
+      ...(newVisitor && { newVisitorSession: true }),
+      after: standingOf(state),
+    },
+  };
+}
+
+function userOnDevice({ userId, anonymousId }: Event): string | undefined {
+  return anonymousId === undefined ? undefined : userId;
+}
+
+function standingOf({ sessionStart, last, interactions, exitPage }: VisitorMemory): SessionStanding {
+  const seconds = Math.floor((last - sessionStart) / 1_000);
+  return { seconds, bounced: interactions < 2, ...(exitPage !== undefined && { exitPage }) };
+}
+
+function isSame(a: SessionStanding, b: SessionStanding): boolean {
+  return a.seconds === b.seconds && a.bounced === b.bounced && a.exitPage === b.exitPage;
+}
+
+export function encodeMemory(memory: VisitorMemory): string {
+  const { session, sessionStart, last, interactions, newVisitor, exitPage, user, opening } = memory;
+  const values = VALUE_NAMES.map((name) => opening[name] ?? 0);
+  const known = [exitPage ?? 0, user ?? 0, ...values];
+  return JSON.stringify([session, sessionStart, last, interactions, newVisitor ? 1 : 0, ...known]);
 }
 
 export function decodeMemory(text: string): VisitorMemory {
-  const [session, sessionStart, last] = JSON.parse(text) as [number, number, number];
-  return { session, sessionStart, last };
+  const [session, sessionStart, last, interactions, newVisitor, exitPage, user, ...values] = JSON.parse(text) as [
+    ...[number, number, number, number, number, string | 0, string | 0],
+    ...(string | true | 0)[],
+  ];
+  const opening: Record<string, unknown> = {};
+  for (const [index, name] of VALUE_NAMES.entries()) {
+    const value = values[index];
+    if (value !== undefined && value !== 0) opening[name] = value;
+  }
+  return {
+    session,
+    sessionStart,
+    last,
+    interactions,
+    newVisitor: newVisitor === 1,
+    exitPage: exitPage === 0 ? undefined : exitPage,
+    user: user === 0 ? undefined : user,
+    opening: opening as unknown as Values,
+  };
 }

@@ -87,7 +87,7 @@ describe('a fault is named', () => {
           ...counts([10n, 2], [11n, 1], [12n, 1]),
           doubled: [
             {
-              identity: { who: 'ada', createdAt: '', source: 'shop', eventId: 'e1', fingerprint: 'f' },
+              identity: { visitor: 'ada', createdAt: '', source: 'shop', eventId: 'e1', fingerprint: 'f' },
               positions: [
                 { lane: 'local', sequence: 10n, index: 0 },
                 { lane: 'local', sequence: 10n, index: 1 },

@@ -402,7 +402,7 @@ function addDoubled({ identity, positions }: DoubledEvent, problems: ProblemList
   problems.add({
     kind: 'event_doubled',
     eventId: identity.eventId,
-    detail: `an event of ${identity.who} lies in the store ${positions.length} times: ${places}`,
+    detail: `an event of ${identity.visitor} lies in the store ${positions.length} times: ${places}`,
     ...(first === undefined ? {} : { lane: first.lane, sequence: first.sequence }),
   });
 }

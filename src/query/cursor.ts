@@ -57,6 +57,13 @@ export function positionId({ lane, sequence, index }: EventPosition): string {
   return Buffer.from(`${lane}:${sequence}:${index}`).toString('base64url');
 }
 
+/** The position that `positionId` was made of; undefined for what is none. */
+export function positionOf(id: string): EventPosition | undefined {
+  const [, lane, sequence, index] = /^(.*):(\d{1,128}):(\d{1,9})$/.exec(Buffer.from(id, 'base64url').toString()) ?? [];
+  if (lane === undefined || sequence === undefined || index === undefined) return undefined;
+  return { lane, sequence: BigInt(sequence), index: Number(index) };
+}
+
 function parsed(cursor: string): unknown {
   try {
     return JSON.parse(Buffer.from(cursor, 'base64url').toString());

@@ -180,6 +180,21 @@ describe('the rest of the surface', () => {
       text: 'up 1\n',
     });
   });
+  test('has its document open to all, and asks the worker for it once it was had', async () => {
+    const asked: string[] = [];
+    const ask = await serve({
+      access: { kind: 'token', authorize: () => false },
+      ask: async ({ path }) => {
+        asked.push(path);
+        return asked.length === 1 ? { status: 500, body: '{}' } : { status: 200, body: '{"openapi":"3.1.0"}' };
+      },
+    });
+    const replies = [];
+    for (let turn = 0; turn < 4; turn += 1) replies.push(await ask('/openapi.json'));
+    expect(replies.map(({ status }) => status)).toEqual([500, 200, 200, 200]);
+    expect(replies[3]).toMatchObject({ text: '{"openapi":"3.1.0"}', headers: { 'content-type': 'application/json' } });
+    expect(asked).toEqual(['/openapi.json', '/openapi.json']);
+  });
   test('answers every other path with 404, headers and all', async () => {
     const ask = await serve();
     for (const path of ['/apis', '/index.html', '//api/v1/live']) {

@@ -3,6 +3,8 @@ import { asClickstreamError, ClickstreamError, problemOf } from '../core/errors.
 import { shown } from '../core/event.ts';
 import { LIMITS } from '../core/limits.ts';
 import { METRICS_TYPE } from './metrics.ts';
+import type { Operation } from './openapi.ts';
+import { SERVED } from './openapi-served.ts';
 import { PAGE, PAGE_POLICY } from './page.ts';
 import type { Answer, Question } from './queries.ts';
 
@@ -35,7 +37,7 @@ export interface QueriesOptions {
 }
 
 export interface Queries {
-  /** Answers what readers ask for: `/`, `/health`, `/ready`, `/metrics`, `/api/`; any other path with `not_found`. */
+  /** Answers what readers ask for: the paths of `SERVED`, and `/api/`; any other path with `not_found`. */
   handle(request: IncomingMessage, response: ServerResponse): void;
 }
 
@@ -46,10 +48,11 @@ interface Reply {
   readonly headers?: OutgoingHttpHeaders;
 }
 
+type ReplyTo = (question: Question) => Reply | Promise<Reply>;
+
 interface Route {
-  /** Health checks come from whoever keeps the process alive, and the page holds no data of its own. */
-  readonly open: 'to all' | 'to the right host' | 'to readers';
-  reply(question: Question): Reply | Promise<Reply>;
+  readonly open: Operation['open'];
+  readonly reply: ReplyTo;
 }
 
 const JSON_TYPE = 'application/json';
@@ -76,13 +79,13 @@ const PAGE_HEADERS: OutgoingHttpHeaders = {
 export function createQueries(options: QueriesOptions): Queries {
   const { access, report } = options;
   const askBounded = bounded(options);
-  const routes = routesOf(options);
+  const routes = routesOf(options, askBounded);
   const api: Route = { open: 'to readers', reply: async (question) => jsonReply(await askBounded(question)) };
 
   const reply = async (request: IncomingMessage, route: Route | undefined, target: Target): Promise<Reply> => {
     try {
       if (route === undefined) throw new ClickstreamError('not_found', `nothing is served at ${target.path}`);
-      if (route.open !== 'to all') checkAccess(request, access, route.open);
+      checkAccess(request, access, route.open);
       if (request.method !== 'GET' && request.method !== 'HEAD') {
         throw new ClickstreamError('method_not_allowed', `${request.method} is not served here; allowed: ${ALLOW}`);
       }
@@ -103,29 +106,34 @@ export function createQueries(options: QueriesOptions): Queries {
   };
 }
 
-function routesOf({ ready, metrics }: QueriesOptions): ReadonlyMap<string, Route> {
-  return new Map<string, Route>([
-    ['/health', { open: 'to all', reply: () => jsonReply({ status: 200, body: '{"status":"ok"}' }) }],
-    [
-      '/ready',
-      {
-        open: 'to all',
-        reply() {
-          const readiness = ready();
-          const status = readiness.ready ? 200 : 503;
-          return { status, body: JSON.stringify(readiness), type: JSON_TYPE };
-        },
-      },
-    ],
-    ['/metrics', { open: 'to readers', reply: () => ({ status: 200, body: metrics(), type: METRICS_TYPE }) }],
-    [
-      '/',
-      {
-        open: 'to the right host',
-        reply: () => ({ status: 200, body: PAGE, type: 'text/html; charset=utf-8', headers: PAGE_HEADERS }),
-      },
-    ],
-  ]);
+/** What is served, as `SERVED` declares it. */
+function routesOf(options: QueriesOptions, ask: QueriesOptions['ask']): ReadonlyMap<string, Route> {
+  const replies = repliesOf(options, ask);
+  return new Map(SERVED.map(({ path, open }) => [path, { open, reply: replies[path] }]));
+}
+
+function repliesOf(
+  { ready, metrics }: QueriesOptions,
+  ask: QueriesOptions['ask'],
+): Readonly<Record<(typeof SERVED)[number]['path'], ReplyTo>> {
+  // Anyone may have the document, and it stays as it is: the worker is asked for it once.
+  let document: Reply | undefined;
+  return {
+    '/': () => ({ status: 200, body: PAGE, type: 'text/html; charset=utf-8', headers: PAGE_HEADERS }),
+    '/health': () => jsonReply({ status: 200, body: '{"status":"ok"}' }),
+    '/ready': () => {
+      const readiness = ready();
+      return { status: readiness.ready ? 200 : 503, body: JSON.stringify(readiness), type: JSON_TYPE };
+    },
+    '/metrics': () => ({ status: 200, body: metrics(), type: METRICS_TYPE }),
+    '/openapi.json': async ({ path }) => {
+      if (document !== undefined) return document;
+      const answer = await ask({ path, parameters: {} });
+      const reply = jsonReply(answer);
+      if (answer.status === 200) document = reply;
+      return reply;
+    },
+  };
 }
 
 interface Target {
@@ -150,7 +158,8 @@ function parametersOf(query: string): Readonly<Record<string, string>> {
   return Object.fromEntries(parameters);
 }
 
-function checkAccess(request: IncomingMessage, access: Access, open: Exclude<Route['open'], 'to all'>): void {
+function checkAccess(request: IncomingMessage, access: Access, open: Route['open']): void {
+  if (open === 'to all') return;
   if (access.kind === 'loopback') {
     // Without a token, a page of another site that rebinds its name to 127.0.0.1 is told apart by the name alone.
     if (isLoopbackHost(request.headers.host)) return;

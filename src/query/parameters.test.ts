@@ -28,6 +28,7 @@ describe('what is not allowed is an error that says what is', () => {
     [{ limit: '0' }, /limit must be an integer from 1 to 10, got "0"/],
     [{ limit: '1.5' }, /limit must be/],
     [{ limit: '' }, /limit must be/],
+    [{ limit: '07' }, /limit must be/],
     [{ order: 'up' }, /order must be one of asc, desc, got "up"/],
     [{ from: 'yesterday' }, /from must be a time/],
     [{ from: '2026-13-01' }, /from must be a time/],

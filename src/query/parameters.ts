@@ -1,22 +1,33 @@
 import { ClickstreamError } from '../core/errors.ts';
 import { shown } from '../core/event.ts';
+import type { JsonObject } from '../core/json.ts';
 import { canonicalTime } from '../core/time.ts';
 
 /** One query parameter: what it may be, in words, and how its text is read; undefined when it is not that. */
 export interface Parameter<Value> {
   readonly allowed: string;
+  /** The same as JSON Schema, for the API's document; at least as strict as `read` wherever a schema can be. */
+  readonly schema: JsonObject;
+  /** What it does in its endpoint, for the same. */
+  readonly description?: string;
   read(text: string): Value | undefined;
 }
 
-type Values<Schema> = {
+export type Parameters = Readonly<Record<string, Parameter<unknown>>>;
+
+export type Values<Schema> = {
   readonly [Name in keyof Schema]: Schema[Name] extends Parameter<infer Value> ? Value | undefined : never;
 };
+
+export function described<Value>(description: string, parameter: Parameter<Value>): Parameter<Value> {
+  return { ...parameter, description };
+}
 
 /**
  * The parameters given, read by the schema; absent ones are undefined. Throws `parameter_invalid` for one that is not in
  * the schema or not allowed, so that a misspelt filter is an error and never a wider answer.
  */
-export function readParameters<Schema extends Readonly<Record<string, Parameter<unknown>>>>(
+export function readParameters<Schema extends Parameters>(
   given: Readonly<Record<string, string>>,
   schema: Schema,
 ): Values<Schema> {
@@ -46,14 +57,19 @@ export function invalidParameter(problem: {
 }
 
 export function oneOf<const Value extends string>(values: readonly Value[]): Parameter<Value> {
-  return { allowed: `one of ${values.join(', ')}`, read: (text) => values.find((value) => value === text) };
+  return {
+    allowed: `one of ${values.join(', ')}`,
+    schema: { type: 'string', enum: values },
+    read: (text) => values.find((value) => value === text),
+  };
 }
 
 export function integer({ min, max }: { readonly min: number; readonly max: number }): Parameter<number> {
   return {
     allowed: `an integer from ${min} to ${max}`,
+    schema: { type: 'integer', minimum: min, maximum: max },
     read(text) {
-      const value = /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+      const value = /^(?:0|[1-9]\d{0,14})$/.test(text) ? Number(text) : undefined;
       return value !== undefined && value >= min && value <= max ? value : undefined;
     },
   };
@@ -62,6 +78,7 @@ export function integer({ min, max }: { readonly min: number; readonly max: numb
 export function text(charsMax: number): Parameter<string> {
   return {
     allowed: `a text of 1 to ${charsMax} characters without NUL`,
+    schema: { type: 'string', minLength: 1, maxLength: charsMax, pattern: '^[^\\u0000]*$' },
     read: (value) => (value !== '' && value.length <= charsMax && !value.includes('\0') ? value : undefined),
   };
 }
@@ -72,6 +89,12 @@ export function text(charsMax: number): Parameter<string> {
  */
 export const time: Parameter<string> = {
   allowed: 'a time in ISO 8601 or epoch milliseconds',
+  schema: {
+    anyOf: [
+      { type: 'string', pattern: '^\\d{4}-\\d{2}-\\d{2}([T ].+)?$', maxLength: 40, examples: ['2026-11-23T10:04:05Z'] },
+      { type: 'integer', minimum: -62_167_219_200_000, maximum: 253_402_300_799_999 },
+    ],
+  },
   read(value) {
     const canonical = canonicalTime(/^-?\d{1,15}$/.test(value) ? Number(value) : value);
     return canonical?.replace(/\.(\d*?)0*Z$/, (_, digits: string) => (digits === '' ? 'Z' : `.${digits}Z`));
@@ -81,6 +104,7 @@ export const time: Parameter<string> = {
 /** An IANA time zone (or an offset such as +05:30), as this machine's Intl knows them. */
 export const zone: Parameter<string> = {
   allowed: 'an IANA time zone, such as Europe/Berlin',
+  schema: { type: 'string', minLength: 1, examples: ['Europe/Berlin', 'UTC', '+05:30'] },
   read(value) {
     try {
       return new Intl.DateTimeFormat('en', { timeZone: value }).resolvedOptions().timeZone;

@@ -2,15 +2,13 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { eventWith, factsWith } from '../../tests/events.ts';
 import { readsOf } from '../../tests/listed-reads.ts';
-import type { View } from '../core/view.ts';
-import { eventsByType } from '../process/views/events-by-type.ts';
-import { estimateVisitors, visitors } from '../process/views/visitors.ts';
+import { MEASURES } from '../pipeline.ts';
+import { traffic } from '../process/views/traffic.ts';
 import type { Row } from '../store/event-store.ts';
-import { split, stats, total } from './stats.ts';
+import { BOTS, type Bots, stats } from './stats.ts';
 
-const byType = split(eventsByType, ({ values }) => values);
-const events = { total: total(eventsByType, (state) => state.total), by: { eventType: byType } };
-const devices = { total: total(visitors, estimateVisitors), by: {} };
+const { events, visitors: devices } = MEASURES;
+const byType = events.by.eventType;
 
 interface Happened {
   readonly at: number;
@@ -18,23 +16,32 @@ interface Happened {
   readonly visitor: string;
   readonly source: string;
   readonly lane: string;
+  readonly isBot: boolean;
 }
 
-function rowsOf<State>(view: View<State>, happened: readonly Happened[]): readonly Row[] {
-  const states = new Map<string, { readonly key: Row['key']; state: State }>();
-  for (const { at, eventType, visitor, source, lane } of happened) {
+/** The rows that the store has of them. */
+function rowsOf(happened: readonly Happened[]): readonly Row[] {
+  const states = new Map<string, { readonly key: Row['key']; state: ReturnType<typeof traffic.empty> }>();
+  for (const { at, eventType, visitor, source, lane, isBot } of happened) {
     const event = eventWith({ timestamp: new Date(at).toISOString(), eventType, anonymousId: visitor, source });
-    for (const bucket of view.keys(event, factsWith())) {
+    const facts = factsWith({ enriched: isBot ? { bot: true } : {} });
+    const minute = traffic.at(event, facts);
+    if (minute === undefined) continue;
+    const delta = traffic.fold(traffic.empty(), event, facts, 0);
+    for (const bucket of traffic.buckets(minute)) {
       const name = `${source} ${bucket} ${lane}`;
-      const row = states.get(name) ?? {
-        key: { view: view.name, version: 1, source, bucket, lane },
-        state: view.empty(),
-      };
-      row.state = view.fold(row.state, event, factsWith());
+      const key = { view: traffic.name, version: traffic.version, source, bucket, lane };
+      const row = states.get(name) ?? { key, state: traffic.empty() };
+      row.state = traffic.absorb(row.state, [delta], bucket);
       states.set(name, row);
     }
   }
-  return [...states.values()].map(({ key, state }) => ({ key, text: view.encode(state) }));
+  return [...states.values()].map(({ key, state }) => ({ key, text: traffic.encode(state) }));
+}
+
+/** Whether what this one did counts. */
+function counts(bots: Bots, { isBot }: Pick<Happened, 'isBot'>): boolean {
+  return bots === 'include' || isBot === (bots === 'only');
 }
 
 const START = Date.parse('2026-03-27T00:00:00Z');
@@ -46,24 +53,26 @@ const anyHappened = fc.array(
     visitor: fc.constantFrom('a', 'b', 'c'),
     source: fc.constantFrom('shop', 'blog'),
     lane: fc.constantFrom('one', 'two'),
+    isBot: fc.constantFrom(false, false, true),
   }),
   { maxLength: 40 },
 );
 const anyZone = fc.constantFrom('UTC', 'Europe/Berlin', 'America/New_York', 'Asia/Kolkata', 'Asia/Kathmandu');
 
 describe('stats equal a count over the events themselves', () => {
-  test('by hour and day, in any zone, over lanes and sources', async () => {
+  test('by minute, hour and day, in any zone, over lanes and sources, with bots and without', async () => {
     await fc.assert(
       fc.asyncProperty(
         anyHappened,
-        fc.constantFrom('hour' as const, 'day' as const),
+        fc.constantFrom('minute', 'hour', 'hour', 'day', 'day'),
         anyZone,
-        fc.constantFrom(undefined, 'shop'),
+        fc.record({ source: fc.constantFrom(undefined, 'shop'), bots: fc.constantFrom(undefined, ...BOTS) }),
         fc.integer({ min: START, max: START + 3 * DAY_MS }),
         fc.integer({ min: 1, max: 2 * DAY_MS }),
-        async (happened, interval, zone, source, from, length) => {
-          const reads = readsOf({ rows: [...rowsOf(eventsByType, happened), ...rowsOf(visitors, happened)] });
-          const question = { source, from, to: from + length, interval, zone };
+        async (happened, interval, zone, { source, bots }, from, rangeMs) => {
+          const length = interval === 'minute' ? Math.ceil(rangeMs / 20) : rangeMs;
+          const reads = readsOf({ rows: rowsOf(happened) });
+          const question = { source, bots, from, to: from + length, interval, zone };
           const counted = await stats(reads, { ...question, measure: events });
           const unique = await stats(reads, { ...question, measure: devices });
           expect(Date.parse(counted.from)).toBeLessThanOrEqual(from);
@@ -72,7 +81,11 @@ describe('stats equal a count over the events themselves', () => {
           for (const [place, { time, value }] of counted.rows.entries()) {
             const end = Date.parse(counted.rows[place + 1]?.time ?? counted.to);
             const within = happened.filter(
-              ({ at, ...of }) => at >= Date.parse(time) && at < end && (source ?? of.source) === of.source,
+              ({ at, ...of }) =>
+                at >= Date.parse(time) &&
+                at < end &&
+                (source ?? of.source) === of.source &&
+                counts(bots ?? 'exclude', of),
             );
             expect(value).toBe(within.length);
             const devicesWithin = new Set(within.map((event) => `${event.source} ${event.visitor}`));
@@ -86,14 +99,16 @@ describe('stats equal a count over the events themselves', () => {
 
   test('by type, their rows sum up to the same, largest first', async () => {
     await fc.assert(
-      fc.asyncProperty(anyHappened, anyZone, async (happened, zone) => {
-        const reads = readsOf({ rows: rowsOf(eventsByType, happened) });
-        const range = { measure: events, from: START, to: START + 5 * DAY_MS + 1, zone, interval: 'day' } as const;
-        const { rows } = await stats(reads, { ...range, by: byType });
+      fc.asyncProperty(anyHappened, anyZone, fc.constantFrom(...BOTS), async (happened, zone, bots) => {
+        const reads = readsOf({ rows: rowsOf(happened) });
+        const range = { from: START, to: START + 5 * DAY_MS + 1, zone, interval: 'day' } as const;
+        const { rows } = await stats(reads, { ...range, measure: events, bots, by: byType });
         const sums = new Map<string, number>();
         for (const { key = '', value } of rows) sums.set(key, (sums.get(key) ?? 0) + value);
         const expected = new Map<string, number>();
-        for (const { eventType } of happened) expected.set(eventType, (expected.get(eventType) ?? 0) + 1);
+        for (const { eventType, ...of } of happened) {
+          if (counts(bots, of)) expected.set(eventType, (expected.get(eventType) ?? 0) + 1);
+        }
         expect(sums).toEqual(expected);
         for (const [place, row] of rows.entries()) {
           const next = rows[place + 1];

@@ -1,19 +1,29 @@
 import { ClickstreamError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
-import type { View } from '../core/view.ts';
 import type { EventReads } from '../store/event-store.ts';
 import { dayBorders } from './days.ts';
 import { invalidParameter } from './parameters.ts';
 
-/** How a measure's one value is read from the merged state of a view. */
-export interface Total<State = unknown> {
-  readonly view: View<State>;
+/** How a view's rows are read for one part of them: the whole, or a dimension. */
+export interface Part<State = unknown> {
+  /** The view's name in the store. */
+  readonly view: string;
+  /** The part's name in the buckets of hours. */
+  readonly part: string;
+  empty(): State;
+  /** That part of a row's text. */
+  decode(text: string): State;
+  /** The first with the second in it; may change and return its first. */
+  add(state: State, other: State): State;
+}
+
+/** How a measure's one value is read. */
+export interface Total<State = unknown> extends Part<State> {
   value(state: State): number;
 }
 
-/** How a measure's values along one dimension are read from the merged state of a view. */
-export interface Split<State = unknown> {
-  readonly view: View<State>;
+/** How a measure's values along one dimension are read. */
+export interface Split<State = unknown> extends Part<State> {
   values(state: State): ReadonlyMap<string, number>;
 }
 
@@ -23,20 +33,17 @@ export interface Measure {
   readonly by: Readonly<Record<string, Split>>;
 }
 
-/** Every measure, by its name in the API. A new measure or dimension is one line where this table is made. */
+/** Every measure, by its name in the API. */
 export type Measures = Readonly<Record<string, Measure>> & { readonly events: Measure; readonly visitors: Measure };
 
-/** Ties a reading to its view's state, which the table then forgets. */
-export function total<State>(view: View<State>, value: (state: State) => number): Total {
-  const reading: Total<State> = { view, value };
-  return reading;
-}
-
-/** Ties a reading to its view's state, which the table then forgets. */
-export function split<State>(view: View<State>, values: (state: State) => ReadonlyMap<string, number>): Split {
-  const reading: Split<State> = { view, values };
-  return reading;
-}
+/** Whether what bots did counts: not, too, or alone. */
+export const BOTS = ['exclude', 'include', 'only'] as const;
+export type Bots = (typeof BOTS)[number];
+/** What stands before the buckets of each. */
+const PREFIXES = { exclude: [''], include: ['', 'bots/'], only: ['bots/'] } as const satisfies Record<
+  Bots,
+  readonly string[]
+>;
 
 export const INTERVALS = ['minute', 'hour', 'day'] as const;
 export type Interval = (typeof INTERVALS)[number];
@@ -54,6 +61,8 @@ export interface StatsQuestion {
   readonly measure: Measure;
   readonly by?: Split | undefined;
   readonly source?: string | undefined;
+  /** @default 'exclude' */
+  readonly bots?: Bots | undefined;
   /** Epoch milliseconds. */
   readonly from: number;
   readonly to: number;
@@ -86,13 +95,13 @@ export interface StatsAnswer {
  * Throws `parameter_invalid` when the range is empty, too old, or would take more than `statsBucketsMax` or `statsRowsMax`.
  */
 export async function stats(reads: EventReads, question: StatsQuestion): Promise<StatsAnswer> {
-  const { measure, by, source, zone } = question;
+  const { measure, by, source, bots, zone } = question;
   const interval = question.interval ?? defaultInterval(question.to - question.from);
   const borders = bordersOf({ ...question, interval });
   const rows: StatsRow[] = [];
   for (let first = 0; first < borders.length - 1; first += INTERVALS_AT_ONCE[interval]) {
     const part = borders.slice(first, first + INTERVALS_AT_ONCE[interval] + 1);
-    const states = await mergedStates(reads, { view: (by ?? measure.total).view, source, borders: part, interval });
+    const states = await mergedStates(reads, { of: by ?? measure.total, source, bots, borders: part, interval });
     for (const [place, state] of states.entries()) {
       const time = isoTime(part[place] ?? Number.NaN);
       if (by !== undefined) rows.push(...splitRows(time, by.values(state)));
@@ -143,27 +152,27 @@ function bordersOf({ from, to, interval, zone }: Range): readonly number[] {
 }
 
 interface StatesQuestion {
-  readonly view: View;
+  readonly of: Part;
+  readonly bots?: Bots | undefined;
   readonly source?: string | undefined;
   /** Epoch milliseconds, ascending. All on whole minutes; on whole hours unless the interval is a minute or there are just two. */
   readonly borders: readonly number[];
   readonly interval: Interval;
 }
 
-/** For each interval between two borders, the view's state there: all lanes, and all sources or one, merged. */
+/** For each interval between two borders, the part's state there: all lanes, and all sources or one, merged. */
 export async function mergedStates(reads: EventReads, question: StatesQuestion): Promise<readonly unknown[]> {
-  const { view, source, borders, interval } = question;
-  const states: unknown[] = borders.slice(1).map(() => view.empty());
-  for (const { unit, from, to } of piecesOf(borders, interval)) {
-    for (const { key, text } of await reads.rows({
-      view: view.name,
-      source,
-      from: bucketAt(unit, from),
-      to: bucketAt(unit, to),
-    })) {
-      const start = Date.parse(key.bucket.slice(unit.length + 1));
-      const place = borders.findLastIndex((border) => border <= start);
-      states[place] = view.merge(states[place], view.decode(text));
+  const { of, source, bots = 'exclude', borders, interval } = question;
+  const states: unknown[] = borders.slice(1).map(() => of.empty());
+  for (const piece of piecesOf(borders, interval)) {
+    for (const prefix of PREFIXES[bots]) {
+      const unit = `${prefix}${piece.unit === 'minute' ? 'minute' : `hour/${of.part}`}/`;
+      const [from, to] = [unit + bucketTime(piece.from), unit + bucketTime(piece.to)];
+      for (const { key, text } of await reads.rows({ view: of.view, source, from, to })) {
+        const start = Date.parse(key.bucket.slice(unit.length));
+        const place = borders.findLastIndex((border) => border <= start);
+        states[place] = of.add(states[place], of.decode(text));
+      }
     }
   }
   return states;
@@ -190,8 +199,8 @@ function piecesOf(borders: readonly number[], interval: Interval): readonly Piec
   return pieces.filter((piece) => piece.from < piece.to);
 }
 
-function bucketAt(unit: Piece['unit'], ms: number): string {
-  return `${unit}/${isoTime(ms).slice(0, 16)}Z`;
+function bucketTime(ms: number): string {
+  return `${isoTime(ms).slice(0, 16)}Z`;
 }
 
 function isoTime(ms: number): string {

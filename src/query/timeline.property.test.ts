@@ -38,16 +38,14 @@ function linksOf(events: readonly StoredEvent[]) {
   return events.flatMap(({ userId, visitor, source }) => (userId === undefined ? [] : [{ userId, visitor, source }]));
 }
 
-/** The rule as DESIGN.md has it, over all events at once. */
+/** The rule over all events at once (docs/decisions/0012-identity-by-visitor.md). */
 function belongs(event: StoredEvent, id: string, events: readonly StoredEvent[]): boolean {
-  const who = event.userId ?? event.anonymousId;
-  if (who === id) return true;
-  const links = linksOf(events);
-  const isOnDevice =
-    event.visitor === who &&
-    links.some((link) => link.userId === id && link.visitor === who && link.source === event.source);
-  const isOfUser = event.visitor === id && links.some((link) => link.visitor === id && link.userId === who);
-  return isOnDevice || isOfUser;
+  if (event.visitor === id) return true;
+  const isOnDevice = linksOf(events).some(
+    (link) => link.userId === id && link.visitor === event.visitor && link.source === event.source,
+  );
+  const isOfAnother = event.userId !== undefined && event.userId !== id;
+  return isOnDevice && !isOfAnother;
 }
 
 test('a timeline is the sorted union of what belongs to the person, each event once, however it is paged', async () => {

@@ -2,27 +2,27 @@ import { LIMITS } from '../core/limits.ts';
 import type { EventRange, EventReads, StoredEvent } from '../store/event-store.ts';
 import { compareMarks, markOf } from './cursor.ts';
 
-/** A part of a person's events: those of one `who`, perhaps only on one visitor, perhaps only within some sources. */
+/** A part of a person's events: those of one visitor, perhaps only some of them. */
 interface Stream {
-  readonly who: string;
-  readonly visitor?: string;
-  readonly sources?: ReadonlySet<string>;
+  readonly visitor: string;
+  readonly has: (event: StoredEvent) => boolean;
 }
 
 /**
  * One person's events over all linked visitors, in `createdAt` order, each once:
  *
- * - events whose `who` is the id;
- * - where the id is a user's, events recorded without a user on each visitor (device) linked to it, within that
- *   visitor's source;
- * - where the id is a visitor's, events of the users linked to it, on this visitor only.
+ * - events of the visitor that the id names: a device, whoever used it, or a user of whom no device is known;
+ * - where the id is a user's, events on each visitor (device) linked to it, within that visitor's source, that were recorded
+ *   with this user or with none.
  *
- * These differ in `who` or in visitor, so no event is in two of them. At most `linksPerUserMax` links are followed either way.
+ * A visitor has one stream, so no event is in two of them. At most `linksPerUserMax` links are followed.
  */
 export async function timeline(reads: EventReads, id: string, range: EventRange): Promise<readonly StoredEvent[]> {
   const streams = await streamsOf(reads, id);
+  // Of many devices each has few of the page's events.
+  const step = Math.ceil(Math.min(range.limit, LIMITS.timelineEventsStep) / Math.min(streams.length, 10));
   return mergeEvents(
-    streams.map((stream) => eventsOf(reads, stream, range)),
+    streams.map((stream) => eventsOf(reads, stream, { ...range, limit: step })),
     range,
   );
 }
@@ -36,23 +36,22 @@ async function streamsOf(reads: EventReads, id: string): Promise<readonly Stream
   }
   // An id linked to itself adds nothing to the first stream.
   devices.delete(id);
-  const users = (await reads.usersOf(id, LIMITS.linksPerUserMax)).filter((user) => user !== id);
   return [
-    { who: id },
-    ...[...devices].map(([visitor, sources]) => ({ who: visitor, visitor, sources })),
-    ...users.map((user) => ({ who: user, visitor: id })),
+    { visitor: id, has: () => true },
+    ...[...devices].map(([visitor, sources]) => ({
+      visitor,
+      has: ({ source, userId }: StoredEvent) => sources.has(source) && (userId === undefined || userId === id),
+    })),
   ];
 }
 
-async function* eventsOf(reads: EventReads, stream: Stream, range: EventRange): AsyncGenerator<StoredEvent> {
-  const { who, visitor, sources } = stream;
-  const limit = Math.min(range.limit, LIMITS.timelineEventsStep);
+async function* eventsOf(reads: EventReads, { visitor, has }: Stream, range: EventRange): AsyncGenerator<StoredEvent> {
   let after = range.after;
   for (;;) {
-    const events = await reads.eventsOf(who, { ...range, visitor, limit, after });
-    for (const event of events) if (sources === undefined || sources.has(event.source)) yield event;
+    const events = await reads.eventsOf(visitor, { ...range, after });
+    for (const event of events) if (has(event)) yield event;
     const last = events.at(-1);
-    if (last === undefined || events.length < limit) return;
+    if (last === undefined || events.length < range.limit) return;
     after = markOf(last, 'createdAt');
   }
 }

@@ -1,5 +1,5 @@
 import type { Event, Identity } from '../core/event.ts';
-import type { Facts, RowCodec, View } from '../core/view.ts';
+import type { Facts, RowFold, View } from '../core/view.ts';
 
 /** Where an event lies. Sequences are compared ignoring the lane. */
 export interface EventPosition {
@@ -49,10 +49,12 @@ export interface KnownEvent {
 }
 
 export interface EventPut {
-  readonly event: Event;
   readonly identity: Identity;
   readonly position: EventPosition;
   readonly visitor: VisitorKey;
+  readonly eventType: string;
+  readonly timestamp: string;
+  readonly receivedAt: string;
   /** JSON. */
   readonly facts: string;
   /** The event as JSON, without source and receivedAt. */
@@ -69,18 +71,11 @@ export interface Link extends VisitorKey {
   readonly userId: string;
 }
 
-/** One record's part in a row. */
-export interface Contribution {
-  readonly sequence: bigint;
-  /** The row with this contribution folded in; `row` is undefined while it does not exist. It may reuse its argument. */
-  readonly fold: (state: unknown) => unknown;
-}
-
 export interface RowUpdate {
   readonly key: RowKey;
-  readonly codec: RowCodec;
-  /** In order of sequence. */
-  readonly contributions: readonly Contribution[];
+  readonly row: RowFold;
+  /** What the batch brings: states to be absorbed into the row; at least one. */
+  readonly deltas: readonly unknown[];
 }
 
 /** An event set aside: the reason, and its full bytes. */
@@ -93,6 +88,9 @@ export interface BadEvent {
   readonly detail: string;
   readonly payload: string;
 }
+
+/** An event set aside, without its bytes. */
+export type BadReason = Pick<BadEvent, 'position' | 'source' | 'code'>;
 
 /** A record that could not be processed at all: the reason, and its full bytes. */
 export interface DeadRecord {
@@ -152,10 +150,17 @@ export interface EventRange {
   /** Exclusive. */
   readonly to?: string | undefined;
   readonly eventType?: string | undefined;
+  readonly source?: string | undefined;
   readonly order: 'asc' | 'desc';
   readonly limit: number;
   /** Only what comes after this place, in `order`. */
   readonly after?: EventMark | undefined;
+}
+
+export interface BadRange {
+  readonly limit: number;
+  /** Only what comes after this place: older ones. */
+  readonly after?: EventPosition | undefined;
 }
 
 export interface Row {
@@ -191,7 +196,12 @@ export interface StoredCount {
 export interface EventStore {
   load(
     lane: string,
-    keys: { readonly visitors: readonly VisitorKey[]; readonly identities: readonly Identity[] },
+    keys: {
+      /** By `visitorText`. */
+      readonly visitors: ReadonlyMap<string, VisitorKey>;
+      /** Reads them out of the records: only asked for by a store that looks for them before it puts them. */
+      readonly identities: () => readonly Identity[];
+    },
   ): Promise<Loaded>;
   apply(decision: Decision): Promise<Applied>;
 
@@ -221,13 +231,12 @@ export interface EventReader {
 }
 
 export interface EventReads {
-  /** Events of one `who`, in `createdAt` order. With `visitor`, only those of that visitor. */
-  eventsOf(who: string, range: EventRange & { readonly visitor?: string | undefined }): Promise<readonly StoredEvent[]>;
-  /** Events in `timestamp` order: of one type, or of all. */
+  /** Events of one visitor, of all sources or one, in `createdAt` order. */
+  eventsOf(visitor: string, range: EventRange): Promise<readonly StoredEvent[]>;
+  /** Events in `timestamp` order: of one type or of all, of one source or of all. */
   events(range: EventRange): Promise<readonly StoredEvent[]>;
   /** At most `limit`, in the order they were linked. */
   visitorsOf(userId: string, limit: number): Promise<readonly VisitorKey[]>;
-  usersOf(visitor: string, limit: number): Promise<readonly string[]>;
   /** Rows whose bucket is in [from, to), of the view's newest version that is ready to read; all lanes, and all sources or one. */
   rows(range: {
     readonly view: string;
@@ -235,8 +244,14 @@ export interface EventReads {
     readonly from: string;
     readonly to: string;
   }): Promise<readonly Row[]>;
+  /** The sources that a view has rows of, in order. */
+  sources(view: string): Promise<readonly string[]>;
   /** Newest first. */
-  bad(range: { readonly limit: number; readonly after?: EventPosition | undefined }): Promise<readonly BadEvent[]>;
+  bad(range: BadRange): Promise<readonly BadEvent[]>;
+  /** The same list without the events' bytes, which are most of what reading it costs. */
+  badReasons(range: BadRange): Promise<readonly BadReason[]>;
+  /** The events set aside at these positions, in their order; a position where there is none is left out. */
+  badAt(positions: readonly EventPosition[]): Promise<readonly BadEvent[]>;
   /** Newest first. */
   dead(limit: number): Promise<readonly DeadRecord[]>;
   lanes(): Promise<ReadonlyMap<string, LaneState>>;

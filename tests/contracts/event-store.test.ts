@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { openEventReader } from '../../src/adapters/embedded/event-reader.ts';
 import { openEventStore } from '../../src/adapters/embedded/event-store.ts';
-import { describeEventStore, type StoreSubject } from './event-store.contract.ts';
+import { describeEventStore } from './event-store.contract.ts';
 import { MemoryEventStore } from './memory-event-store.ts';
+import type { StoreSubject } from './store-subject.ts';
 import { positionText } from './store-writing.ts';
 
 describeEventStore('in memory', async () => {
@@ -53,9 +54,10 @@ async function openSqlite(folder: string): Promise<StoreSubject> {
       byHand('DELETE FROM events WHERE lane = ? AND sequence = ? AND place = ?', lane, sequence, index),
     doubleByHand: (event, copy) =>
       byHand(
-        `INSERT INTO events (lane, sequence, place, who, visitor, source, event_type, created_at, timestamp, received_at,
-           hash, facts, body)
-         SELECT ?, ?, ?, who, visitor, source, event_type, created_at, timestamp, received_at, hash, facts, body
+        `INSERT INTO events (lane, sequence, place, visitor, source, event_type, created_at, timestamp, received_at,
+           hash, twin, facts, body)
+         SELECT ?, ?, ?, visitor, source, event_type, created_at, timestamp, received_at, hash, 1 + (
+           SELECT max(twin) FROM events), facts, body
          FROM events WHERE lane = ? AND sequence = ? AND place = ?`,
         copy.lane,
         copy.sequence,

@@ -1,12 +1,14 @@
-import { type Event, type Identity, identityKey, whoOf } from '../../src/core/event.ts';
+import { type Event, type Identity, identityKey } from '../../src/core/event.ts';
 import type { Facts, View } from '../../src/core/view.ts';
 import {
   type Applied,
   type BadEvent,
+  type BadRange,
   type DeadRecord,
   type Decision,
   type DoubledEvent,
   type EventPosition,
+  type EventPut,
   type EventRange,
   type EventReader,
   type EventReads,
@@ -17,6 +19,7 @@ import {
   type Loaded,
   type Row,
   type RowKey,
+  type RowUpdate,
   type StoredCount,
   type StoredEvent,
   type StoreTotals,
@@ -64,11 +67,11 @@ export class MemoryEventStore implements EventStore, EventReader {
 
   async load(lane: string, keys: Parameters<EventStore['load']>[1]): Promise<Loaded> {
     const visitors = new Map<string, VisitorState>();
-    for (const key of keys.visitors) {
-      const state = this.#visitors.get(visitorText(key));
-      if (state !== undefined) visitors.set(visitorText(key), state);
+    for (const text of keys.visitors.keys()) {
+      const state = this.#visitors.get(text);
+      if (state !== undefined) visitors.set(text, state);
     }
-    return { lane: this.#lanes.get(lane), visitors, known: this.#known(keys.identities) };
+    return { lane: this.#lanes.get(lane), visitors, known: this.#known(keys.identities()) };
   }
 
   async apply(decision: Decision): Promise<Applied> {
@@ -83,15 +86,9 @@ export class MemoryEventStore implements EventStore, EventReader {
       }
     }
     // What may throw comes before anything is changed.
-    const rows = decision.rows.map(({ key, codec, contributions }) => {
-      const row = this.#rows.get(rowText(key));
-      let state = row === undefined ? codec.empty() : codec.decode(row.text);
-      for (const { fold } of contributions) state = fold(state);
-      return { key, text: codec.encode(state) };
-    });
-    for (const { event, identity, position, visitor, facts } of decision.events) {
-      const stored = { ...event, position, visitor: visitor.visitor, facts: JSON.parse(facts) as Facts };
-      this.events.push({ stored, identity, facts });
+    const rows = decision.rows.map((update) => this.#absorbed(update));
+    for (const put of decision.events) {
+      this.events.push({ stored: storedOf(put), identity: put.identity, facts: put.facts });
       this.#put += 1;
     }
     for (const put of decision.visitors) {
@@ -168,11 +165,9 @@ export class MemoryEventStore implements EventStore, EventReader {
   }
 
   readonly #reads: EventReads = {
-    eventsOf: async (who, range) =>
+    eventsOf: async (visitor, range) =>
       page(
-        this.#stored().filter(
-          (event) => whoOf(event) === who && (range.visitor === undefined || event.visitor === range.visitor),
-        ),
+        this.#stored().filter((event) => event.visitor === visitor),
         range,
         ({ createdAt }) => createdAt,
       ),
@@ -182,10 +177,6 @@ export class MemoryEventStore implements EventStore, EventReader {
         .filter((link) => link.userId === userId)
         .slice(0, limit)
         .map(({ source, visitor }) => ({ source, visitor })),
-    usersOf: async (visitor, limit) => {
-      const links = this.#links.filter((link) => link.visitor === visitor);
-      return [...new Set(links.map(({ userId }) => userId))].slice(0, limit);
-    },
     rows: async ({ view, source, from, to }): Promise<readonly Row[]> => {
       const version = this.#versionReady(view);
       return [...this.#rows.values()].filter(
@@ -197,11 +188,17 @@ export class MemoryEventStore implements EventStore, EventReader {
           key.bucket < to,
       );
     },
-    bad: async ({ limit, after }) =>
-      [...this.#bad.values()]
-        .sort((a, b) => comparePlaces(b.position, a.position))
-        .filter(({ position }) => after === undefined || comparePlaces(position, after) < 0)
-        .slice(0, limit),
+    sources: async (view) => {
+      const rows = [...this.#rows.values()].filter(({ key }) => key.view === view);
+      return [...new Set(rows.map(({ key }) => key.source))].sort();
+    },
+    bad: async (range) => this.#badIn(range),
+    badReasons: async (range) => this.#badIn(range).map(({ position, source, code }) => ({ position, source, code })),
+    badAt: async (positions) =>
+      positions.flatMap((position) => {
+        const bad = this.#bad.get(positionText(position));
+        return bad === undefined ? [] : [bad];
+      }),
     dead: async (limit) =>
       [...this.#dead.values()].sort((a, b) => comparePlaces({ ...b, index: 0 }, { ...a, index: 0 })).slice(0, limit),
     lanes: async () => new Map(this.#lanes),
@@ -232,6 +229,13 @@ export class MemoryEventStore implements EventStore, EventReader {
       return [...byIdentity.values()].filter(({ positions }) => positions.length > 1).slice(0, limit);
     },
   };
+
+  #badIn({ limit, after }: BadRange): readonly BadEvent[] {
+    return [...this.#bad.values()]
+      .sort((a, b) => comparePlaces(b.position, a.position))
+      .filter(({ position }) => after === undefined || comparePlaces(position, after) < 0)
+      .slice(0, limit);
+  }
 
   #stored(): readonly StoredEvent[] {
     return this.events.map(({ stored }) => stored);
@@ -290,12 +294,19 @@ export class MemoryEventStore implements EventStore, EventReader {
   }
 
   #foldAnew(view: View, event: Event, facts: Facts): void {
-    for (const bucket of view.keys(event, facts)) {
+    const at = view.at(event, facts);
+    if (at === undefined) return;
+    for (const bucket of view.buckets(at)) {
       const key = { view: view.name, version: view.version, source: event.source, bucket, lane: 'rebuild' };
-      const row = this.#rows.get(rowText(key));
-      const state = view.fold(row === undefined ? view.empty() : view.decode(row.text), event, facts);
-      this.#rows.set(rowText(key), { key, text: view.encode(state) });
+      const deltas = [view.fold(view.empty(), event, facts, 0)];
+      this.#rows.set(rowText(key), this.#absorbed({ key, row: view, deltas }));
     }
+  }
+
+  #absorbed({ key, row, deltas }: RowUpdate): MemoryRow {
+    const before = this.#rows.get(rowText(key));
+    const state = row.absorb(before === undefined ? row.empty() : row.decode(before.text), deltas, key.bucket);
+    return { key, text: row.encode(state) };
   }
 
   #versionReady(view: string): number | undefined {
@@ -313,10 +324,16 @@ export class MemoryEventStore implements EventStore, EventReader {
   }
 }
 
+function storedOf({ position, visitor, receivedAt, facts, body }: EventPut): StoredEvent {
+  const event = JSON.parse(body) as Event;
+  const { source, visitor: device } = visitor;
+  return { ...event, source, receivedAt, position, visitor: device, facts: JSON.parse(facts) as Facts };
+}
+
 /** Orders by time, then lane, sequence, index, and cuts out the page. */
 function page(
   events: readonly StoredEvent[],
-  { from, to, eventType, order, limit, after }: EventRange,
+  { from, to, eventType, source, order, limit, after }: EventRange,
   timeOf: (event: StoredEvent) => string,
 ): readonly StoredEvent[] {
   const markOf = (event: StoredEvent) => ({ time: timeOf(event), ...event.position });
@@ -325,6 +342,7 @@ function page(
     .filter(
       (event) =>
         (eventType === undefined || event.eventType === eventType) &&
+        (source === undefined || event.source === source) &&
         (from === undefined || compareTimes(timeOf(event), from) >= 0) &&
         (to === undefined || compareTimes(timeOf(event), to) < 0) &&
         (after === undefined || sign * compareMarks(markOf(event), after) > 0),

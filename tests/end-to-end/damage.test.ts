@@ -112,8 +112,11 @@ describe('damage done by hand is named by the check of load and by audit', () =>
     test('one stored event doubled', async () => {
       const copy = copyOf(data);
       const columns =
-        'lane, sequence, place, who, visitor, source, event_type, created_at, timestamp, received_at, hash, facts, body';
-      const { eventId } = change(copy, `INSERT INTO events (${columns}) SELECT ${columns} FROM events WHERE id = :id`);
+        'lane, sequence, place, visitor, source, event_type, created_at, timestamp, received_at, hash, facts, body';
+      const { eventId } = change(
+        copy,
+        `INSERT INTO events (${columns}, twin) SELECT ${columns}, 1 FROM events WHERE id = :id`,
+      );
       const { load, audit } = await verdicts(copy, ledger);
       expect(load).toMatchObject({ code: 1, problems: expect.stringContaining(`doubled: ${eventId}"`) });
       expect(audit).toMatchObject({

@@ -16,7 +16,7 @@ function config(name: string, settings: unknown): string {
 }
 
 const digest = (secret: string) => createHash('sha256').update(secret).digest('hex');
-const KEYS = { writeKeys: [{ source: 'shop', sha256: digest('write') }], readTokens: [digest('read')] };
+const KEYS = { sources: { shop: { writeKeys: [digest('write')] } }, readTokens: [digest('read')] };
 
 describe('a server that must not start says why, and leaves everything as it is', () => {
   test('without write keys and a read token, beyond this machine', async () => {
@@ -24,14 +24,14 @@ describe('a server that must not start says why, and leaves everything as it is'
     await expect(startServer({ data, options: ['--host', '0.0.0.0'] })).rejects.toThrow(
       /open_without_keys.*writeKeys/s,
     );
-    const half = config('half', { host: '0.0.0.0', writeKeys: KEYS.writeKeys });
+    const half = config('half', { host: '0.0.0.0', sources: KEYS.sources });
     await expect(startServer({ data, options: ['--config', half] })).rejects.toThrow(/open_without_keys.*readTokens/s);
   });
   test.each([
     ['unknown', { prot: 1 }, /unknown setting "prot"/],
     ['port', { port: 70_000 }, /port must be a whole number from 0 to 65535, got 70000/],
-    ['plain', { writeKeys: [{ source: 'shop', sha256: 'my-secret' }] }, /SHA-256 digests/],
-    ['source', { writeKeys: [{ source: '', sha256: digest('x') }] }, /a source is named by/],
+    ['plain', { sources: { shop: { writeKeys: ['my-secret'] } } }, /SHA-256 digests/],
+    ['source', { sources: { '': { writeKeys: [digest('x')] } } }, /a source is named by/],
     ['list', [], /must hold an object/],
   ])('with a configuration that is wrong (%s)', async (name, settings, message) => {
     const starting = startServer({ data: join(folder, 'wrong'), options: ['--config', config(name, settings)] });

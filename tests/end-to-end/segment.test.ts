@@ -39,7 +39,8 @@ describe('the unmodified @segment/analytics-node', () => {
     analytics.track({ userId: 'bo', event: 'Order Completed', properties: { revenue: 12.5 }, timestamp: at(70) });
     analytics.group({ userId: 'bo', groupId: 'acme', traits: { seats: 3 }, timestamp: at(71) });
     analytics.alias({ userId: 'bo', previousId: 'bo-old', timestamp: at(72) });
-    analytics.screen({ anonymousId: 'phone', name: 'Inbox', timestamp: at(73) });
+    const context = { ip: '203.0.113.7', locale: 'de-DE' };
+    analytics.screen({ anonymousId: 'phone', name: 'Inbox', timestamp: at(73), context });
     await analytics.closeAndFlush();
     await settledAudit(server);
   }, 60_000);
@@ -72,6 +73,18 @@ describe('the unmodified @segment/analytics-node', () => {
       ['group', { groupId: 'acme' }],
       ['alias', { previousId: 'bo-old' }],
     ]);
+  });
+  test('keeps the context, the address truncated, and takes nothing of the server for the visitor', async () => {
+    const contexts = async (id: string) => {
+      const { events } = await get<{ readonly events: readonly { readonly context: object }[] }>(
+        server,
+        `/api/v1/users/${id}/events`,
+      );
+      return events.map(({ context }) => context);
+    };
+    const library = { name: '@segment/analytics-node', version: expect.any(String) };
+    expect(await contexts('phone')).toEqual([{ library, ip: '203.0.113.0', locale: 'de-DE' }]);
+    expect(await contexts('bo')).toEqual([{ library }, { library }, { library }]);
   });
   test('counts them', async () => {
     const from = new Date(Date.now() - 6 * 3_600_000).toISOString();

@@ -37,8 +37,15 @@ const PLANTS: readonly Plant[] = [
   {
     fault: 'a duplicate counted',
     file: 'src/process/decide.ts',
-    line: '      trial.duplicate += 1;\n',
-    planted: '      trial.duplicate += 1;\n      this.#tryCount(trial, event, JSON.parse(known.facts) as Facts);\n',
+    line: '      outcomes.duplicate += 1;\n',
+    planted:
+      '      outcomes.duplicate += 1;\n      this.#count(position.sequence, event, JSON.parse(known.facts) as Facts);\n',
+  },
+  {
+    fault: 'a duplicate that the store finds not told to the core',
+    file: 'src/adapters/embedded/event-store.ts',
+    line: "    if (known.size > 0) return { kind: 'contradicted', known };\n",
+    planted: '',
   },
   {
     fault: "a visitor's state not restored",

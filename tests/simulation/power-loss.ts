@@ -22,8 +22,8 @@ import { segment } from '../../src/collect/protocols/segment.ts';
 import { ClickstreamError } from '../../src/core/errors.ts';
 import type { LaneRecord } from '../../src/log/event-log.ts';
 import { answer, processBatch } from '../../src/pipeline.ts';
+import { countProblems, type Sent as SentEvent } from '../count-problems.ts';
 import { seededRandom } from '../random.ts';
-import { type CountedEvent, recountPages, recountSessions, recountTypes } from '../recount.ts';
 import { FaultFiles, type Faults } from './fault-files.ts';
 import { LOG_FOLDER, shortTimer } from './log-simulation.ts';
 
@@ -32,7 +32,7 @@ const FROM = '2026-11-23T00:00:00.000Z';
 const TO = '2026-11-24T00:00:00.000Z';
 const DAY_MS = 86_400_000;
 
-interface Sent extends CountedEvent {
+interface Sent extends SentEvent {
   readonly body: string;
   acknowledged: boolean;
 }
@@ -170,7 +170,7 @@ class Life {
     const body = this.#sender.body(ids);
     const request = { method: 'POST', path: '/v1/batch', query: '', headers: {}, body, receivedAt: START_MS };
     const mapped = segment.map(request);
-    if (mapped.kind === 'rejected') throw mapped.error;
+    if (mapped.kind !== 'events') throw new Error(`a batch was ${mapped.kind}`);
     try {
       await accept.accept(mapped, { source: 'default', receivedAt: START_MS });
       this.#sender.acknowledge(ids);
@@ -279,23 +279,12 @@ async function check(folder: string, sent: ReadonlyMap<string, Sent>): Promise<O
   const inOrder = [...stored].sort(
     ({ position: a }, { position: b }) => Number(a.sequence - b.sequence) || a.index - b.index,
   );
-  for (const [visitor, events] of Map.groupBy(inOrder, (event) => event.visitor)) {
-    const sessions = recountSessions(events);
-    if (events.some(({ facts }, index) => facts.session !== sessions[index])) problems.push(`sessions of ${visitor}`);
-  }
-  const events = stored.map(({ eventId }) => sent.get(eventId)).filter((event) => event !== undefined);
-  for (const [measure, by, recount] of [
-    ['events', 'eventType', recountTypes(events)],
-    ['pageviews', 'page', recountPages(events)],
-  ] as const) {
-    const { rows } = await ask('stats', { measure, by, from: FROM, to: TO, interval: 'minute' });
-    const counted = new Map<string, number>();
-    for (const { time, key, value } of rows) if (value > 0) counted.set(`${time.slice(0, 16)} ${key}`, value);
-    for (const key of new Set([...counted.keys(), ...recount.keys()])) {
-      if (counted.get(key) !== recount.get(key))
-        problems.push(`${measure} ${key}: ${counted.get(key)}, recounted ${recount.get(key)}`);
-    }
-  }
+  const events = inOrder.flatMap(({ eventId, facts: { session } }) => {
+    const event = sent.get(eventId);
+    return event === undefined ? [] : [{ sent: event, session }];
+  });
+  const stats = async (parameters: Record<string, string>) => (await ask('stats', parameters)).rows;
+  problems.push(...(await countProblems({ stored: events, from: FROM, to: TO, stats })));
   const audit = await ask('audit', { deep: 'true' });
   for (const { kind, detail } of audit.problems) problems.push(`audit: ${kind}: ${detail}`);
   await reader.close();

@@ -2,6 +2,8 @@ import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { type Identity, identityKey, identityOf } from '../../core/event.ts';
 import type {
   BadEvent,
+  BadRange,
+  BadReason,
   DeadRecord,
   DoubledEvent,
   EventPosition,
@@ -17,6 +19,7 @@ import type {
   VisitorKey,
   Witness,
 } from '../../store/event-store.ts';
+import { type KeyStream, mergeKeys } from './event-merge.ts';
 import { openDatabaseToRead } from './schema.ts';
 import {
   EVENT_COLUMNS,
@@ -80,21 +83,29 @@ class SqliteReads implements EventReads {
     this.#database = database;
   }
 
-  async eventsOf(
-    who: string,
-    range: EventRange & { readonly visitor?: string | undefined },
-  ): Promise<readonly StoredEvent[]> {
-    const conditions: Condition[] = [['who = ?', this.#idOf('people', who)]];
+  async eventsOf(visitor: string, range: EventRange): Promise<readonly StoredEvent[]> {
+    const conditions: Condition[] = [['visitor = ?', this.#idOf('people', visitor)]];
     // A unary plus keeps a condition from choosing the index.
-    if (range.visitor !== undefined) conditions.push(['+visitor = ?', this.#idOf('people', range.visitor)]);
     if (range.eventType !== undefined) conditions.push(['+event_type = ?', this.#idOf('labels', range.eventType)]);
-    return this.#events([...conditions, ...pageConditions(range, 'created_at', timeKey)], 'created_at', range);
+    if (range.source !== undefined) conditions.push(['+source = ?', this.#idOf('labels', range.source)]);
+    conditions.push(...pageConditions(range, 'created_at', timeKey));
+    const rows = this.#all<EventRow>(
+      `SELECT ${EVENT_COLUMNS} FROM ${EVENTS_WITH_SOURCE} ${whereOf(conditions)}
+       ORDER BY ${orderOf('created_at', range.order)} LIMIT ?`,
+      ...valuesOf(conditions),
+      range.limit,
+    );
+    return rows.map(storedEventOf);
   }
 
+  /** The one index on time has a list of its own for each type and source; these lists are merged. */
   async events(range: EventRange): Promise<readonly StoredEvent[]> {
-    const conditions: Condition[] = [];
-    if (range.eventType !== undefined) conditions.push(['event_type = ?', this.#idOf('labels', range.eventType)]);
-    return this.#events([...conditions, ...pageConditions(range, 'timestamp', Date.parse)], 'timestamp', range);
+    const streams = this.#pairsOf(range).flatMap((pair) => this.#streamOf(pair, range) ?? []);
+    const sql = `SELECT ${EVENT_COLUMNS} FROM ${EVENTS_WITH_SOURCE} WHERE events.id = ?`;
+    return mergeKeys(streams, range).flatMap(({ id }) => {
+      const row = this.#one<EventRow>(sql, id);
+      return row === undefined ? [] : [storedEventOf(row)];
+    });
   }
 
   async visitorsOf(userId: string, limit: number): Promise<readonly VisitorKey[]> {
@@ -107,17 +118,6 @@ class SqliteReads implements EventReads {
       userId,
       limit,
     ).map(({ source, visitor }) => ({ source, visitor }));
-  }
-
-  async usersOf(visitor: string, limit: number): Promise<readonly string[]> {
-    const rows = this.#all<{ readonly user: string }>(
-      `SELECT people.text AS user FROM
-         (SELECT DISTINCT user FROM links WHERE visitor = (SELECT id FROM people WHERE text = ?) LIMIT ?) AS linked
-       JOIN people ON people.id = linked.user`,
-      visitor,
-      limit,
-    );
-    return rows.map(({ user }) => user);
   }
 
   async rows(range: Parameters<EventReads['rows']>[0]): Promise<readonly Row[]> {
@@ -141,22 +141,30 @@ class SqliteReads implements EventReads {
     return found;
   }
 
-  async bad({ limit, after }: Parameters<EventReads['bad']>[0]): Promise<readonly BadEvent[]> {
-    const before = after === undefined ? '' : 'WHERE (sequence, lane, place) < (?, ?, ?)';
-    const rows = this.#all<Record<'sequence' | 'place', bigint> & Record<BadText, string>>(
-      `SELECT sequence, lane, place, source, received_at, code, detail, payload FROM bad ${before}
-       ORDER BY sequence DESC, lane DESC, place DESC LIMIT ?`,
-      ...(after === undefined ? [] : [after.sequence, after.lane, after.index]),
-      limit,
-    );
-    return rows.map(({ sequence, lane, place, source, received_at, code, detail, payload }) => ({
+  async sources(view: string): Promise<readonly string[]> {
+    const version = this.#versionReady(view);
+    return version === undefined ? [] : this.#sourcesOf(view, version);
+  }
+
+  async bad(range: BadRange): Promise<readonly BadEvent[]> {
+    return this.#badIn<BadRow>(BAD_COLUMNS, range).map(badEventOf);
+  }
+
+  async badReasons(range: BadRange): Promise<readonly BadReason[]> {
+    const rows = this.#badIn<Pick<BadRow, 'sequence' | 'lane' | 'place' | 'source' | 'code'>>(REASON_COLUMNS, range);
+    return rows.map(({ sequence, lane, place, source, code }) => ({
       position: { lane, sequence, index: Number(place) },
       source,
-      receivedAt: received_at,
       code,
-      detail,
-      payload,
     }));
+  }
+
+  async badAt(positions: readonly EventPosition[]): Promise<readonly BadEvent[]> {
+    const sql = `SELECT ${BAD_COLUMNS} FROM bad WHERE sequence = ? AND lane = ? AND place = ?`;
+    return positions.flatMap(({ lane, sequence, index }) => {
+      const row = this.#one<BadRow>(sql, sequence, lane, index);
+      return row === undefined ? [] : [badEventOf(row)];
+    });
   }
 
   async dead(limit: number): Promise<readonly DeadRecord[]> {
@@ -211,23 +219,23 @@ class SqliteReads implements EventReads {
 
   async doubled(limit: number): Promise<readonly DoubledEvent[]> {
     const candidates = this.#prepare(
-      'SELECT who, created_at, hash FROM events GROUP BY who, created_at, hash HAVING count(*) > 1',
+      'SELECT visitor, created_at, hash FROM events GROUP BY visitor, created_at, hash HAVING count(*) > 1',
     );
     candidates.setReadBigInts(true);
     const doubled: DoubledEvent[] = [];
     for (const candidate of candidates.iterate()) {
-      const { who, created_at, hash } = candidate as { who: bigint; created_at: Uint8Array; hash: bigint };
-      doubled.push(...this.#doubledAmong(who, created_at, hash));
+      const { visitor, created_at, hash } = candidate as { visitor: bigint; created_at: Uint8Array; hash: bigint };
+      doubled.push(...this.#doubledAmong(visitor, created_at, hash));
       if (doubled.length >= limit) break;
     }
     return doubled.slice(0, limit);
   }
 
-  #doubledAmong(who: bigint, createdAt: Uint8Array, hash: bigint): readonly DoubledEvent[] {
+  #doubledAmong(visitor: bigint, createdAt: Uint8Array, hash: bigint): readonly DoubledEvent[] {
     const rows = this.#all<EventRow>(
-      `SELECT ${EVENT_COLUMNS} FROM ${EVENTS_WITH_SOURCE} WHERE who = ? AND created_at = ? AND hash = ?
+      `SELECT ${EVENT_COLUMNS} FROM ${EVENTS_WITH_SOURCE} WHERE visitor = ? AND created_at = ? AND hash = ?
        ORDER BY sequence, lane, place`,
-      who,
+      visitor,
       createdAt,
       hash,
     );
@@ -242,19 +250,70 @@ class SqliteReads implements EventReads {
     return [...byIdentity.values()].filter(({ positions }) => positions.length > 1);
   }
 
-  #events(
-    conditions: readonly Condition[],
-    time: TimeColumn,
-    { order, limit }: Pick<EventRange, 'order' | 'limit'>,
-  ): readonly StoredEvent[] {
-    const where = conditions.length === 0 ? '' : `WHERE ${conditions.map(([sql]) => sql).join(' AND ')}`;
-    const columns = [time, 'lane', 'sequence', 'place'].map((column) => `${column} ${order}`).join(', ');
-    const rows = this.#all<EventRow>(
-      `SELECT ${EVENT_COLUMNS} FROM ${EVENTS_WITH_SOURCE} ${where} ORDER BY ${columns} LIMIT ?`,
-      ...conditions.flatMap(([, ...values]) => values),
+  #badIn<Found>(columns: string, { limit, after }: BadRange): readonly Found[] {
+    const before = after === undefined ? '' : 'WHERE (sequence, lane, place) < (?, ?, ?)';
+    return this.#all<Found>(
+      `SELECT ${columns} FROM bad ${before} ORDER BY sequence DESC, lane DESC, place DESC LIMIT ?`,
+      ...(after === undefined ? [] : [after.sequence, after.lane, after.index]),
       limit,
     );
-    return rows.map(storedEventOf);
+  }
+
+  /** The types and sources that events of a range may have. One look into the index for each, not one for each event. */
+  #pairsOf({ eventType, source }: EventRange): readonly Pair[] {
+    const type = eventType === undefined ? undefined : this.#idOf('labels', eventType);
+    const only = source === undefined ? undefined : this.#idOf('labels', source);
+    if (type === null || only === null) return [];
+    if (type !== undefined && only !== undefined) return [{ event_type: type, source: only }];
+    const from = 'SELECT event_type, source FROM events';
+    // Of both at once, (event_type, source) > (?, ?), SQLite would go through all events of the type.
+    const nextSource = `${from} WHERE event_type = ? AND source > ? ORDER BY source LIMIT 1`;
+    const nextType = `${from} WHERE event_type > ? ORDER BY event_type, source LIMIT 1`;
+    if (type !== undefined) return this.#walk((last) => this.#one<Pair>(nextSource, type, last.source));
+    if (only !== undefined) {
+      const types = this.#walk((last) => this.#one<Pair>(nextType, last.event_type));
+      return types.map(({ event_type }) => ({ event_type, source: only }));
+    }
+    return this.#walk(
+      (last) => this.#one<Pair>(nextSource, last.event_type, last.source) ?? this.#one<Pair>(nextType, last.event_type),
+    );
+  }
+
+  /** What `next` finds after nothing, after that, and so on; integers of labels are above 0. */
+  #walk(next: (last: Pair) => Pair | undefined): readonly Pair[] {
+    const found: Pair[] = [];
+    for (let pair = next({ event_type: 0n, source: 0n }); pair !== undefined; pair = next(pair)) found.push(pair);
+    return found;
+  }
+
+  /** Undefined when the pair has nothing in the range. */
+  #streamOf({ event_type, source }: Pair, range: EventRange): KeyStream | undefined {
+    const { order } = range;
+    const ofPair: readonly Condition[] = [
+      ['event_type = ?', event_type],
+      ['source = ?', source],
+    ];
+    const bounds = [...ofPair, ...boundsOf(range, 'timestamp', Date.parse)];
+    const first = this.#one<{ readonly timestamp: bigint }>(
+      `SELECT timestamp FROM events ${whereOf(bounds)} ORDER BY timestamp ${order} LIMIT 1`,
+      ...valuesOf(bounds),
+    );
+    if (first === undefined) return undefined;
+    const read: KeyStream['read'] = (after, limit) => {
+      const mark = after === undefined ? range.after : { ...after, time: new Date(after.timestamp).toISOString() };
+      const conditions = [...ofPair, ...pageConditions({ ...range, after: mark }, 'timestamp', Date.parse)];
+      const rows = this.#all<Pick<EventRow, 'id' | 'lane' | 'sequence' | 'place'> & { readonly timestamp: bigint }>(
+        `SELECT id, timestamp, lane, sequence, place FROM events ${whereOf(conditions)}
+         ORDER BY ${orderOf('timestamp', order)} LIMIT ?`,
+        ...valuesOf(conditions),
+        limit,
+      );
+      return rows.map(({ id, timestamp, lane, sequence, place }) => ({
+        ...{ id, timestamp: Number(timestamp), lane, sequence },
+        index: Number(place),
+      }));
+    };
+    return { first: Number(first.timestamp), read };
   }
 
   /** The newest version that all lanes fold from their beginning, or whose rebuild is finished. */
@@ -321,16 +380,52 @@ class SqliteReads implements EventReads {
   }
 }
 
-type BadText = 'lane' | 'source' | 'received_at' | 'code' | 'detail' | 'payload';
+/** A type and a source, as integers of `labels`. */
+interface Pair {
+  readonly event_type: bigint;
+  readonly source: bigint;
+}
+
+interface BadRow {
+  readonly sequence: bigint;
+  readonly lane: string;
+  readonly place: bigint;
+  readonly source: string;
+  readonly received_at: string;
+  readonly code: string;
+  readonly detail: string;
+  readonly payload: string;
+}
+
+const REASON_COLUMNS = 'sequence, lane, place, source, code';
+const BAD_COLUMNS = 'sequence, lane, place, source, received_at, code, detail, payload';
+
+function badEventOf({ sequence, lane, place, source, received_at, code, detail, payload }: BadRow): BadEvent {
+  const position = { lane, sequence, index: Number(place) };
+  return { position, source, receivedAt: received_at, code, detail, payload };
+}
+
 type Condition = readonly [sql: string, ...values: SQLInputValue[]];
 
 type TimeColumn = 'created_at' | 'timestamp';
 
+function whereOf(conditions: readonly Condition[]): string {
+  return `WHERE ${conditions.map(([sql]) => sql).join(' AND ')}`;
+}
+
+function valuesOf(conditions: readonly Condition[]): readonly SQLInputValue[] {
+  return conditions.flatMap(([, ...values]) => values);
+}
+
+function orderOf(time: TimeColumn, order: EventRange['order']): string {
+  return [time, 'lane', 'sequence', 'place'].map((column) => `${column} ${order}`).join(', ');
+}
+
 /**
- * What keeps a page within its range and after its mark. One condition on each side leads the index to its bound, the
- * mark's time where there is one; the others, behind a unary plus, only filter what has that very time.
+ * The bounds of a range's time. One condition on each side leads the index to it, the mark's time where there is one; the
+ * other, behind a unary plus, only filters.
  */
-function pageConditions(
+function boundsOf(
   { from, to, order, after }: EventRange,
   column: TimeColumn,
   timeOf: (time: string) => SQLInputValue,
@@ -339,17 +434,19 @@ function pageConditions(
   const isAscending = order === 'asc';
   if (from !== undefined) conditions.push([`${after && isAscending ? '+' : ''}${column} >= ?`, timeOf(from)]);
   if (to !== undefined) conditions.push([`${after && !isAscending ? '+' : ''}${column} < ?`, timeOf(to)]);
-  if (after !== undefined) {
-    const { time, lane, sequence, index } = after;
-    conditions.push([`${column} ${isAscending ? '>=' : '<='} ?`, timeOf(time)]);
-    const comparison = isAscending ? '>' : '<';
-    conditions.push([
-      `(+${column}, lane, sequence, place) ${comparison} (?, ?, ?, ?)`,
-      timeOf(time),
-      lane,
-      sequence,
-      index,
-    ]);
-  }
+  if (after !== undefined) conditions.push([`${column} ${isAscending ? '>=' : '<='} ?`, timeOf(after.time)]);
   return conditions;
+}
+
+/** What keeps a page within its range and after its mark: of what has the mark's very time, some comes before it. */
+function pageConditions(
+  range: EventRange,
+  column: TimeColumn,
+  timeOf: (time: string) => SQLInputValue,
+): readonly Condition[] {
+  const conditions = boundsOf(range, column, timeOf);
+  if (range.after === undefined) return conditions;
+  const { time, lane, sequence, index } = range.after;
+  const sql = `(+${column}, lane, sequence, place) ${range.order === 'asc' ? '>' : '<'} (?, ?, ?, ?)`;
+  return [...conditions, [sql, timeOf(time), lane, sequence, index]];
 }

@@ -3,9 +3,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { allPages, anEvent, decisionOf, erase, mergedRows, write } from '../../../tests/contracts/store-writing.ts';
+import {
+  allPages,
+  anEvent,
+  decisionOf,
+  erase,
+  laneOfStore,
+  mergedRows,
+  visitorOfStore,
+  write,
+} from '../../../tests/contracts/store-writing.ts';
 import { ClickstreamError } from '../../core/errors.ts';
-import { identityOf } from '../../core/event.ts';
+import { type Identity, identityOf } from '../../core/event.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { openEventReader } from './event-reader.ts';
 import { openEventStore, SqliteEventStore } from './event-store.ts';
@@ -30,18 +39,21 @@ function codeOf(open: () => unknown): string | undefined {
 }
 
 describe('what the folder holds', () => {
-  it('refuses a newer format, and leaves every byte of it', async () => {
+  it.each([
+    ['a newer format', 1_000, 'data_format_newer'],
+    ['the first format', 1, 'data_unusable'],
+  ])('refuses %s, and leaves every byte of it', async (_, version, code) => {
     const store = openEventStore({ folder });
     await write(store, 'a', [{ sequence: 1n, events: [anEvent()] }]);
     await store.close();
     const database = new DatabaseSync(path());
-    database.exec('PRAGMA user_version = 1000');
+    database.exec(`PRAGMA user_version = ${version}`);
     database.close();
     const files = () => readdirSync(folder).map((name) => [name, readFileSync(join(folder, name), 'hex')]);
     const before = files();
-    expect(codeOf(() => openEventStore({ folder }))).toBe('data_format_newer');
+    expect(codeOf(() => openEventStore({ folder }))).toBe(code);
     expect(files()).toEqual(before);
-    expect(codeOf(() => openEventReader({ folder }))).toBe('data_format_newer');
+    expect(codeOf(() => openEventReader({ folder }))).toBe(code);
   });
 
   it('refuses what is no database, is one of another program, or is not there to read', () => {
@@ -138,23 +150,112 @@ it('leaves nothing in its files of a visitor that was erased', async () => {
   expect(bytes).not.toContain('secret');
 });
 
-it.each(['eventId', 'fingerprint', 'source'] as const)(
-  'tells identities apart whose hashes are equal: %s',
-  async (field) => {
+it('looks for identities before it puts them only while duplicates come', async () => {
+  const store = openEventStore({ folder });
+  const looks = async (identities: readonly Identity[]) => {
+    let asked = 0;
+    const loaded = await store.load('a', {
+      visitors: new Map(),
+      identities: () => {
+        asked += 1;
+        return identities;
+      },
+    });
+    return [asked, loaded.known.size];
+  };
+  const event = anEvent();
+  await write(store, 'a', [{ sequence: 1n, events: [event] }]);
+  expect(await looks([identityOf(event)])).toEqual([0, 0]);
+  // `write` decides twice: blind, and knowing.
+  await write(store, 'a', [{ sequence: 2n, events: [event, anEvent()] }]);
+  expect(await looks([identityOf(event)])).toEqual([1, 1]);
+  expect(await looks([identityOf(event)])).toEqual([1, 1]);
+  expect(await looks([identityOf(anEvent())])).toEqual([1, 0]);
+  expect(await looks([identityOf(event)])).toEqual([0, 0]);
+  await store.close();
+});
+
+describe('the visitors that are remembered', () => {
+  const device = { source: 'shop', visitor: 'device-1' };
+
+  it('are as they were before a batch that was not applied, whatever kept it from being so', async () => {
     const store = openEventStore({ folder });
-    const reader = openEventReader({ folder });
-    // Found by trying: as the CRC is linear, these two collide in whatever field they stand.
-    const events = ['XoAEg3djXypn', 'y6LcIPGm81O5'].map((text) => anEvent({ eventId: 'e', [field]: text }));
-    for (const [index, event] of events.entries()) {
-      await write(store, 'a', [{ sequence: BigInt(index), events: [event] }]);
-    }
-    const loaded = await store.load('a', { visitors: [], identities: events.map(identityOf) });
-    expect([...loaded.known.values()].map(({ position }) => position.sequence)).toEqual([0n, 1n]);
-    expect(await reader.snapshot((reads) => reads.doubled(10))).toEqual([]);
-    await reader.close();
+    const event = anEvent();
+    await write(store, 'a', [{ sequence: 1n, events: [event] }]);
+    const decision = await decisionOf(store, 'a', [{ sequence: 2n, events: [anEvent(), anEvent({ source: 'blog' })] }]);
+    const absorb = () => {
+      throw new Error('planted');
+    };
+    const rows = decision.rows.map((update) => ({ ...update, row: { ...update.row, absorb } }));
+    await expect(store.apply({ ...decision, rows })).rejects.toThrow('planted');
+    const blind = await decisionOf(store, 'a', [{ sequence: 2n, events: [event] }], { isBlind: true });
+    expect((await store.apply(blind)).kind).toBe('contradicted');
+    expect(await visitorOfStore(store, 'a', device)).toEqual({ sequence: 1n, state: '1' });
+    expect(await visitorOfStore(store, 'a', { ...device, source: 'blog' })).toBeUndefined();
+
+    expect((await store.apply(decision)).kind).toBe('applied');
+    expect(await visitorOfStore(store, 'a', device)).toEqual({ sequence: 2n, state: '2' });
+    expect(await visitorOfStore(store, 'a', { ...device, source: 'blog' })).toEqual({ sequence: 2n, state: '1' });
     await store.close();
-  },
-);
+  });
+
+  it('are forgotten with an erasure, and nobody who comes later has what they had', async () => {
+    const store = openEventStore({ folder });
+    await write(store, 'a', [{ sequence: 1n, events: [anEvent(), anEvent({ anonymousId: 'other' })] }]);
+    expect(await visitorOfStore(store, 'a', device)).toBeDefined();
+    await erase(store, { lane: 'a', sequence: 2n, ...device });
+    expect(await visitorOfStore(store, 'a', device)).toBeUndefined();
+    for (const visitor of ['next', 'device-1']) {
+      expect(await visitorOfStore(store, 'a', { ...device, visitor })).toBeUndefined();
+    }
+    await write(store, 'a', [{ sequence: 3n, events: [anEvent({ anonymousId: 'next' }), anEvent()] }]);
+    for (const visitor of ['next', 'device-1']) {
+      expect(await visitorOfStore(store, 'a', { ...device, visitor })).toEqual({ sequence: 3n, state: '1' });
+    }
+    expect(await visitorOfStore(store, 'a', { ...device, visitor: 'other' })).toEqual({ sequence: 1n, state: '1' });
+    await store.close();
+  });
+
+  it('are read again by a store that was opened again', async () => {
+    const first = openEventStore({ folder });
+    await write(first, 'a', [{ sequence: 1n, events: [anEvent(), anEvent()] }]);
+    await first.close();
+    const second = openEventStore({ folder });
+    expect(await visitorOfStore(second, 'a', device)).toEqual({ sequence: 1n, state: '2' });
+    await write(second, 'a', [{ sequence: 2n, events: [anEvent()] }]);
+    await second.close();
+    const third = openEventStore({ folder });
+    expect(await visitorOfStore(third, 'a', device)).toEqual({ sequence: 2n, state: '3' });
+    await third.close();
+  });
+});
+
+it('gives ids that a batch rolled back used to others, and mixes nobody up', async () => {
+  const store = openEventStore({ folder });
+  const reader = openEventReader({ folder });
+  await write(store, 'a', [{ sequence: 1n, events: [anEvent()] }]);
+  const lost = await decisionOf(store, 'a', [
+    { sequence: 2n, events: [anEvent({ anonymousId: 'lost', source: 'lost-source', eventType: 'lost-type' })] },
+  ]);
+  const absorb = () => {
+    throw new Error('planted');
+  };
+  const rows = lost.rows.map((update) => ({ ...update, row: { ...update.row, absorb } }));
+  await expect(store.apply({ ...lost, rows })).rejects.toThrow('planted');
+  const kept = anEvent({ anonymousId: 'kept', source: 'kept-source', eventType: 'kept-type' });
+  await write(store, 'a', [{ sequence: 2n, events: [kept] }]);
+  const again = anEvent({ anonymousId: 'lost', source: 'lost-source', eventType: 'lost-type' });
+  await write(store, 'a', [{ sequence: 3n, events: [again] }]);
+  for (const event of [kept, again]) {
+    const { anonymousId = '', source, eventType } = event;
+    const [found, ...others] = await reader.snapshot((reads) =>
+      reads.eventsOf(anonymousId, { order: 'asc', limit: 10, source, eventType }),
+    );
+    expect([found?.eventId, found?.source, others.length]).toEqual([event.eventId, source, 0]);
+  }
+  await reader.close();
+  await store.close();
+});
 
 it('keeps sequences beyond 2^53 exactly', async () => {
   const store = openEventStore({ folder });
@@ -163,7 +264,7 @@ it('keeps sequences beyond 2^53 exactly', async () => {
   await write(store, 'a', [{ sequence, events: [anEvent()] }]);
   const [event] = await allPages(reader, { range: { order: 'asc', limit: 10 } });
   expect(event?.position.sequence).toBe(sequence);
-  expect((await store.load('a', { visitors: [], identities: [] })).lane?.done).toBe(sequence);
+  expect((await laneOfStore(store, 'a'))?.done).toBe(sequence);
   await reader.close();
   await store.close();
 });

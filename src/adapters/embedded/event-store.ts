@@ -1,5 +1,6 @@
+import { hash } from 'node:crypto';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { crc32 } from 'node:zlib';
+import { BoundedCache } from '../../core/bounded-cache.ts';
 import { type Identity, identityKey } from '../../core/event.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { View } from '../../core/view.ts';
@@ -12,13 +13,15 @@ import {
   type LaneState,
   type Link,
   type Loaded,
+  type VisitorKey,
   type VisitorPut,
   type VisitorState,
   visitorText,
   type Witness,
 } from '../../store/event-store.ts';
-import { BoundedCache, Names } from './names.ts';
-import { openDatabase, transact } from './schema.ts';
+import { Checkpointer } from './checkpointer.ts';
+import { Names } from './names.ts';
+import { isFailedSync, openDatabase, transact, walBytesWaiting } from './schema.ts';
 import { eraseVisitor, expireEvents, rebuildView } from './store-maintenance.ts';
 import {
   cutsText,
@@ -33,12 +36,17 @@ import {
 } from './stored-rows.ts';
 import { ViewRows } from './view-rows.ts';
 
-/** https://www.sqlite.org/rescode.html#ioerr_fsync */
-const SQLITE_IOERR_FSYNC = 1034;
-
-/** Opens or makes `<folder>/store.sqlite`, for the one process that writes it. Throws `data_format_newer`, `data_unusable`. */
-export function openEventStore({ folder }: { readonly folder: string }): SqliteEventStore {
-  return new SqliteEventStore(openDatabase(folder));
+/**
+ * Opens or makes `<folder>/store.sqlite`, for the one process that writes it. Checkpoints come from a thread of their own
+ * when that is asked for. Throws `data_format_newer`, `data_unusable`.
+ */
+export function openEventStore(options: {
+  readonly folder: string;
+  readonly withCheckpointer?: boolean;
+}): SqliteEventStore {
+  const { folder, withCheckpointer = false } = options;
+  const database = openDatabase(folder);
+  return new SqliteEventStore(database, withCheckpointer ? new Checkpointer({ folder }) : undefined);
 }
 
 /** The embedded `EventStore`: one transaction a batch, with the lane's `done` in it. */
@@ -48,15 +56,23 @@ export class SqliteEventStore implements EventStore {
   readonly #people: Names;
   readonly #labels: Names;
   readonly #rows: ViewRows;
-  /** Identities that the last `load` looked for and did not find; nothing was written since. Most puts need no second look. */
-  readonly #absent = new Set<Identity>();
-  /** Links that are stored, for most events repeat one. */
-  readonly #linked = new BoundedCache<true>(LIMITS.storeNamesCachedMax);
+  /** Visitors as they are stored, by `visitorText`: there is no other writer. */
+  readonly #visitors = new BoundedCache<VisitorState>(LIMITS.storeVisitorsCachedMax);
+  /**
+   * Nearly every event is new, and putting it finds out: looking first was an eighth of the work. Where duplicates come,
+   * more are to be expected, and a batch that was looked for first is decided only once.
+   */
+  #expectsDuplicates = false;
   /** Set by an fsync that failed: what it covered may be lost though the next one succeeds, so none is trusted. */
   #fsyncFailure: unknown;
 
-  constructor(database: DatabaseSync) {
+  readonly #checkpointer: Checkpointer | undefined;
+  readonly #walBytes: ReturnType<typeof walBytesWaiting>;
+
+  constructor(database: DatabaseSync, checkpointer?: Checkpointer) {
     this.#database = database;
+    this.#checkpointer = checkpointer;
+    this.#walBytes = walBytesWaiting(database);
     this.#statements = prepareStatements(database);
     this.#people = new Names(database, 'people');
     this.#labels = new Names(database, 'labels');
@@ -66,22 +82,20 @@ export class SqliteEventStore implements EventStore {
   async load(lane: string, keys: Parameters<EventStore['load']>[1]): Promise<Loaded> {
     const visitors = new Map<string, VisitorState>();
     const known = new Map<string, KnownEvent>();
-    this.#absent.clear();
     // A transaction makes the reads of one moment, and three times as fast.
     this.#database.exec('BEGIN');
     try {
-      for (const key of keys.visitors) {
-        const visitor = this.#people.find(key.visitor);
-        const source = this.#labels.find(key.source);
-        if (visitor === undefined || source === undefined) continue;
-        const found = selectOne<VisitorState>(this.#statements.visitor, visitor, source);
-        if (found !== undefined) visitors.set(visitorText(key), { sequence: found.sequence, state: found.state });
+      for (const [text, key] of keys.visitors) {
+        const row = this.#visitors.get(text) ?? this.#readVisitor(key, text);
+        if (row !== undefined) visitors.set(text, row);
       }
-      for (const identity of keys.identities) {
-        const who = this.#people.find(identity.who);
-        const event = who === undefined ? undefined : this.#find(identity, who, hashOf(identity));
-        if (event === undefined) this.#absent.add(identity);
-        else known.set(identityKey(identity), event);
+      if (this.#expectsDuplicates) {
+        for (const identity of keys.identities()) {
+          const visitor = this.#people.find(identity.visitor);
+          const event = visitor === undefined ? undefined : this.#find(identity, visitor, hashOf(identity));
+          if (event !== undefined) known.set(identityKey(identity), event);
+        }
+        this.#expectsDuplicates = known.size > 0;
       }
       return { lane: this.#lane(lane), visitors, known };
     } finally {
@@ -94,6 +108,8 @@ export class SqliteEventStore implements EventStore {
       () => this.#applyAll(decision),
       ({ kind }) => kind === 'applied',
     );
+    if (applied.kind === 'contradicted') this.#expectsDuplicates = true;
+    else this.#keepVisitors(decision);
     this.#checkpointWhenDue();
     return applied;
   }
@@ -120,7 +136,7 @@ export class SqliteEventStore implements EventStore {
    * before; a checkpoint, which does the same for what no reader holds up, then keeps the log short.
    */
   async sync(): Promise<ReadonlyMap<string, bigint>> {
-    if (this.#fsyncFailure !== undefined) {
+    if (this.#fsyncFailure !== undefined || this.#checkpointer?.syncFailed) {
       throw new Error('the store cannot tell what is durable since a sync failed: restart', {
         cause: this.#fsyncFailure,
       });
@@ -139,6 +155,7 @@ export class SqliteEventStore implements EventStore {
   }
 
   async close(): Promise<void> {
+    await this.#checkpointer?.close();
     if (this.#database.isOpen) this.#database.close();
   }
 
@@ -153,50 +170,57 @@ export class SqliteEventStore implements EventStore {
       if (visitor.loaded === undefined) newVisitors += 1;
     }
     for (const link of decision.links) this.#putLink(link);
-    for (const update of decision.rows) this.#rows.fold(update);
+    for (const update of decision.rows) this.#rows.absorb(update);
     const bad = this.#putBad(decision);
     const dead = this.#putDead(decision);
     this.#statements.putLane.run(lane, becomes.done, registryText(becomes.registry), cutsText(becomes.cuts));
     this.#statements.addTotals.run(decision.events.length, bad, dead, newVisitors);
     for (const erase of decision.erase) eraseVisitor(this.#database, erase);
-    // An erased person's integer may be given to another.
-    if (decision.erase.length > 0) this.#forgetPeople();
     return { kind: 'applied' };
   }
 
   /** Puts the events that are absent, and returns those that are not. */
   #putEvents(puts: readonly EventPut[]): ReadonlyMap<string, KnownEvent> {
     const known = new Map<string, KnownEvent>();
-    for (const { event, identity, position, visitor, facts, body } of puts) {
-      const who = this.#people.intern(identity.who);
-      const hash = hashOf(identity);
-      // In this batch none lies twice, the core saw to that.
-      const found = this.#absent.has(identity) ? undefined : this.#find(identity, who, hash);
-      if (found !== undefined) {
-        known.set(identityKey(identity), found);
-        continue;
+    for (const put of puts) {
+      const visitor = this.#people.intern(put.visitor.visitor);
+      const hash = hashOf(put.identity);
+      for (let twin = 0; !this.#putEvent(put, { visitorId: visitor, hash, twin }); twin += 1) {
+        // In this batch none lies twice, the core saw to that.
+        const found = twin === 0 ? this.#find(put.identity, visitor, hash) : undefined;
+        if (found === undefined) continue;
+        known.set(identityKey(put.identity), found);
+        break;
       }
-      this.#statements.putEvent.run(
-        position.lane,
-        position.sequence,
-        position.index,
-        who,
-        this.#people.intern(visitor.visitor),
-        this.#labels.intern(visitor.source),
-        this.#labels.intern(event.eventType),
-        timeKey(identity.createdAt),
-        Date.parse(event.timestamp),
-        event.receivedAt,
-        hash,
-        facts,
-        body,
-      );
     }
     return known;
   }
 
-  #find(identity: Identity, who: number, hash: number): KnownEvent | undefined {
-    const rows = selectAll<EventRow>(this.#statements.candidates, who, timeKey(identity.createdAt), hash);
+  /** False when another event has this hash and twin. */
+  #putEvent(
+    { identity, position, visitor, eventType, timestamp, receivedAt, facts, body }: EventPut,
+    { visitorId, hash, twin }: { readonly visitorId: number; readonly hash: number; readonly twin: number },
+  ): boolean {
+    const { changes } = this.#statements.putEvent.run(
+      position.lane,
+      position.sequence,
+      position.index,
+      visitorId,
+      this.#labels.intern(visitor.source),
+      this.#labels.intern(eventType),
+      timeKey(identity.createdAt),
+      Date.parse(timestamp),
+      receivedAt,
+      hash,
+      twin,
+      facts,
+      body,
+    );
+    return changes === 1;
+  }
+
+  #find(identity: Identity, visitor: number, hash: number): KnownEvent | undefined {
+    const rows = selectAll<EventRow>(this.#statements.candidates, visitor, timeKey(identity.createdAt), hash);
     const row = rows.find((candidate) => hasIdentity(candidate, identity));
     if (row === undefined) return undefined;
     const { lane, sequence, place, facts } = row;
@@ -217,6 +241,17 @@ export class SqliteEventStore implements EventStore {
     if (!isAsLoaded) throw new Error(`lane ${lane} is no longer as it was loaded`);
   }
 
+  #readVisitor({ source, visitor }: VisitorKey, text: string): VisitorState | undefined {
+    const visitorId = this.#people.find(visitor);
+    const sourceId = this.#labels.find(source);
+    if (visitorId === undefined || sourceId === undefined) return undefined;
+    const found = selectOne<VisitorState>(this.#statements.visitor, visitorId, sourceId);
+    if (found === undefined) return undefined;
+    const row = { sequence: found.sequence, state: found.state };
+    this.#visitors.set(text, row);
+    return row;
+  }
+
   #putVisitor({ source, visitor, sequence, state, loaded }: VisitorPut): void {
     const keys = [this.#people.intern(visitor), this.#labels.intern(source)] as const;
     const { changes } =
@@ -226,15 +261,20 @@ export class SqliteEventStore implements EventStore {
     if (changes === 0) throw new Error(`visitor ${visitor} of ${source} is no longer as it was loaded`);
   }
 
+  /** After the commit. An erased person's integer may be given to another, so then nothing is remembered. */
+  #keepVisitors({ visitors, erase }: Decision): void {
+    for (const put of visitors) this.#visitors.set(visitorText(put), { sequence: put.sequence, state: put.state });
+    if (erase.length === 0) return;
+    this.#people.forget();
+    this.#visitors.clear();
+  }
+
   #putLink({ userId, visitor, source }: Link): void {
-    const text = `${userId}\0${visitor}\0${source}`;
-    if (this.#linked.get(text) !== undefined) return;
     this.#statements.putLink.run(
       this.#people.intern(userId),
       this.#people.intern(visitor),
       this.#labels.intern(source),
     );
-    this.#linked.set(text, true);
   }
 
   #putBad({ bad }: Decision): number {
@@ -266,27 +306,25 @@ export class SqliteEventStore implements EventStore {
       this.#noteFsync(thrown);
       throw thrown;
     } finally {
-      this.#absent.clear();
-      if (!isKept) {
-        this.#forgetPeople();
-        this.#labels.forget();
+      for (const names of [this.#people, this.#labels]) {
+        if (isKept) names.keep();
+        else names.rollBack();
       }
+      if (!isKept) this.#rows.forget();
     }
-  }
-
-  #forgetPeople(): void {
-    this.#people.forget();
-    this.#linked.clear();
   }
 
   /** After a commit, which stands whatever becomes of the checkpoint: one that fails is tried again later, and by `sync`. */
   #checkpointWhenDue(): void {
-    const { log, checkpointed } = this.#statements.walPages.get() as { log: number; checkpointed: number };
-    if ((log - checkpointed) * this.#statements.pageBytes < LIMITS.storeCheckpointBytes) return;
+    const { all, notMoved } = this.#walBytes();
+    const { storeCheckpointBytes, storeWalBytesMax } = LIMITS;
+    const isMine = this.#checkpointer === undefined && notMoved >= storeCheckpointBytes;
+    if (!isMine && all <= storeWalBytesMax) return;
     try {
       this.#checkpoint();
-      // The log starts anew by itself with the next commit, unless a reader is in it; one too long waits for the reader.
-      if (log * this.#statements.pageBytes > LIMITS.storeWalBytesMax) this.#statements.restartWal.get();
+      // The log starts anew by itself with the first commit that finds all of it moved, and no reader in it. Under steady load
+      // there is always some more, so one too long is moved by its writer, who waits for the readers.
+      if (all > storeWalBytesMax) this.#statements.restartWal.get();
     } catch (thrown) {
       // Not the batch's failure: `sync` throws it if it lasts, and until then the next batch tries again.
       this.#noteFsync(thrown);
@@ -304,16 +342,15 @@ export class SqliteEventStore implements EventStore {
   }
 
   #noteFsync(thrown: unknown): void {
-    if (thrown instanceof Error && 'errcode' in thrown && thrown.errcode === SQLITE_IOERR_FSYNC) {
-      this.#fsyncFailure = thrown;
-    }
+    if (isFailedSync(thrown)) this.#fsyncFailure = thrown;
   }
 }
 
 /** Finds candidates only: the whole identity is compared on a hit. */
 function hashOf({ source, eventId, fingerprint }: Identity): number {
-  // Signed, it takes four bytes at the most in SQLite.
-  return crc32(`${source}\0${eventId}\0${fingerprint}`) | 0;
+  // Not a checksum: who could make many texts of one hash could make each of them be compared with all. 48 bits, signed, are
+  // six bytes in SQLite.
+  return Number.parseInt(hash('sha256', `${source}\0${eventId}\0${fingerprint}`, 'hex').slice(0, 12), 16) - 2 ** 47;
 }
 
 type Statements = ReturnType<typeof prepareStatements>;
@@ -336,11 +373,11 @@ function prepareStatements(database: DatabaseSync) {
     ),
     candidates: prepare(
       `SELECT lane, sequence, place, labels.text AS source, facts, body
-       FROM events JOIN labels ON labels.id = events.source WHERE who = ? AND created_at = ? AND hash = ?`,
+       FROM events JOIN labels ON labels.id = events.source WHERE visitor = ? AND created_at = ? AND hash = ?`,
     ),
     putEvent: prepare(
-      `INSERT INTO events (lane, sequence, place, who, visitor, source, event_type, created_at, timestamp, received_at,
-         hash, facts, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO events (lane, sequence, place, visitor, source, event_type, created_at, timestamp, received_at,
+         hash, twin, facts, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
     ),
     putLink: prepare('INSERT INTO links (user, visitor, source) VALUES (?, ?, ?) ON CONFLICT DO NOTHING'),
     putBad: prepare(
@@ -356,10 +393,7 @@ function prepareStatements(database: DatabaseSync) {
        SET number = excluded.number, lane = excluded.lane, sequence = excluded.sequence WHERE excluded.number > number`,
     ),
     countSync: prepare('UPDATE totals SET syncs = syncs + 1'),
-    // NOOP only counts the pages in the log, and those of them that are in the database too.
-    walPages: prepare('PRAGMA wal_checkpoint(NOOP)'),
     checkpoint: prepare('PRAGMA wal_checkpoint(PASSIVE)'),
     restartWal: prepare('PRAGMA wal_checkpoint(RESTART)'),
-    pageBytes: (prepare('PRAGMA page_size').get() as { page_size: number }).page_size,
   };
 }

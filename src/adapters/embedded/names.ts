@@ -1,42 +1,14 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { BoundedCache } from '../../core/bounded-cache.ts';
 import { LIMITS } from '../../core/limits.ts';
-
-/** A map that forgets what was not used for long: the entries of two generations, of which the older is dropped whole. */
-export class BoundedCache<Value> {
-  readonly #generationMax: number;
-  #young = new Map<string, Value>();
-  #old = new Map<string, Value>();
-
-  constructor(entriesMax: number) {
-    this.#generationMax = Math.ceil(entriesMax / 2);
-  }
-
-  get(key: string): Value | undefined {
-    const young = this.#young.get(key);
-    if (young !== undefined) return young;
-    const old = this.#old.get(key);
-    if (old !== undefined) this.set(key, old);
-    return old;
-  }
-
-  set(key: string, value: Value): void {
-    this.#young.set(key, value);
-    if (this.#young.size < this.#generationMax) return;
-    this.#old = this.#young;
-    this.#young = new Map();
-  }
-
-  clear(): void {
-    this.#young.clear();
-    this.#old.clear();
-  }
-}
 
 /** The writer's side of a table of texts: each has an integer, and those grow with time. */
 export class Names {
   readonly #find: StatementSync;
   readonly #insert: StatementSync;
   readonly #cache = new BoundedCache<number>(LIMITS.storeNamesCachedMax);
+  /** Interned in the transaction under way. */
+  readonly #fresh: string[] = [];
 
   constructor(database: DatabaseSync, table: 'people' | 'labels') {
     this.#find = database.prepare(`SELECT id FROM ${table} WHERE text = ?`);
@@ -51,7 +23,7 @@ export class Names {
     return row?.id;
   }
 
-  /** Within a transaction; `forget` when it is rolled back. */
+  /** Within a transaction; then `keep`, or `rollBack`. */
   intern(text: string): number {
     const cached = this.#cache.get(text);
     if (cached !== undefined) return cached;
@@ -59,10 +31,22 @@ export class Names {
     if (changes === 0) return this.find(text) ?? NaN;
     const id = Number(lastInsertRowid);
     this.#cache.set(text, id);
+    this.#fresh.push(text);
     return id;
   }
 
+  keep(): void {
+    this.#fresh.length = 0;
+  }
+
+  rollBack(): void {
+    for (const text of this.#fresh) this.#cache.delete(text);
+    this.#fresh.length = 0;
+  }
+
+  /** Texts were deleted: their integers may be given to others. */
   forget(): void {
     this.#cache.clear();
+    this.#fresh.length = 0;
   }
 }

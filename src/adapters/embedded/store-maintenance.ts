@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
-import type { View } from '../../core/view.ts';
-import type { Contribution, RowUpdate, VisitorKey } from '../../store/event-store.ts';
+import type { Facts, View } from '../../core/view.ts';
+import type { RowUpdate, VisitorKey } from '../../store/event-store.ts';
 import {
   cutsText,
   EVENT_COLUMNS,
@@ -38,6 +38,7 @@ export function expireEvents(
     last.id,
   );
   database.prepare('DELETE FROM events WHERE id <= ?').run(last.id);
+  moveTwins(database);
   database.prepare('UPDATE totals SET events = events - ?1, expired = expired + ?1').run(expired.length);
 
   const through = new Map(expired.map(({ lane, sequence }) => [lane, sequence]));
@@ -68,14 +69,8 @@ export function eraseVisitor(
   const sourceId = idOf(database, 'labels', source);
   if (visitorId === undefined || sourceId === undefined) return;
   database.exec('PRAGMA secure_delete = ON');
-  const events = selectAll<Pick<EventRow, 'id' | 'lane' | 'sequence'> & { readonly who: bigint }>(
-    database.prepare(
-      `SELECT id, lane, sequence, who FROM events
-       WHERE who = ?1 AND visitor = ?1 AND source = ?2 AND sequence < ?3
-       UNION ALL
-       SELECT id, lane, sequence, who FROM events
-       WHERE visitor = ?1 AND visitor <> who AND source = ?2 AND sequence < ?3`,
-    ),
+  const events = selectAll<Pick<EventRow, 'id' | 'lane' | 'sequence'>>(
+    database.prepare('SELECT id, lane, sequence FROM events WHERE visitor = ? AND source = ? AND sequence < ?'),
     visitorId,
     sourceId,
     sequence,
@@ -85,8 +80,8 @@ export function eraseVisitor(
   for (const event of events) {
     deleteEvent.run(event.id);
     addRemoved(database, { lane: event.lane, sequence: event.sequence, events: 1 });
-    people.add(event.who);
   }
+  moveTwins(database);
   const links = selectAll<{ readonly user: bigint }>(
     database.prepare('DELETE FROM links WHERE visitor = ? AND source = ? RETURNING user'),
     visitorId,
@@ -101,6 +96,18 @@ export function eraseVisitor(
     .run(events.length, changes);
   for (const person of people) deleteUnused(database, person);
   database.exec('PRAGMA secure_delete = OFF');
+}
+
+/** Where the event with twin 0 went, another takes its place: a put looks no further than there. */
+function moveTwins(database: DatabaseSync): void {
+  database.exec(
+    `UPDATE events SET twin = 0 WHERE id IN (
+       SELECT min(id) FROM events AS later INDEXED BY events_twins WHERE twin > 0 AND NOT EXISTS (
+         SELECT 1 FROM events AS first WHERE first.visitor = later.visitor AND first.created_at = later.created_at
+           AND first.hash = later.hash AND first.twin = 0
+       ) GROUP BY visitor, created_at, hash
+     )`,
+  );
 }
 
 /**
@@ -124,12 +131,7 @@ export function rebuildView(
     progress.until,
     limit,
   );
-  const updates = new Map<string, RowUpdate & { readonly contributions: Contribution[] }>();
-  for (const row of events) {
-    const cut = cuts.get(row.lane);
-    if (cut !== undefined && row.sequence <= cut) addContributions(updates, view, row);
-  }
-  for (const update of updates.values()) rows.fold(update);
+  for (const update of updatesOf(view, events, cuts)) rows.absorb(update);
   const last = events.at(-1);
   const isFinished = events.length < limit;
   database
@@ -179,24 +181,32 @@ function startOrResume(database: DatabaseSync, view: View): Progress {
   return progress;
 }
 
-function addContributions(
-  updates: Map<string, RowUpdate & { readonly contributions: Contribution[] }>,
-  view: View,
-  row: EventRow,
-): void {
-  const event = eventOf(row);
-  const facts = JSON.parse(row.facts) as Parameters<View['fold']>[2];
-  for (const bucket of view.keys(event, facts)) {
-    const text = `${row.source}\0${bucket}`;
-    let update = updates.get(text);
-    if (update === undefined) {
-      const key = { view: view.name, version: view.version, source: row.source, bucket, lane: REBUILD_LANE };
-      update = { key, codec: view, contributions: [] };
+/** The events at or before their lane's cut, folded by source and time. */
+function updatesOf(view: View, events: readonly EventRow[], cuts: ReadonlyMap<string, bigint>): readonly RowUpdate[] {
+  const folded = new Map<string, { readonly source: string; readonly at: string; all: unknown }>();
+  for (const [order, row] of events.entries()) {
+    const cut = cuts.get(row.lane);
+    if (cut === undefined || row.sequence > cut) continue;
+    const event = eventOf(row);
+    const facts = JSON.parse(row.facts) as Facts;
+    const at = view.at(event, facts);
+    if (at === undefined) continue;
+    const text = `${row.source}\0${at}`;
+    const delta = folded.get(text) ?? { source: row.source, at, all: view.empty() };
+    delta.all = view.fold(delta.all, event, facts, order);
+    folded.set(text, delta);
+  }
+  const updates = new Map<string, RowUpdate & { readonly deltas: unknown[] }>();
+  for (const { source, at, all } of folded.values()) {
+    for (const bucket of view.buckets(at)) {
+      const text = `${source}\0${bucket}`;
+      const key = { view: view.name, version: view.version, source, bucket, lane: REBUILD_LANE };
+      const update = updates.get(text) ?? { key, row: view, deltas: [] };
+      update.deltas.push(all);
       updates.set(text, update);
     }
-    const fold = (state: unknown) => view.fold(state, event, facts);
-    update.contributions.push({ sequence: row.sequence, fold });
   }
+  return [...updates.values()];
 }
 
 /** True when none are left. */
@@ -230,8 +240,7 @@ function deleteUnused(database: DatabaseSync, person: bigint): void {
   database
     .prepare(
       `DELETE FROM people WHERE id = ?1
-       AND NOT EXISTS (SELECT 1 FROM events WHERE who = ?1)
-       AND NOT EXISTS (SELECT 1 FROM events WHERE visitor = ?1 AND visitor <> who)
+       AND NOT EXISTS (SELECT 1 FROM events WHERE visitor = ?1)
        AND NOT EXISTS (SELECT 1 FROM visitors WHERE visitor = ?1)
        AND NOT EXISTS (SELECT 1 FROM links WHERE visitor = ?1)
        AND NOT EXISTS (SELECT 1 FROM links WHERE user = ?1)`,

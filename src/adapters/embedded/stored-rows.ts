@@ -53,7 +53,7 @@ export function storedEventOf(row: EventRow): StoredEvent {
   return { ...event, position, visitor: visitorOf(event), facts: JSON.parse(row.facts) as Facts };
 }
 
-/** Whether the stored event is the one of this identity; who and createdAt are known to be equal. */
+/** Whether the stored event is the one of this identity; visitor and createdAt are known to be equal. */
 export function hasIdentity(row: Pick<EventRow, 'source' | 'body'>, identity: Identity): boolean {
   if (row.source !== identity.source) return false;
   const { eventId, fingerprint } = JSON.parse(row.body) as Event;

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Json } from '../../core/json.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { Mapped } from '../protocol.ts';
@@ -11,7 +11,7 @@ function map(path: string, body: Json | Buffer, headers: Record<string, string> 
 
 function eventsOf(path: string, body: Json): readonly Mapped[] {
   const mapped = map(path, body);
-  if (mapped.kind !== 'events') throw mapped.error;
+  if (mapped.kind !== 'events') throw new Error(`no events, but ${mapped.kind}`);
   return mapped.events;
 }
 
@@ -80,11 +80,117 @@ test.each<[string, string, Json, object]>([
   [
     'bookkeeping',
     '/v1/page',
-    { _metadata: { retryCount: 2 }, integrations: { All: true }, writeKey: 'k' },
+    { _metadata: { retryCount: 2 }, integrations: { All: true }, writeKey: 'k', sentAt: 's', type: 'page' },
     { properties: {}, context: {} },
   ],
 ])('maps %s', (_, path, body, expected) => {
   expect(eventsOf(path, body)[0]).toMatchObject({ kind: 'candidate', ...expected });
+});
+
+describe('what has no place of its own is kept in the context', () => {
+  test.each<[string, string, Json, object]>([
+    [
+      'unknown members',
+      '/v1/track',
+      { event: 'e', channel: 'server', version: 2, deep: { a: [null] }, nothing: null, context: { locale: 'de' } },
+      { locale: 'de', _unmapped: { channel: 'server', version: 2, deep: { a: [null] }, nothing: null } },
+    ],
+    ['a page’s name on a track call', '/v1/track', { event: 'e', name: 'Home' }, { _unmapped: { name: 'Home' } }],
+    ['an event’s name on a page', '/v1/page', { event: 'e', name: 'Home' }, { _unmapped: { event: 'e' } }],
+    ['another type than that of the path', '/v1/page', { type: 'track' }, { _unmapped: { type: 'track' } }],
+    [
+      'the time that is not the event’s',
+      '/v1/page',
+      { timestamp: 't', originalTimestamp: 'o' },
+      { _unmapped: { timestamp: 't' } },
+    ],
+    ['nothing of equal times', '/v1/page', { timestamp: 't', originalTimestamp: 't' }, {}],
+    [
+      'a name that the properties have already',
+      '/v1/page',
+      { name: 'A', properties: { name: 'B' } },
+      { _unmapped: { name: 'A' } },
+    ],
+    ['nothing of equal names', '/v1/page', { name: 'A', category: null, properties: { name: 'A', category: 'C' } }, {}],
+    ['a groupId of no group', '/v1/alias', { groupId: 'g', previousId: 'p' }, { _unmapped: { groupId: 'g' } }],
+    ['an address, truncated', '/v1/page', { ip: '203.0.113.7' }, { _unmapped: { ip: '203.0.113.0' } }],
+    [
+      'beside what has that name',
+      '/v1/page',
+      { x: 1, context: { _unmapped: 2 } },
+      { _unmapped: 2, __unmapped: { x: 1 } },
+    ],
+  ])('%s', (_, path, body, context) => {
+    expect(eventsOf(path, body)).toEqual([expect.objectContaining({ context })]);
+  });
+
+  test('also when it is named __proto__, in a batch, and beside a context that is none', () => {
+    const body = Buffer.from('{"batch":[{"type":"page","__proto__":{"a":1}},{"type":"page","x":1,"context":7}]}');
+    const mapped = map('/v1/batch', body);
+    expect(JSON.stringify(mapped)).toContain('"context":{"_unmapped":{"__proto__":{"a":1}}}');
+    expect(mapped).toMatchObject({ events: [{}, { context: 7 }] });
+  });
+});
+
+describe('the browser’s tracker', () => {
+  const types = { t: 'e', p: 'page', s: 'screen', i: 'identify', g: 'group', a: 'alias' };
+  test.each(Object.entries(types))('posts to /v1/%s a call of %s', (letter, eventType) => {
+    expect(eventsOf(`/v1/${letter}`, { event: 'e', userId: 'u' })).toMatchObject([{ eventType, userId: 'u' }]);
+  });
+
+  test('posts batches to /v1/b', () => {
+    const body = { batch: [{ type: 'track', event: 'e' }, { type: 'page' }], sentAt: 's', writeKey: 'k' };
+    expect(map('/v1/b', body)).toMatchObject({
+      writeKey: 'k',
+      events: [{ eventType: 'e', sentAt: 's' }, { eventType: 'page' }],
+    });
+  });
+
+  test('posts its own metrics, which are no events, whatever they are', () => {
+    for (const body of [{ series: [{ type: 'Counter' }] }, Buffer.from('no JSON')]) {
+      expect(map('/v1/m', body)).toMatchObject({ kind: 'answered', writeKey: undefined, answer: { status: 200 } });
+    }
+  });
+
+  const settings = (path: string, headers: Record<string, string> = {}) =>
+    segment.map({ method: 'GET', path, query: '', headers, body: Buffer.alloc(0), receivedAt: 0 });
+  const tracker = (path: string, headers: Record<string, string>): unknown => {
+    const mapped = settings(path, headers);
+    if (mapped.kind !== 'answered') throw new Error(`no answer, but ${mapped.kind}`);
+    return JSON.parse(mapped.answer.body).integrations['Segment.io'];
+  };
+
+  test('gets settings for its key, with which it loads and sends nothing to others', () => {
+    const mapped = settings('/v1/projects/KEY%20%C3%BC/settings', { host: 'events.example:8080' });
+    expect(mapped).toMatchObject({ kind: 'answered', writeKey: 'KEY ü', answer: { status: 200 } });
+    expect(tracker('/v1/projects/KEY/settings', { host: 'events.example:8080' })).toMatchObject({
+      apiKey: 'KEY',
+      apiHost: 'events.example:8080/v1',
+      protocol: 'http',
+    });
+  });
+
+  test.each<[string, Record<string, string>, object]>([
+    ['a proxy with TLS', { host: 'e.test', 'x-forwarded-proto': 'https' }, { apiHost: 'e.test/v1', protocol: 'https' }],
+    ['two of them', { host: 'e.test', 'x-forwarded-proto': 'https, http' }, { protocol: 'https' }],
+    ['IPv6', { host: '[::1]:8080' }, { apiHost: '[::1]:8080/v1', protocol: 'http' }],
+  ])('is sent to the host that it asked: %s', (_, headers, expected) => {
+    expect(tracker('/v1/projects/KEY/settings', headers)).toMatchObject(expected);
+  });
+
+  test.each(['', 'a b', 'e.test/path', 'user@e.test', 'e.test:port'])(
+    'is told of no host where "%s" is none',
+    (host) => {
+      expect(tracker('/v1/projects/KEY/settings', { host })).not.toHaveProperty('apiHost');
+    },
+  );
+
+  test('is refused with a key that is not well encoded', () => {
+    expect(settings('/v1/projects/%ff/settings')).toMatchObject({
+      kind: 'rejected',
+      error: { code: 'write_key_wrong' },
+    });
+  });
 });
 
 test.each(['/v1/batch', '/v1/import'])('maps the events of %s, with what the batch says for all of them', (path) => {

@@ -1,3 +1,4 @@
+import { truncateAddress } from '../../core/address.ts';
 import { ClickstreamError } from '../../core/errors.ts';
 import { shown } from '../../core/event.ts';
 import { depthOf, isObject, type Json, type JsonObject } from '../../core/json.ts';
@@ -5,17 +6,41 @@ import { LIMITS } from '../../core/limits.ts';
 import { parseJson } from '../body.ts';
 import { keyOfAuthorization } from '../keys.ts';
 import { elementTexts } from '../original.ts';
-import type { Mapped, MappedRequest, Protocol, RejectedRequest } from '../protocol.ts';
+import type { Answer, Mapped, MappedRequest, Protocol, RejectedRequest } from '../protocol.ts';
+import { segmentSettings } from './segment-settings.ts';
+
+const BATCHES = ['batch', 'import'];
+const TYPES: ReadonlySet<Json> = new Set(['track', 'page', 'screen', 'identify', 'group', 'alias']);
+/** The browser's tracker posts to the first letter of what servers post to. */
+const BROWSER_NAMES: ReadonlyMap<string, string> = new Map(
+  ['track', 'page', 'screen', 'identify', 'group', 'alias', 'batch'].map((name) => [name.charAt(0), name]),
+);
+const SETTINGS_PATH = '/v1/projects/*/settings';
+/** Where the browser's tracker reports how it fares itself. */
+const METRICS_PATH = '/v1/m';
+const SUCCESS: Answer = { status: 200, contentType: 'application/json', body: '{"success":true}' };
 
 /**
  * Segment's HTTP API (https://segment.com/docs/connections/sources/catalog/libraries/server/http-api/): a call a request,
- * or a batch. `/v1/import` is what older server SDKs name the batch.
+ * or a batch. `/v1/import` is what older server SDKs name the batch; `/v1/t` and its like, settings and metrics are what
+ * the browser's tracker, @segment/analytics-next, asks for.
  */
 export const segment: Protocol = {
   name: 'segment',
-  paths: ['track', 'page', 'screen', 'identify', 'group', 'alias', 'batch', 'import'].map((name) => `/v1/${name}`),
-  methods: ['POST'],
+  routes: [
+    ...[...TYPES, ...BATCHES].map((name) => ({ path: `/v1/${name}`, methods: ['POST'], sender: 'server' as const })),
+    ...[...BROWSER_NAMES.keys()].map((name) => ({
+      path: `/v1/${name}`,
+      methods: ['POST'],
+      sender: 'browser' as const,
+    })),
+    { path: METRICS_PATH, methods: ['POST'], sender: 'browser' },
+    { path: SETTINGS_PATH, methods: ['GET'], sender: 'browser' },
+  ],
   map(request) {
+    if (request.method === 'GET') return segmentSettings(request);
+    // Nobody asked for them, and they are no events.
+    if (request.path === METRICS_PATH) return { kind: 'answered', writeKey: undefined, answer: SUCCESS };
     const body = parseJson(request.body);
     if (body instanceof ClickstreamError) return rejected(body);
     const { text, value } = body;
@@ -23,18 +48,18 @@ export const segment: Protocol = {
       return rejected(new ClickstreamError('body_not_object', `the body must be a JSON object, got ${kindOf(value)}`));
     }
     const writeKey = keyOfAuthorization(request.headers.authorization) ?? textOrNone(value.writeKey);
-    const name = request.path.slice('/v1/'.length);
-    if (name === 'batch' || name === 'import') return mapBatch(value, text, writeKey);
-    return { kind: 'events', writeKey, events: [mapEvent(value, name, NO_BATCH)], original: () => text };
+    const sent = request.path.slice('/v1/'.length);
+    const name = BROWSER_NAMES.get(sent) ?? sent;
+    if (!TYPES.has(name)) return mapBatch(value, text, writeKey);
+    const events = [mapEvent(value, name, NO_BATCH)];
+    return { kind: 'events', writeKey, events, original: () => text, success: SUCCESS };
   },
-  success: { status: 200, contentType: 'application/json', body: '{"success":true}' },
   failure({ status, code, message, cure }) {
     const body = JSON.stringify({ success: false, code, message, cure });
     return { status, contentType: 'application/json', body };
   },
 };
 
-const TYPES: ReadonlySet<unknown> = new Set(['track', 'page', 'screen', 'identify', 'group', 'alias']);
 const NO_BATCH: JsonObject = {};
 
 function rejected(error: ClickstreamError): RejectedRequest {
@@ -60,7 +85,7 @@ function mapBatch(body: JsonObject, text: string, writeKey: string | undefined):
     originals ??= elementTexts(text, 'batch');
     return originals[index] ?? '';
   };
-  return { kind: 'events', writeKey, events, original };
+  return { kind: 'events', writeKey, events, original, success: SUCCESS };
 }
 
 /** Every event gets the batch's context, so a small request could become thousands of times its size. */
@@ -97,9 +122,51 @@ function mapEvent(event: JsonObject, type: Json, batch: JsonObject): Mapped {
     createdAt: event.originalTimestamp ?? event.timestamp ?? undefined,
     sentAt: event.sentAt ?? batch.sentAt ?? undefined,
     properties: propertiesOf(event, type),
-    context,
+    context: withUnmapped(context, event, type),
     traits: traitsOf(event, type, context),
   };
+}
+
+/** Members that have a place of their own in every event, and the protocol's own, which are not stored. */
+const MAPPED: ReadonlySet<string> = new Set([
+  ...['messageId', 'userId', 'anonymousId', 'originalTimestamp', 'sentAt', 'properties', 'context', 'traits'],
+  ...['integrations', '_metadata', 'writeKey'],
+]);
+
+/**
+ * Nothing that an event says is dropped: members that have no place of their own are in `context._unmapped`. In the context, for
+ * it is no part of an event's identity. (Were that name taken, there would be one more underscore.)
+ */
+function withUnmapped(context: unknown, event: JsonObject, type: Json): unknown {
+  let unmapped: [string, Json | undefined][] | undefined;
+  for (const name in event) {
+    if (MAPPED.has(name) || isMapped(name, event, type)) continue;
+    unmapped ??= [];
+    const value = event[name];
+    unmapped.push([name, name === 'ip' && typeof value === 'string' ? truncateAddress(value) : value]);
+  }
+  if (unmapped === undefined || !isObject(context)) return context;
+  let place = '_unmapped';
+  while (Object.hasOwn(context, place)) place = `_${place}`;
+  return { ...context, [place]: Object.fromEntries(unmapped) };
+}
+
+/** Whether a member has a place of its own in an event of this type. */
+function isMapped(name: string, event: JsonObject, type: Json): boolean {
+  const value = event[name];
+  switch (name) {
+    case 'type':
+      return value === type;
+    case 'event':
+      return type === 'track';
+    case 'timestamp':
+      return value === (event.originalTimestamp ?? value);
+    default: {
+      const { properties } = event;
+      const own = isObject(properties) ? (properties[name] ?? value) : value;
+      return (own === value || value === null) && (PROPERTIES_BESIDE.get(type) ?? NONE).includes(name);
+    }
+  }
 }
 
 /** Trackers with typed languages send numbers as ids, and nothing as an empty text. */
@@ -116,25 +183,24 @@ function contextOf(event: JsonObject, batch: JsonObject): unknown {
   return isObject(own) ? { ...batch.context, ...own } : own;
 }
 
-function propertiesOf(event: JsonObject, type: Json): unknown {
-  const properties = event.properties ?? {};
-  if (!isObject(properties)) return properties;
-  switch (type) {
-    case 'page':
-    case 'screen':
-      return withAbsent(withAbsent(properties, 'name', event.name), 'category', event.category);
-    case 'group':
-      return withAbsent(properties, 'groupId', event.groupId);
-    case 'alias':
-      return withAbsent(properties, 'previousId', event.previousId);
-    default:
-      return properties;
-  }
-}
+/** Members beside the properties that are kept among them, unless those have one of the same name. */
+const PROPERTIES_BESIDE: ReadonlyMap<Json, readonly string[]> = new Map([
+  ['page', ['name', 'category']],
+  ['screen', ['name', 'category']],
+  ['group', ['groupId']],
+  ['alias', ['previousId']],
+]);
+const NONE: readonly string[] = [];
 
-function withAbsent(properties: JsonObject, name: string, value: Json | undefined): JsonObject {
-  const isPresent = properties[name] !== undefined && properties[name] !== null;
-  return isPresent || value === undefined || value === null ? properties : { ...properties, [name]: value };
+function propertiesOf(event: JsonObject, type: Json): unknown {
+  let properties = event.properties ?? {};
+  if (!isObject(properties)) return properties;
+  for (const name of PROPERTIES_BESIDE.get(type) ?? NONE) {
+    const value = event[name] ?? undefined;
+    if (value !== undefined && (properties[name] ?? undefined) === undefined)
+      properties = { ...properties, [name]: value };
+  }
+  return properties;
 }
 
 /** A group's traits are the group's; context.traits are always the user's. */

@@ -4,9 +4,11 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { FakeServer } from '../../../tests/fake-server.ts';
+import { progressLine } from '../load/report.ts';
 import { auditCommand } from './audit.ts';
+import { badCommand } from './bad.ts';
 import { loadCommand } from './load.ts';
-import { statsCommand } from './stats.ts';
+import { statsCommand, statsTable } from './stats.ts';
 import { tailCommand } from './tail.ts';
 
 let server: FakeServer;
@@ -126,7 +128,81 @@ describe('stats', () => {
   });
 
   test('prints what the server said with --json', async () => {
-    expect(JSON.parse((await run(statsCommand(), 'visitors', '--json')).out)).toMatchObject({ measure: 'visitors' });
+    const { out } = await run(statsCommand(), 'visitors', '--json', '--source', 'shop', '--bots', 'only');
+    expect(JSON.parse(out)).toMatchObject({ measure: 'visitors', asked: { source: 'shop', bots: 'only' } });
+  });
+});
+
+describe('a terminal', () => {
+  test.each([40, 80, 200])('of %d columns shows each line of a table whole', (columns) => {
+    const keys = ['/', '/a', `/${'long'.repeat(30)}`];
+    const rows = keys.map((key, place) => ({ time: '2026-01-01T00:00:00.000Z', value: 10 ** place * 12, key }));
+    const lines = statsTable('pageviews', { rows }, columns).trimEnd().split('\n');
+    expect(lines).toHaveLength(4);
+    const widest = Math.max(...lines.map((line) => line.length));
+    // A key keeps 12 characters and a bar 10, on however narrow a terminal.
+    expect(widest).toBeLessThanOrEqual(Math.max(columns, 53));
+    expect(lines[1]).toContain('/  ');
+  });
+
+  test.each([0, 20, 60, 80, 200, undefined])('of %s columns shows progress in less than a line', (columns) => {
+    const text = '10 s  1,234 sent  500/s  ack p99 47.1 ms  4 waiting  0 tried again';
+    for (const part of [0, 0.5, 1]) {
+      const line = progressLine({ text, part, columns });
+      expect(line.length).toBeLessThan(Math.max(1, columns ?? 80));
+      if (columns === 200) expect(line).toBe(`${'█'.repeat(part * 24)}${'░'.repeat(24 - part * 24)} ${text}`);
+    }
+  });
+});
+
+describe('bad', () => {
+  const event = { source: 'shop', receivedAt: '2026-11-23T10:00:00.000Z', code: 'schema_invalid', payload: '{"a":1}' };
+  const fill = () => {
+    for (const number of [1, 2, 3, 4, 5]) server.bad.push({ ...event, id: `id-${number}`, detail: `detail ${number}` });
+    server.bad.push({
+      ...event,
+      id: 'id-6',
+      source: 'app',
+      code: 'event_invalid',
+      detail: 'a\u001b[2J',
+      payload: '{"é',
+    });
+  };
+
+  test('lists what was set aside, and takes no orders from it', async () => {
+    expect((await run(badCommand())).out).toBe('No event is set aside.\n');
+    fill();
+    const { out, exitCode } = await run(badCommand());
+    expect(exitCode).toBe(0);
+    expect(out.match(/schema_invalid/g)).toHaveLength(5);
+    expect(out).toContain('a\ufffd[2J');
+    expect((await run(badCommand(), '--limit', '3')).out).toContain('The newest 3; there are more');
+  });
+
+  test('finds what fits a filter beyond pages that hold none', async () => {
+    fill();
+    const { out } = await run(badCommand(), '--code', 'event_invalid', '--source', 'app', '--json');
+    expect(JSON.parse(out)).toEqual({ bad: [server.bad[5]], more: false });
+  });
+
+  test('counts by reason', async () => {
+    expect((await run(badCommand(), '--summary')).out).toBe('No event is set aside.\n');
+    fill();
+    expect((await run(badCommand(), '--summary')).out).toBe(
+      'events  reason\n     5  schema_invalid\n     1  event_invalid\n',
+    );
+    const { out } = await run(badCommand(), '--summary', '--json', '--code', 'event_invalid');
+    expect(JSON.parse(out)).toEqual({ reasons: [{ code: 'event_invalid', count: 1 }], counted: 6, complete: true });
+  });
+
+  test('shows one: its bytes apart from what is said of them', async () => {
+    fill();
+    const { out, errors, exitCode } = await run(badCommand(), 'show', 'id-6');
+    expect({ out, exitCode }).toEqual({ out: '{"é', exitCode: 0 });
+    expect(errors).toMatch(/event_invalid {2}app\na\ufffd\[2J\n/);
+    expect(JSON.parse((await run(badCommand(), 'show', 'id-6', '--json')).out)).toEqual(server.bad[5]);
+    const none = await run(badCommand(), 'show', 'id-7');
+    expect(none).toMatchObject({ exitCode: 2, out: '', errors: expect.stringContaining('not_found') });
   });
 });
 
@@ -147,7 +223,7 @@ describe('tail', () => {
 });
 
 describe('every command', () => {
-  const commands: readonly (() => Command)[] = [loadCommand, tailCommand, statsCommand, auditCommand];
+  const commands: readonly (() => Command)[] = [loadCommand, tailCommand, statsCommand, badCommand, auditCommand];
 
   test.each(commands.map((make) => [make().name(), make] as const))(
     '%s says that no server is there: 3',
@@ -165,18 +241,6 @@ describe('every command', () => {
     async (_, make) => {
       await expect(run(make(), '--bogus')).rejects.toMatchObject({ code: 'commander.unknownOption' });
       await expect(run(make(), '--url', 'nowhere')).rejects.toMatchObject({ code: 'commander.invalidArgument' });
-    },
-  );
-
-  test.each(commands.map((make) => [make().name(), make] as const))(
-    '%s has help with examples and exit codes',
-    async (name, make) => {
-      const command = make();
-      let help = '';
-      command.configureOutput({ writeOut: (text) => (help += text) });
-      command.outputHelp();
-      expect(help).toContain(`$ clickstream ${name}`);
-      expect(help).toContain('Exit codes: 0');
     },
   );
 });

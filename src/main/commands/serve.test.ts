@@ -13,7 +13,11 @@ test('the welcome of a server without keys shows commands that work as they are'
 });
 
 test('the welcome of a server with keys shows where they go', () => {
-  const config = { ...readConfig({}), writeKeys: [{ source: 'shop', sha256 }], readTokens: [sha256] };
+  const config = {
+    ...readConfig({}),
+    sources: [{ name: 'shop', writeKeys: [sha256], domains: [] }],
+    readTokens: [sha256],
+  };
   const text = welcome('http://127.0.0.1:8080', config);
   expect(text).toContain('curl -u WRITE_KEY: http://127.0.0.1:8080/v1/track -d');
   expect(text).toContain("curl -H 'Authorization: Bearer READ_TOKEN' http://127.0.0.1:8080/api/v1/users/ada/events");

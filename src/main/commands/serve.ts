@@ -1,29 +1,24 @@
-import { Command } from 'commander';
-import { type Config, readConfig, type ServeOptions } from '../config.ts';
+import type { Command } from 'commander';
+import { type Config, readConfig, type ServeOptions, writeKeysOf } from '../config.ts';
 import { startLocal } from '../local.ts';
+import { plainCommand } from './terminal.ts';
 
-const EXAMPLES = `
+const HELP = `
 Examples:
   $ clickstream serve
   $ clickstream serve --port 9000 --data /var/lib/clickstream
   $ clickstream serve --config clickstream.json --host 0.0.0.0
 
-The configuration file is JSON; beyond this machine it needs both kinds of key, as SHA-256 digests:
-  { "host": "0.0.0.0",
-    "writeKeys": [{ "source": "shop", "sha256": "<printf %s KEY | sha256sum>" }],
-    "readTokens": ["<printf %s TOKEN | sha256sum>"] }
+The configuration file is JSON, and "clickstream config init" writes a first one. To be reached from other machines the
+server needs write keys and a read token in it. SIGINT and SIGTERM stop the server once it has processed what it took.
 
-Exit codes: 0 stopped by a signal, 1 could not serve, 2 usage or configuration.`;
+Exit codes: 0 stopped by a signal; 1 could not serve; 2 usage or configuration; 70 a worker failed: start it again.`;
 
+/** `clickstream serve`: all stages in one process, until a signal stops it. */
 export function serveCommand(): Command {
-  return new Command('serve')
-    .description('Serve the collector, the query API and the dashboard')
-    .option('--port <number>', 'port to listen on; 0 takes a free one (default 8080)')
-    .option('--host <address>', 'address to listen on (default 127.0.0.1)')
-    .option('--data <folder>', 'folder that all data lives in (default ./data)')
-    .option('--config <file>', 'configuration file; options go before it')
+  return serveOptions(plainCommand('serve', 'Serve the collector, the query API and the dashboard'))
     .option('--json', 'print one JSON document once it serves, in place of text')
-    .addHelpText('after', EXAMPLES)
+    .addHelpText('after', HELP)
     .action(async (options: ServeOptions & { readonly json?: boolean }) => {
       const config = readConfig(options);
       // Whatever is made from here on, SQLite's files too, is for this user alone.
@@ -43,9 +38,18 @@ export function serveCommand(): Command {
     });
 }
 
+/** Gives a command the options that a configuration is made from. */
+export function serveOptions(command: Command): Command {
+  return command
+    .option('--port <number>', 'port to listen on; 0 takes a free one (default 8080)')
+    .option('--host <address>', 'address to listen on (default 127.0.0.1)')
+    .option('--data <folder>', 'folder that all data lives in (default ./data)')
+    .option('--config <file>', 'configuration file; options go before it');
+}
+
 /** What `serve` prints: where to go, and a first event to try. */
-export function welcome(url: string, { data, host, writeKeys, readTokens }: Config): string {
-  const key = writeKeys.length === 0 ? '' : ' -u WRITE_KEY:';
+export function welcome(url: string, { data, host, sources, readTokens }: Config): string {
+  const key = writeKeysOf({ sources }).length === 0 ? '' : ' -u WRITE_KEY:';
   const token = readTokens.length === 0 ? '' : " -H 'Authorization: Bearer READ_TOKEN'";
   return `clickstream listens on ${host}, serves at ${url} and keeps its data in ${data}
 

@@ -1,5 +1,7 @@
-import type { Command } from 'commander';
+import { Argument, type Command, Option } from 'commander';
 import { isObject, type JsonObject } from '../../core/json.ts';
+import { MEASURES } from '../../pipeline.ts';
+import { INTERVALS } from '../../query/stats.ts';
 import { strange } from './client.ts';
 import {
   EXIT,
@@ -19,35 +21,45 @@ interface StatsOptions extends ServerOptions {
   readonly interval?: string;
   readonly zone?: string;
   readonly source?: string;
+  readonly bots?: string;
 }
 
 const HELP = `
 Examples:
   $ clickstream stats
   $ clickstream stats pageviews --by page --from 7d --interval day --zone Europe/Zurich
-  $ clickstream stats visitors --from 2026-11-01 --to 2026-12-01 --json
+  $ clickstream stats visitors --source shop --from 2026-11-01 --to 2026-12-01 --json
+  $ clickstream stats events --bots only
 
 Times are ISO 8601, or how long ago: 30m, 24h, 7d. Intervals that overlap the range count whole.
 
 Exit codes: 0 answered; 1 the server failed; 2 usage, or a measure or value that the server does not know; 3 the
 server is unreachable.`;
 
+/** What any measure can be split by; the server says when one cannot. */
+const DIMENSIONS = [...new Set(Object.values(MEASURES).flatMap(({ by }) => Object.keys(by)))];
+const BOTS = ['exclude', 'include', 'only'] as const;
+
 /** `clickstream stats`: a measure over time, as a table with bars. */
 export function statsCommand(): Command {
   return serverCommand('stats', 'Show a measure over time')
-    .argument('[measure]', 'events, pageviews, visitors, ...', 'events')
-    .option('--by <dimension>', 'split it, such as events by eventType or pageviews by page')
+    .addArgument(new Argument('[measure]', 'what to count').choices(Object.keys(MEASURES)).default('events'))
+    .addOption(new Option('--by <dimension>', 'split it by this').choices(DIMENSIONS))
     .option('--from <time>', 'from when; default: 24 hours before --to', parseTime)
     .option('--to <time>', 'until when; default: now', parseTime)
-    .option('--interval <interval>', 'minute, hour or day; default: by the length of the range')
+    .addOption(new Option('--interval <interval>', 'default: by the length of the range').choices(INTERVALS))
     .option('--zone <zone>', 'time zone that days begin in, such as Europe/Zurich; default: UTC')
     .option('--source <source>', 'of one source; default: of all')
+    .addOption(new Option('--bots <bots>', 'what robots did; default: exclude').choices(BOTS))
     .addHelpText('after', HELP)
     .action((measure: string, options: StatsOptions) =>
       withServer(options, async (client) => {
-        const { by, from, to, interval, zone, source } = options;
-        const answer = await client.get('/api/v1/stats', { measure, by, from, to, interval, zone, source });
-        process.stdout.write(options.json === true ? `${JSON.stringify(answer)}\n` : statsTable(measure, answer));
+        const { by, from, to, interval, zone, source, bots } = options;
+        const answer = await client.get('/api/v1/stats', { measure, by, from, to, interval, zone, source, bots });
+        const { columns } = process.stdout;
+        process.stdout.write(
+          options.json === true ? `${JSON.stringify(answer)}\n` : statsTable(measure, answer, columns),
+        );
         return EXIT.well;
       }),
     );
@@ -59,32 +71,35 @@ interface StatsRow {
   readonly key: string;
 }
 
-const BAR_WIDTH = 30;
+const TIME_WIDTH = 18;
+const BAR_WIDTH_MAX = 30;
+const BAR_WIDTH_MIN = 10;
 const KEY_WIDTH_MAX = 48;
+const KEY_WIDTH_MIN = 12;
 
-/** The rows of an answer, with a bar each; times as the server's, in UTC. */
-export function statsTable(measure: string, answer: JsonObject): string {
+/** The rows of an answer, with a bar each, in lines that a terminal of so many columns shows whole; times as the server's, in UTC. */
+export function statsTable(measure: string, answer: JsonObject, columns = Number.POSITIVE_INFINITY): string {
   const { rows: listed } = answer;
   if (!Array.isArray(listed)) throw strange('stats', answer);
   const rows = listed.map(rowOf);
   if (rows.length === 0) return 'Nothing happened in this time.\n';
-  const keys = rows.map(({ key }) => shortened(key));
-  const keyWidth = Math.max(...keys.map((key) => key.length));
   const most = rows.reduce((most, { value }) => Math.max(most, value), 0);
-  const valueWidth = Math.max(measure.length, grouped(most).length);
-  const lines = [
-    styled(
-      'bold',
-      `${'time'.padEnd(18)}${keyWidth > 0 ? 'by'.padEnd(keyWidth + 2) : ''}${measure.padStart(valueWidth)}`,
-    ),
-  ];
-  for (const [place, { time, value }] of rows.entries()) {
-    const key = keyWidth > 0 ? (keys[place] ?? '').padEnd(keyWidth + 2) : '';
+  const valueWidth = Math.max(measure.length, grouped(Math.round(most)).length);
+  // What is left for key and bar, with two spaces after the key and two before the bar.
+  const room = columns - TIME_WIDTH - valueWidth - 4;
+  const keyWidthMax = Math.max(KEY_WIDTH_MIN, Math.min(KEY_WIDTH_MAX, room - BAR_WIDTH_MIN));
+  const keys = rows.map(({ key }) => shortened(key, keyWidthMax));
+  const keyWidth = keys.reduce((width, key) => Math.max(width, key.length), 0);
+  const barWidth = Math.max(BAR_WIDTH_MIN, Math.min(BAR_WIDTH_MAX, room - keyWidth));
+  const lineOf = (time: string, key: string, value: string) =>
+    `${time.padEnd(TIME_WIDTH)}${keyWidth > 0 ? key.padEnd(keyWidth + 2) : ''}${value.padStart(valueWidth)}`;
+  const lines = rows.map(({ time, value }, place) => {
     // Numbers of people are estimates; a fraction of one is of no use to anybody.
-    const count = grouped(Math.round(value)).padStart(valueWidth);
-    lines.push(`${shortTime(time).padEnd(18)}${key}${count}  ${styled('cyan', barOf(value, most))}`.trimEnd());
-  }
-  return `${lines.join('\n')}\n`;
+    const line = lineOf(shortTime(time), keys[place] ?? '', grouped(Math.round(value)));
+    const bar = barOf(value / (most || 1), barWidth);
+    return bar === '' ? line : `${line}  ${styled('cyan', bar)}`;
+  });
+  return `${[styled('bold', lineOf('time', 'by', measure)), ...lines].join('\n')}\n`;
 }
 
 function rowOf(row: unknown): StatsRow {
@@ -93,8 +108,8 @@ function rowOf(row: unknown): StatsRow {
   return { time: row.time, value: row.value, key: typeof row.key === 'string' ? visible(row.key) : '' };
 }
 
-function shortened(key: string): string {
-  return key.length > KEY_WIDTH_MAX ? `${key.slice(0, KEY_WIDTH_MAX - 1)}…` : key;
+function shortened(key: string, width: number): string {
+  return key.length > width ? `${key.slice(0, width - 1)}…` : key;
 }
 
 function shortTime(time: string): string {
@@ -103,7 +118,7 @@ function shortTime(time: string): string {
 
 const EIGHTHS = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
 
-function barOf(value: number, most: number): string {
-  const eighths = most > 0 ? Math.round((value / most) * BAR_WIDTH * 8) : 0;
+function barOf(part: number, width: number): string {
+  const eighths = Math.max(0, Math.round(part * width * 8));
   return '█'.repeat(Math.floor(eighths / 8)) + (EIGHTHS[eighths % 8] ?? '');
 }

@@ -4,15 +4,19 @@ import { LIMITS } from '../../core/limits.ts';
 import { type ApiClient, type ApiEvent, eventPageOf } from './client.ts';
 import { EXIT, type ServerOptions, serverCommand, styled, visible, wholeNumber, withServer } from './terminal.ts';
 
-interface TailOptions extends ServerOptions {
-  readonly type?: string;
+interface EventFilter {
+  readonly type?: string | undefined;
+  readonly source?: string | undefined;
+}
+
+interface TailOptions extends ServerOptions, EventFilter {
   readonly limit?: number;
 }
 
 const HELP = `
 Examples:
   $ clickstream tail
-  $ clickstream tail --type "Order Completed" --limit 5
+  $ clickstream tail --source shop --type "Order Completed" --limit 5
   $ clickstream tail --json | jq .userId
 
 Prints the newest events, then each new one as it comes, until Ctrl-C. An event that is dated further back than the
@@ -25,6 +29,7 @@ unreachable.`;
 export function tailCommand(): Command {
   return serverCommand('tail', 'Follow the newest events')
     .option('--type <type>', 'only events of this type')
+    .option('--source <source>', 'only events of one source')
     .option('--limit <number>', 'stop after so many', wholeNumber({ min: 1, max: Number.MAX_SAFE_INTEGER }))
     .addHelpText('after', HELP)
     .action((options: TailOptions) => withServer(options, (client) => tail(client, options)));
@@ -37,7 +42,7 @@ async function tail(client: ApiClient, options: TailOptions): Promise<number> {
   const stop = new AbortController();
   const interrupted = () => stop.abort();
   process.once('SIGINT', interrupted);
-  const newest = new NewestEvents(client, options.type);
+  const newest = new NewestEvents(client, options);
   let first = true;
   let left = options.limit ?? Number.POSITIVE_INFINITY;
   try {
@@ -70,13 +75,13 @@ function ifAborted(error: unknown): void {
  */
 export class NewestEvents {
   readonly #client: Pick<ApiClient, 'get'>;
-  readonly #type: string | undefined;
+  readonly #filter: EventFilter;
   /** Positions that the last look saw; undefined before the first. */
   #seen: ReadonlySet<string> | undefined;
 
-  constructor(client: Pick<ApiClient, 'get'>, type?: string) {
+  constructor(client: Pick<ApiClient, 'get'>, { type, source }: EventFilter = {}) {
     this.#client = client;
-    this.#type = type;
+    this.#filter = { type, source };
   }
 
   /** The events since the last look, or a page of them at the first; `skipped` when there were more than `tailPagesMax` pages of them. */
@@ -87,7 +92,7 @@ export class NewestEvents {
     let met = false;
     let cursor: string | undefined;
     for (let page = 0; page < LIMITS.tailPagesMax; page += 1) {
-      const asked = { type: this.#type, order: 'desc', limit: LIMITS.pageEventsMax, cursor };
+      const asked = { ...this.#filter, order: 'desc', limit: LIMITS.pageEventsMax, cursor };
       const { events, cursor: next } = eventPageOf(await this.#client.get('/api/v1/events', asked));
       for (const event of events) {
         if (before?.has(event.position) === true) met = true;

@@ -1,10 +1,10 @@
 import { styleText } from 'node:util';
-import { Command, InvalidArgumentError, Option } from 'commander';
-import { asClickstreamError } from '../../core/errors.ts';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { asClickstreamError, type ErrorCode } from '../../core/errors.ts';
 import { canonicalTime } from '../../core/time.ts';
 import { ApiClient, ApiError } from './client.ts';
 
-/** Exit codes of the commands that talk to a server; each names in its help those that it uses. */
+/** The same for every command; each names in its help those that it uses. */
 export const EXIT = { well: 0, notWell: 1, usage: 2, unreachable: 3 } as const;
 
 export interface ServerOptions {
@@ -13,12 +13,19 @@ export interface ServerOptions {
   readonly json?: true;
 }
 
-/** A command with `--url`, `--token` and `--json`. Its usage errors are thrown as CommanderError, for the caller to end with 2. */
-export function serverCommand(name: string, description: string): Command {
+/** A command with `--help`. Its usage errors are thrown as CommanderError, for the caller to end with 2. */
+export function plainCommand(name: string, description: string): Command {
   return new Command(name)
     .description(description)
     .exitOverride()
-    .showHelpAfterError('(--help shows the options and examples)')
+    .helpOption('-h, --help', 'show this help')
+    .helpCommand(false)
+    .showHelpAfterError('(--help shows the options and examples)');
+}
+
+/** A command with `--url`, `--token` and `--json` as well. */
+export function serverCommand(name: string, description: string): Command {
+  return plainCommand(name, description)
     .addOption(
       new Option('--url <url>', 'where the server is')
         .env('CLICKSTREAM_URL')
@@ -29,28 +36,40 @@ export function serverCommand(name: string, description: string): Command {
     .option('--json', 'print JSON in place of text');
 }
 
-/**
- * Does a command's work with a client of the API, and sets the exit code it returns. Errors go to standard error with code
- * and cure: no server is 3; what the server refuses for how it was asked is 2; every other is 1.
- */
+/** Does a command's work with a client of the API, and sets the exit code as `finish` does. */
 export async function withServer(options: ServerOptions, work: (client: ApiClient) => Promise<number>): Promise<void> {
-  endWhenNobodyReads();
   const client = new ApiClient(options);
+  await finish(() => work(client));
+  client.close();
+}
+
+/** Does a command's work, and sets the exit code it returns, or that of what it throws. */
+export async function finish(work: () => number | Promise<number>): Promise<void> {
+  endWhenNobodyReads();
   try {
-    process.exitCode = await work(client);
+    process.exitCode = await work();
   } catch (thrown) {
-    const error = thrown instanceof ApiError ? thrown : asClickstreamError(thrown);
-    const code = styleText(['red', 'bold'], error.code, { stream: process.stderr });
-    process.stderr.write(`${code}: ${error.message}\n  ${error.cure}\n`);
-    process.exitCode = exitCodeOf(error);
-  } finally {
-    client.close();
+    process.exitCode = reportFailure(thrown);
   }
 }
 
+/**
+ * Prints an error with code and cure on standard error, and returns the exit code: no server is 3; a wrong configuration, or
+ * what the server refuses for how it was asked, is 2; every other is 1. What Commander throws it has printed itself.
+ */
+export function reportFailure(thrown: unknown): number {
+  if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? EXIT.well : EXIT.usage;
+  const error = thrown instanceof ApiError ? thrown : asClickstreamError(thrown);
+  const code = styleText(['red', 'bold'], error.code, { stream: process.stderr });
+  process.stderr.write(`${code}: ${error.message}\n  ${error.cure}\n`);
+  return exitCodeOf(error);
+}
+
+const USAGE: readonly string[] = ['config_invalid', 'open_without_keys'] satisfies readonly ErrorCode[];
+
 function exitCodeOf({ code, status }: { readonly code: string; readonly status: number }): number {
   if (code === 'server_unreachable') return EXIT.unreachable;
-  return code === 'config_invalid' || (status >= 400 && status < 500) ? EXIT.usage : EXIT.notWell;
+  return USAGE.includes(code) || (status >= 400 && status < 500) ? EXIT.usage : EXIT.notWell;
 }
 
 /** `clickstream tail | head` ends when head does: not an error, and nothing is left to do. */

@@ -134,17 +134,25 @@ function latencyText({ p50, p95, p99, max }: LatencySummary): string {
 /** Where progress is told: on a terminal one line that is written over, elsewhere a line now and then. */
 interface ProgressStream {
   readonly isTTY?: boolean;
+  /** Of a terminal: characters a line. */
+  readonly columns?: number;
   write(text: string): unknown;
 }
 
-const BAR_WIDTH = 24;
+const BAR_WIDTH_MAX = 24;
+const BAR_WIDTH_MIN = 4;
 const BAR_MS = 200;
 const LINE_MS = 5_000;
 
 /** Tells how a run goes, until the function it returns is called. */
 export function showProgress(run: LoadRun, stream: ProgressStream = process.stderr): () => void {
   const live = stream.isTTY === true;
-  const show = () => stream.write(live ? `\r\u001b[2K${barOf(run)} ${progressText(run)}` : `${progressText(run)}\n`);
+  const show = () => {
+    const text = progressText(run);
+    stream.write(
+      live ? `\r\u001b[2K${progressLine({ text, part: partDone(run), columns: stream.columns })}` : `${text}\n`,
+    );
+  };
   const timer = setInterval(show, live ? BAR_MS : LINE_MS);
   return () => {
     clearInterval(timer);
@@ -152,9 +160,22 @@ export function showProgress(run: LoadRun, stream: ProgressStream = process.stde
   };
 }
 
-function barOf({ elapsedMs, plan }: LoadRun): string {
-  const full = Math.round(Math.min(1, elapsedMs / plan.forMs) * BAR_WIDTH);
-  return `${'█'.repeat(full)}${'░'.repeat(BAR_WIDTH - full)}`;
+function partDone({ elapsedMs, plan }: LoadRun): number {
+  return Math.min(1, elapsedMs / plan.forMs);
+}
+
+/** A bar and the text in less than a terminal's line, for one that is longer cannot be written over. */
+export function progressLine(line: {
+  readonly text: string;
+  /** From 0 to 1. */
+  readonly part: number;
+  readonly columns?: number | undefined;
+}): string {
+  const { text, part, columns = 80 } = line;
+  const width = Math.min(BAR_WIDTH_MAX, columns - text.length - 2);
+  if (width < BAR_WIDTH_MIN) return text.slice(0, Math.max(0, columns - 1));
+  const full = Math.round(part * width);
+  return `${'█'.repeat(full)}${'░'.repeat(width - full)} ${text}`;
 }
 
 function progressText(run: LoadRun): string {

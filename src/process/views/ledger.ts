@@ -1,5 +1,5 @@
 import { LIMITS } from '../../core/limits.ts';
-import type { RowCodec } from '../../core/view.ts';
+import type { RowFold } from '../../core/view.ts';
 import type { RecordHeader } from '../../log/record.ts';
 
 /** The view's name and version in the store; its rows fold records, where the other views fold events. */
@@ -23,7 +23,7 @@ export interface LedgerState {
   readonly voids: Set<number>;
 }
 
-export const ledgerCodec: RowCodec<LedgerState> = {
+export const ledgerRows: RowFold<LedgerState> = {
   empty: () => ({ entries: new Map(), ackedThrough: -1, voids: new Set() }),
   encode({ entries, ackedThrough, voids }) {
     const rows: string[] = [];
@@ -41,6 +41,7 @@ export const ledgerCodec: RowCodec<LedgerState> = {
     }
     return { entries, ackedThrough, voids: new Set(voids) };
   },
+  absorb: (row, deltas) => deltas.reduce(absorbLedger, row),
 };
 
 /** Nearly every record was stored whole: that is written without the outcomes. */
@@ -72,6 +73,13 @@ export function mergeLedger(a: LedgerState, b: LedgerState): LedgerState {
     for (const [number, copies] of side.entries) for (const entry of copies) addEntry(entries, number, entry);
   }
   return { entries, ackedThrough: Math.max(a.ackedThrough, b.ackedThrough), voids: new Set([...a.voids, ...b.voids]) };
+}
+
+function absorbLedger(row: LedgerState, delta: LedgerState): LedgerState {
+  for (const [number, copies] of delta.entries) for (const entry of copies) addEntry(row.entries, number, entry);
+  if (delta.ackedThrough > row.ackedThrough) row.ackedThrough = delta.ackedThrough;
+  for (const number of delta.voids) row.voids.add(number);
+  return row;
 }
 
 function addEntry(entries: Map<number, LedgerEntry[]>, number: number, entry: LedgerEntry): void {

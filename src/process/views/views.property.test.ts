@@ -1,9 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { anyEvent, factsWith } from '../../../tests/events.ts';
+import { anyEvent } from '../../../tests/events.ts';
+import { type Stitched, stitched } from '../../../tests/stitched.ts';
 import { LIMITS } from '../../core/limits.ts';
-import type { RowCodec, View } from '../../core/view.ts';
-import { foldLedger, type LedgerEntry, ledgerCodec, mergeLedger } from './ledger.ts';
+import type { RowCodec, Values, View } from '../../core/view.ts';
+import { openingBeside, openingOf, VALUE_NAMES } from './dimensions.ts';
+import { foldLedger, type LedgerEntry, ledgerRows, mergeLedger } from './ledger.ts';
 import { VIEWS } from './registry.ts';
 
 /** States are compared by their text: equal states encode equally. */
@@ -46,32 +48,107 @@ function laws<State>(
   });
 }
 
-const facts = factsWith();
-for (const view of VIEWS) {
-  const fold = (events: readonly Parameters<View['keys']>[0][]) =>
-    events
-      .filter((event) => view.keys(event, facts).length > 0)
-      .reduce((state, event) => view.fold(state, event, facts), view.empty());
-  laws(view.name, view, view.merge, fc.array(anyEvent).map(fold));
+const histories = fc.array(anyEvent, { maxLength: 30 }).map(stitched);
 
-  test(`${view.name}: folding a list is merging the folds of its parts, in any order`, () => {
-    fc.assert(
-      fc.property(fc.array(anyEvent), fc.nat(), (events, at) => {
-        const cut = at % (events.length + 1);
-        const parts = view.merge(fold(events.slice(cut)), fold(events.slice(0, cut)));
-        expect(view.encode(parts)).toBe(view.encode(fold(events)));
-      }),
-    );
-  });
-  test(`${view.name}: goes on from its decoded text as from itself`, () => {
-    fc.assert(
-      fc.property(fc.array(anyEvent), fc.array(anyEvent), (before, after) => {
-        const resumed = after
-          .filter((event) => view.keys(event, facts).length > 0)
-          .reduce((state, event) => view.fold(state, event, facts), view.decode(view.encode(fold(before))));
-        expect(view.encode(resumed)).toBe(view.encode(fold([...before, ...after])));
-      }),
-    );
+/** What a batch brings: its events, folded by what each is folded with. */
+function deltasOf(view: View, batch: readonly Stitched[]): ReadonlyMap<string, unknown> {
+  const deltas = new Map<string, unknown>();
+  for (const [order, { event, facts }] of batch.entries()) {
+    const at = view.at(event, facts);
+    if (at !== undefined) deltas.set(at, view.fold(deltas.get(at) ?? view.empty(), event, facts, order));
+  }
+  return deltas;
+}
+
+/** The rows after these batches, one after the other, as text: as the store has them. */
+function rowsAfter(view: View, batches: readonly (readonly Stitched[])[]): ReadonlyMap<string, string> {
+  const rows = new Map<string, string>();
+  for (const batch of batches) {
+    const updates = new Map<string, unknown[]>();
+    for (const [at, delta] of deltasOf(view, batch)) {
+      for (const bucket of view.buckets(at)) updates.set(bucket, [...(updates.get(bucket) ?? []), delta]);
+    }
+    for (const [bucket, deltas] of updates) {
+      const row = view.decode(rows.get(bucket) ?? view.encode(view.empty()));
+      rows.set(bucket, view.encode(view.absorb(row, deltas, bucket)));
+    }
+  }
+  return rows;
+}
+
+function foldAll(view: View, history: readonly Stitched[]): unknown {
+  return history
+    .filter(({ event, facts }) => view.at(event, facts) !== undefined)
+    .reduce((state, { event, facts }, order) => view.fold(state, event, facts, order), view.empty());
+}
+
+/** A list cut in two or three parts. */
+const cuts = fc.tuple(fc.nat(30), fc.nat(30)).map(([a, b]) => [Math.min(a, b), Math.max(a, b)] as const);
+
+for (const view of VIEWS) {
+  laws(
+    view.name,
+    view,
+    (a, b) => view.merge(a, b),
+    histories.map((history) => foldAll(view, history)),
+  );
+
+  describe(`${view.name}, in parts`, () => {
+    test('folding a list is merging the folds of its parts, in any order', () => {
+      fc.assert(
+        fc.property(histories, cuts, (history, [from, to]) => {
+          const parts = [history.slice(to), history.slice(0, from), history.slice(from, to)];
+          const merged = parts.map((part) => foldAll(view, part)).reduce((a, b) => view.merge(a, b));
+          expect(view.encode(merged)).toBe(view.encode(foldAll(view, history)));
+        }),
+      );
+    });
+    test('folding goes on from decoded text as from the state itself', () => {
+      fc.assert(
+        fc.property(histories, fc.nat(30), (history, at) => {
+          const counted = history.filter(({ event, facts }) => view.at(event, facts) !== undefined);
+          const before = view.decode(view.encode(foldAll(view, counted.slice(0, at))));
+          const resumed = counted
+            .slice(at)
+            .reduce((state, { event, facts }, order) => view.fold(state, event, facts, order), before);
+          expect(view.encode(resumed)).toBe(view.encode(foldAll(view, counted)));
+        }),
+      );
+    });
+    test('the rows after any batches are those after one, and after an event at a time', () => {
+      fc.assert(
+        fc.property(histories, cuts, (history, [from, to]) => {
+          const rows = rowsAfter(view, [history]);
+          const batches = [history.slice(0, from), history.slice(from, to), history.slice(to)];
+          expect(rowsAfter(view, batches)).toEqual(rows);
+          expect(
+            rowsAfter(
+              view,
+              history.map((one) => [one]),
+            ),
+          ).toEqual(rows);
+        }),
+        { numRuns: 40 },
+      );
+    });
+    test('absorbing changes no delta, for several rows share one', () => {
+      fc.assert(
+        fc.property(histories, fc.nat(30), (history, at) => {
+          const row = foldAll(view, history.slice(0, at));
+          const deltas = [...deltasOf(view, history.slice(at))];
+          const before = deltas.map(([, delta]) => view.encode(delta));
+          for (const [minute] of deltas) {
+            const bucket = view.buckets(minute)[0] ?? '';
+            view.absorb(
+              row,
+              deltas.map(([, delta]) => delta),
+              bucket,
+            );
+          }
+          expect(deltas.map(([, delta]) => view.encode(delta))).toEqual(before);
+        }),
+      );
+    });
   });
 }
 
@@ -90,5 +167,53 @@ const header = fc.record({
 });
 const ledgerStates = fc
   .array(fc.tuple(header, ledgerEntry))
-  .map((records) => records.reduce((state, [head, entry]) => foldLedger(state, head, entry), ledgerCodec.empty()));
-laws('ledger', ledgerCodec, mergeLedger, ledgerStates);
+  .map((records) => records.reduce((state, [head, entry]) => foldLedger(state, head, entry), ledgerRows.empty()));
+laws('ledger', ledgerRows, mergeLedger, ledgerStates);
+
+test('the ledger absorbs what it would merge, and changes no delta', () => {
+  fc.assert(
+    fc.property(ledgerStates, fc.array(ledgerStates, { maxLength: 3 }), (row, deltas) => {
+      const texts = deltas.map((delta) => ledgerRows.encode(delta));
+      const merged = ledgerRows.encode(deltas.reduce(mergeLedger, row));
+      expect(ledgerRows.encode(ledgerRows.absorb(row, deltas, 'c1/000000000000'))).toBe(merged);
+      expect(deltas.map((delta) => ledgerRows.encode(delta))).toEqual(texts);
+    }),
+  );
+});
+
+/** Every value there is: one that is left out here does not compile. */
+const SOME: { readonly [Name in keyof Values]-?: readonly Values[Name][] } = {
+  eventType: ['page', 'Clicked'],
+  page: ['/', '/cart', '__proto__'],
+  browser: ['Firefox'],
+  os: ['Linux'],
+  device: ['phone'],
+  bot: [true],
+  language: ['de'],
+  country: ['AT'],
+  referrer: ['google.com'],
+  channel: ['search'],
+  source: ['Google'],
+  medium: ['organic'],
+  campaign: ['spring'],
+};
+
+test('what is kept of the opening beside an event gives it back whole, every value of it', () => {
+  expect(new Set<string>(VALUE_NAMES)).toEqual(new Set(Object.keys(SOME)));
+  const { eventType, ...others } = SOME;
+  const optional = Object.entries(others).map(([name, list]) => [name, fc.constantFrom(...list)] as const);
+  const values = fc
+    .record(
+      { eventType: fc.constantFrom(...eventType), ...Object.fromEntries(optional) },
+      { requiredKeys: ['eventType'] },
+    )
+    .map((record) => record as Values);
+  fc.assert(
+    fc.property(values, values, (own, opening) => {
+      const kept = openingBeside(own, opening);
+      const facts = kept === undefined ? {} : { opening: JSON.parse(JSON.stringify(kept)) as typeof kept };
+      expect(openingOf(own, facts)).toEqual(opening);
+      expect(openingBeside(own, own)).toBeUndefined();
+    }),
+  );
+});

@@ -1,0 +1,87 @@
+/** The longest text with an address in it: IPv6 that ends in IPv4, with brackets, a zone and a port. */
+const addressCharsMax = 80;
+
+/**
+ * What is kept of an IP address, for an address is a person's: IPv4 to /24 (`203.0.113.0`), IPv6 to /48 in the form of
+ * RFC 5952 (`2001:db8:1::`). IPv4 in the clothes of IPv6 (mapped, RFC 4291; 6to4, RFC 3056, of which /48 would hold all)
+ * is IPv4. A port, brackets and a zone may be there, as proxies write them. What is no address is undefined.
+ */
+export function truncateAddress(text: string): string | undefined {
+  if (text.length > addressCharsMax) return undefined;
+  const bare = /^\s*(?:\[([^\]]*)\](?::\d{1,5})?|([^[\]]*))\s*$/.exec(text);
+  if (bare === null) return undefined;
+  const [, bracketed, plain = ''] = bare;
+  if (bracketed === undefined) {
+    const octets = octetsOf(plain.trimEnd().replace(/^([^:]+):\d{1,5}$/, '$1'));
+    if (octets !== undefined) return truncatedOctets(octets);
+  }
+  const groups = groupsOf((bracketed ?? plain.trimEnd()).replace(/%[\w.-]+$/, ''));
+  if (groups === undefined) return undefined;
+  const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0] = groups;
+  if (a === 0x2002) return truncatedOctets([b >> 8, b & 255, c >> 8]);
+  if (f === 0xffff && (a | b | c | d | e) === 0) return truncatedOctets([g >> 8, g & 255, (groups[7] ?? 0) >> 8]);
+  const kept = c > 0 ? [a, b, c] : b > 0 ? [a, b] : a > 0 ? [a] : [];
+  return `${kept.map((group) => group.toString(16)).join(':')}::`;
+}
+
+function truncatedOctets([a, b, c]: readonly number[]): string {
+  return `${a}.${b}.${c}.0`;
+}
+
+function octetsOf(text: string): readonly number[] | undefined {
+  const parts = text.split('.');
+  // A leading zero is refused: some readers take it for an octal number.
+  if (parts.length !== 4 || !parts.every((part) => /^(?:0|[1-9]\d{0,2})$/.test(part))) return undefined;
+  const octets = parts.map(Number);
+  return octets.every((octet) => octet < 256) ? octets : undefined;
+}
+
+/** The eight groups of an IPv6 address. */
+function groupsOf(text: string): readonly number[] | undefined {
+  const halves = text.split('::');
+  if (halves.length > 2) return undefined;
+  const [head, tail] = [halves[0] ?? '', halves[1]];
+  const before = groupList(head, tail === undefined);
+  const after = groupList(tail ?? '', true);
+  if (before === undefined || after === undefined) return undefined;
+  const missing = 8 - before.length - after.length;
+  if (tail === undefined ? missing !== 0 : missing < 1) return undefined;
+  return [...before, ...new Array<number>(missing).fill(0), ...after];
+}
+
+/** Groups between colons; the last ones may be written as IPv4 where the address ends with them. */
+function groupList(text: string, isEnd: boolean): readonly number[] | undefined {
+  if (text === '') return [];
+  const groups: number[] = [];
+  const parts = text.split(':');
+  for (const [index, part] of parts.entries()) {
+    const octets = isEnd && index === parts.length - 1 ? octetsOf(part) : undefined;
+    if (octets !== undefined) {
+      const [a = 0, b = 0, c = 0, d = 0] = octets;
+      groups.push(a * 256 + b, c * 256 + d);
+    } else if (/^[\da-f]{1,4}$/i.test(part)) {
+      groups.push(Number.parseInt(part, 16));
+    } else {
+      return undefined;
+    }
+  }
+  return groups;
+}
+
+const OPEN_TEXT = String.raw`"[^"\\]*(?:\\.[^"\\]*)*`;
+/** A text of JSON; where it is a member's name, with the colon, and with the value where that is a text, too, perhaps cut off. */
+const textOrMember = new RegExp(`(${OPEN_TEXT}")(?:(\\s*:\\s*")(${OPEN_TEXT.slice(1)})("?))?`, 'gs');
+const IP_NAME = /^"(?:i|\\u0069)(?:p|\\u0070)"$/;
+
+/**
+ * Raw JSON with the value of every member `"ip": "…"`, at any depth, truncated as `truncateAddress` does, and all else
+ * as it was. A value that is no address but could hold one (it has a dot, a colon or an escape) becomes empty.
+ * Text that is not JSON is treated as well as it can be.
+ */
+export function truncateAddressesIn(json: string): string {
+  return json.replace(textOrMember, (whole, name: string, colon: string, value: string, end: string) => {
+    if (value === undefined || !IP_NAME.test(name)) return whole;
+    const kept = truncateAddress(value) ?? (/[.:\\]/.test(value) ? '' : value);
+    return name + colon + kept + end;
+  });
+}

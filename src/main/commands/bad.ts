@@ -1,0 +1,187 @@
+import type { Command } from 'commander';
+import { isObject, type JsonObject } from '../../core/json.ts';
+import { LIMITS } from '../../core/limits.ts';
+import { type ApiClient, strange } from './client.ts';
+import {
+  EXIT,
+  grouped,
+  type ServerOptions,
+  serverCommand,
+  styled,
+  visible,
+  wholeNumber,
+  withServer,
+} from './terminal.ts';
+
+interface BadFilter {
+  readonly code?: string | undefined;
+  readonly source?: string | undefined;
+}
+
+interface BadOptions extends ServerOptions, BadFilter {
+  readonly limit: number;
+  readonly summary?: true;
+}
+
+const HELP = `
+Examples:
+  $ clickstream bad
+  $ clickstream bad --code schema_invalid --source shop --limit 5
+  $ clickstream bad --summary
+  $ clickstream bad show bG9jYWw6MTI6MA
+
+Lists the events that were set aside, the newest first: what came, and why it is not a valid event. Nothing of
+them is lost: "bad show" prints an event's bytes as they came. With --json, what the server says.
+
+Exit codes: 0 answered; 1 the server failed; 2 usage; 3 the server is unreachable.`;
+
+/** `clickstream bad`: the events that were set aside, with their reasons. */
+export function badCommand(): Command {
+  return serverCommand('bad', 'List the events that were set aside, and why')
+    .option('--code <code>', 'only those of this reason, such as schema_invalid')
+    .option('--source <source>', 'only those of one source')
+    .option('--limit <number>', 'how many', wholeNumber({ min: 1, max: LIMITS.pageEventsMax }), 20)
+    .option('--summary', 'how many there are of each reason, in place of the list')
+    .addHelpText('after', HELP)
+    .action((options: BadOptions) =>
+      withServer(options, (client) => (options.summary === true ? summary(client, options) : list(client, options))),
+    )
+    .addCommand(showCommand());
+}
+
+const SHOW_HELP = `
+Examples:
+  $ clickstream bad show bG9jYWw6MTI6MA
+  $ clickstream bad show bG9jYWw6MTI6MA > event.json
+  $ clickstream bad show bG9jYWw6MTI6MA --json
+
+Prints the bytes as they came on standard output, and why it was set aside on standard error. With --json, all that
+is known of the event.
+
+Exit codes: 0 shown; 1 the server failed; 2 usage, or there is no such event; 3 the server is unreachable.`;
+
+function showCommand(): Command {
+  return serverCommand('show', 'Print one of them whole')
+    .argument('<id>', 'its id, as the list has it')
+    .addHelpText('after', SHOW_HELP)
+    .action((id: string, _: ServerOptions, command: Command) => {
+      // The options are known to `bad` too, which takes them wherever they stand.
+      const options = command.optsWithGlobals<ServerOptions>();
+      return withServer(options, (client) => show(client, { id, json: options.json === true }));
+    });
+}
+
+async function list(client: ApiClient, { code, source, limit, json }: BadOptions): Promise<number> {
+  const found: BadItem[] = [];
+  let more = false;
+  // With a filter a page may hold few or none and still not be the last.
+  for await (const { items, cursor } of pagesOf(client, { code, source, limit })) {
+    found.push(...items);
+    more = cursor !== undefined;
+    if (found.length >= limit) break;
+  }
+  const shown = found.slice(0, limit);
+  more ||= found.length > limit;
+  process.stdout.write(
+    json === true ? `${JSON.stringify({ bad: shown.map(({ raw }) => raw), more })}\n` : listText(shown, more),
+  );
+  return EXIT.well;
+}
+
+async function summary(client: ApiClient, { source, code, json }: BadOptions): Promise<number> {
+  const { reasons, counted, complete } = await client.get('/api/v1/bad', { source, limit: 1 });
+  if (!Array.isArray(reasons)) throw strange('a list of reasons', reasons);
+  const counts = reasons.map(reasonOf).filter((reason) => code === undefined || reason.code === code);
+  if (json === true) process.stdout.write(`${JSON.stringify({ reasons: counts, counted, complete })}\n`);
+  else if (counts.length === 0) process.stdout.write('No event is set aside.\n');
+  else {
+    const width = Math.max(...counts.map(({ count }) => grouped(count).length), 'events'.length);
+    const lines = counts.map(({ code, count }) => `${grouped(count).padStart(width)}  ${visible(code)}`);
+    process.stdout.write(`${styled('bold', `${'events'.padStart(width)}  reason`)}\n${lines.join('\n')}\n`);
+    if (complete === false) process.stdout.write(styled('dim', `Of the newest ${grouped(Number(counted))}.\n`));
+  }
+  return EXIT.well;
+}
+
+function reasonOf(raw: unknown): { readonly code: string; readonly count: number } {
+  if (!isObject(raw) || typeof raw.code !== 'string' || typeof raw.count !== 'number') throw strange('a reason', raw);
+  return { code: raw.code, count: raw.count };
+}
+
+/** Pages of the list, the newest first, at most `badPagesMax` of them. */
+async function* pagesOf(client: ApiClient, asked: BadFilter & { readonly limit: number }): AsyncGenerator<BadPage> {
+  let cursor: string | undefined;
+  for (let pages = 0; pages < LIMITS.badPagesMax; pages += 1) {
+    const page = badPageOf(await client.get('/api/v1/bad', { ...asked, cursor }));
+    yield page;
+    cursor = page.cursor;
+    if (cursor === undefined) return;
+  }
+}
+
+interface BadItem {
+  readonly id: string;
+  readonly source: string;
+  readonly receivedAt: string;
+  readonly code: string;
+  readonly detail: string;
+  readonly payload: string;
+  /** All that the server said of it. */
+  readonly raw: JsonObject;
+}
+
+interface BadPage {
+  readonly items: readonly BadItem[];
+  /** Undefined on the last page. */
+  readonly cursor: string | undefined;
+}
+
+function badPageOf(answer: JsonObject): BadPage {
+  const { bad, cursor } = answer;
+  if (!Array.isArray(bad)) throw strange('a list of events set aside', answer);
+  return { items: bad.map(badItemOf), cursor: typeof cursor === 'string' ? cursor : undefined };
+}
+
+function badItemOf(raw: unknown): BadItem {
+  if (!isObject(raw)) throw strange('an event set aside', raw);
+  const text = (name: string) => {
+    const value = raw[name];
+    if (typeof value !== 'string') throw strange(`an event set aside with a text "${name}"`, raw);
+    return value;
+  };
+  return {
+    ...{ id: text('id'), source: text('source'), receivedAt: text('receivedAt') },
+    ...{ code: text('code'), detail: text('detail'), payload: text('payload'), raw },
+  };
+}
+
+/** How much of an event's bytes the list shows. */
+const PAYLOAD_CHARS = 100;
+
+function listText(items: readonly BadItem[], more: boolean): string {
+  if (items.length === 0) return 'No event is set aside.\n';
+  const lines = items.flatMap(({ id, source, receivedAt, code, detail, payload }) => {
+    const time = receivedAt.slice(0, 23).replace('T', ' ').replace('Z', '');
+    const bytes = payload.length > PAYLOAD_CHARS ? `${payload.slice(0, PAYLOAD_CHARS)}…` : payload;
+    return [
+      `${styled('dim', time)}  ${styled('red', visible(code))}  ${visible(source)}  ${styled('dim', visible(id))}`,
+      `  ${visible(detail)}`,
+      styled('dim', `  ${visible(bytes)}`),
+    ];
+  });
+  if (more) lines.push(styled('dim', `The newest ${items.length}; there are more: see --limit and --summary.`));
+  return `${lines.join('\n')}\n`;
+}
+
+async function show(client: ApiClient, { id, json }: { readonly id: string; readonly json: boolean }): Promise<number> {
+  const answer = await client.get(`/api/v1/bad/${encodeURIComponent(id)}`);
+  const { raw, receivedAt, source, code, detail, payload } = badItemOf(answer);
+  if (json) {
+    process.stdout.write(`${JSON.stringify(raw)}\n`);
+    return EXIT.well;
+  }
+  // Apart from the bytes, which another program may be reading.
+  process.stderr.write(`${receivedAt}  ${visible(code)}  ${visible(source)}\n${visible(detail)}\n\n`);
+  process.stdout.write(process.stdout.isTTY ? `${payload.split('\n').map(visible).join('\n')}\n` : payload);
+  return EXIT.well;
+}

@@ -1,0 +1,42 @@
+import { readFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import { auditCommand } from './audit.ts';
+import { badCommand } from './bad.ts';
+import { completionCommand } from './completion.ts';
+import { configCommand } from './config.ts';
+import { loadCommand } from './load.ts';
+import { serveCommand } from './serve.ts';
+import { statsCommand } from './stats.ts';
+import { tailCommand } from './tail.ts';
+import { plainCommand } from './terminal.ts';
+
+const HELP = `
+Examples:
+  $ clickstream serve
+  $ clickstream config init && clickstream serve --config clickstream.json
+  $ clickstream stats pageviews --by page --from 7d
+
+Each command has help of its own: clickstream stats --help
+
+Exit codes: 0 well; 1 the command found something wrong, or failed; 2 usage or configuration; 3 the server is
+unreachable.`;
+
+/** The whole command line. Usage errors, and help and version once they are printed, are thrown as CommanderError. */
+export function createProgram(): Command {
+  return plainCommand('clickstream', 'Takes in and processes clickstream events: private, real-time, losing nothing.')
+    .version(version(), '--version', 'print the version')
+    .addCommand(serveCommand())
+    .addCommand(loadCommand())
+    .addCommand(tailCommand())
+    .addCommand(statsCommand())
+    .addCommand(badCommand())
+    .addCommand(auditCommand())
+    .addCommand(configCommand())
+    .addCommand(completionCommand())
+    .addHelpText('after', HELP);
+}
+
+function version(): string {
+  const file = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(file) as { readonly version: string }).version;
+}

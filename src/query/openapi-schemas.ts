@@ -1,0 +1,225 @@
+import type { JsonObject } from '../core/json.ts';
+
+/**
+ * What answers hold, as JSON Schema (2020-12). They say all of an answer: a member that is not here may not be there, save
+ * where an object is the sender's own, and in `facts`, which may come to hold more.
+ */
+
+type Members = Readonly<Record<string, JsonObject>>;
+
+/** An object with these members, some of which may be absent, and no others. */
+function object(members: Members, optional: Members = {}): JsonObject {
+  return {
+    type: 'object',
+    properties: { ...members, ...optional },
+    required: Object.keys(members),
+    additionalProperties: false,
+  };
+}
+
+function arrayOf(items: JsonObject): JsonObject {
+  return { type: 'array', items };
+}
+
+export function schemaOf(name: string): JsonObject {
+  return { $ref: `#/components/schemas/${name}` };
+}
+
+function about(description: string, schema: JsonObject): JsonObject {
+  return { ...schema, description };
+}
+
+const TEXT: JsonObject = { type: 'string' };
+const NAME: JsonObject = { type: 'string', minLength: 1 };
+const FLAG: JsonObject = { type: 'boolean' };
+const COUNT: JsonObject = { type: 'integer', minimum: 0 };
+/** As `-?` says, a lane that has nothing done yet is at -1. */
+const BIG: JsonObject = { type: 'string', pattern: '^-?\\d+$' };
+const TIME: JsonObject = { type: 'string', format: 'date-time' };
+/** Of a tracker: ISO 8601 in UTC at any precision; a day that its month lacks is kept as it was sent. */
+const TRACKER_TIME: JsonObject = {
+  type: 'string',
+  pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}(\\.\\d+)?Z$',
+  examples: ['2026-11-23T10:04:05.678Z'],
+};
+const ANYTHING: JsonObject = { type: 'object', additionalProperties: true };
+const CURSOR: JsonObject = { type: ['string', 'null'], description: 'For the next page; null on the last one.' };
+const ID = NAME;
+
+const FACTS: JsonObject = {
+  ...object({
+    session: about("The visitor's sessions are numbered from 1.", { type: 'integer', minimum: 1 }),
+    sessionStart: about("The timestamp of the session's first event.", TRACKER_TIME),
+    first: about("The session's first event.", FLAG),
+    newVisitor: about("The visitor's first event of all.", FLAG),
+    late: about('It came after an event of its visitor with a later timestamp.', FLAG),
+    enriched: about('What was found out from it: browser, referrer, country and the like, each where it is known.', {
+      type: 'object',
+      properties: { bot: { const: true } },
+      additionalProperties: { type: 'string' },
+    }),
+  }),
+  additionalProperties: true,
+  description: 'What processing found out about the event. There may come to be more.',
+};
+
+const STORED_EVENT = object(
+  {
+    eventId: about("The tracker's id of it.", ID),
+    source: NAME,
+    eventType: about("A track call's event name; else page, screen, identify, group or alias.", NAME),
+    createdAt: about("By the tracker's clock.", TRACKER_TIME),
+    receivedAt: about("By the server's clock.", TRACKER_TIME),
+    timestamp: about('`createdAt` corrected by `sentAt` and `receivedAt`.', TRACKER_TIME),
+    properties: ANYTHING,
+    context: ANYTHING,
+    traits: ANYTHING,
+    visitor: about('`anonymousId`, else `userId`.', ID),
+    facts: schemaOf('Facts'),
+    position: schemaOf('Position'),
+  },
+  { userId: ID, anonymousId: ID, sentAt: TRACKER_TIME },
+);
+
+const STATS = object(
+  {
+    measure: NAME,
+    bots: { enum: ['exclude', 'include', 'only'] },
+    from: about('From when it counted: the range is rounded outwards to whole intervals.', TIME),
+    to: TIME,
+    interval: { enum: ['minute', 'hour', 'day'] },
+    zone: about('The time zone that days begin in.', NAME),
+    rows: arrayOf(schemaOf('StatsRow')),
+  },
+  { by: NAME, source: NAME },
+);
+
+const LIVE = object(
+  {
+    time: TIME,
+    totals: about(
+      'Of all sources, bots and all.',
+      object({
+        stored: about('Events stored ever.', COUNT),
+        events: about('Events that lie in the store.', COUNT),
+        visitors: COUNT,
+        bad: COUNT,
+        dead: COUNT,
+      }),
+    ),
+    visitorsNow: about('Visitors of the last five minutes.', { type: 'number', minimum: 0 }),
+    minutes: arrayOf(object({ time: TIME, value: { type: 'number' } })),
+    newest: arrayOf(schemaOf('StoredEvent')),
+    bots: { enum: ['exclude', 'include', 'only'] },
+  },
+  { source: NAME },
+);
+
+const BAD_PAGE = object({
+  bad: arrayOf(schemaOf('BadEvent')),
+  cursor: CURSOR,
+  reasons: about(
+    'How many of the newest events set aside there are by reason, most first; `source` narrows it, `code` does not.',
+    arrayOf(object({ code: NAME, count: { type: 'integer', minimum: 1 } })),
+  ),
+  counted: about('How many events set aside were looked at for `reasons`.', COUNT),
+  complete: about('Whether these were all.', FLAG),
+});
+
+const OUTCOMES: Members = {
+  accepted: COUNT,
+  stored: COUNT,
+  duplicate: COUNT,
+  bad: COUNT,
+  dead: COUNT,
+  pending: COUNT,
+  redelivered: COUNT,
+};
+
+const AUDIT = object({
+  balanced: about('No problem was found.', FLAG),
+  deep: about('Whether the stored events themselves were counted.', FLAG),
+  ...OUTCOMES,
+  lost: COUNT,
+  unresolved: COUNT,
+  expired: COUNT,
+  erased: COUNT,
+  lanes: arrayOf(object({ lane: NAME, done: BIG, pending: COUNT })),
+  sources: arrayOf(object({ source: TEXT, ...OUTCOMES })),
+  problemCount: COUNT,
+  problems: arrayOf(schemaOf('AuditProblem')),
+  notes: arrayOf(schemaOf('AuditProblem')),
+});
+
+const TYPE_REPORT = object({
+  source: { type: ['string', 'null'] },
+  eventType: NAME,
+  events: COUNT,
+  versions: about('Of its schemas, ascending; none: it has no schema.', arrayOf({ type: 'integer', minimum: 0 })),
+  field: { enum: ['properties', 'traits'] },
+  capped: about('There were more properties than were kept.', FLAG),
+  properties: arrayOf(
+    object({
+      name: TEXT,
+      count: COUNT,
+      missing: about('Events without it.', COUNT),
+      types: { type: 'object', additionalProperties: COUNT },
+      inSchema: FLAG,
+      required: FLAG,
+    }),
+  ),
+});
+
+export const SCHEMAS: JsonObject = {
+  Position: object({ lane: NAME, sequence: BIG, index: COUNT }),
+  Facts: FACTS,
+  StoredEvent: STORED_EVENT,
+  EventPage: object({ events: arrayOf(schemaOf('StoredEvent')), cursor: CURSOR }),
+  Stats: STATS,
+  StatsRow: object({ time: TIME, value: { type: 'number' } }, { key: about('The value of the dimension.', TEXT) }),
+  Live: LIVE,
+  Schemas: object({
+    from: TIME,
+    to: TIME,
+    fault: about('Why the schemas as they are in their folder are not in force.', { type: ['string', 'null'] }),
+    types: arrayOf(TYPE_REPORT),
+  }),
+  Sources: object({ sources: arrayOf(NAME) }),
+  BadEvent: object({
+    id: ID,
+    source: NAME,
+    receivedAt: TIME,
+    code: about('Why it was set aside.', NAME),
+    detail: TEXT,
+    payload: about('The bytes it came as.', TEXT),
+    position: schemaOf('Position'),
+  }),
+  BadPage: BAD_PAGE,
+  Audit: AUDIT,
+  AuditProblem: object(
+    { kind: NAME, detail: TEXT },
+    { collector: NAME, number: COUNT, lane: NAME, sequence: BIG, eventId: ID },
+  ),
+  Health: object({ status: { const: 'ok' } }),
+  Readiness: object({ ready: FLAG, reasons: about('Why it is not, in words.', arrayOf(TEXT)) }),
+  Problem: object({
+    type: about('Names the error; leads nowhere.', { type: 'string', pattern: '^urn:clickstream:error:[a-z_]+$' }),
+    title: NAME,
+    status: { type: 'integer', minimum: 400, maximum: 599 },
+    detail: TEXT,
+    code: about('Stable.', { type: 'string', pattern: '^[a-z_]+$' }),
+    cure: TEXT,
+  }),
+  Accepted: object({ success: { const: true } }),
+  Rejection: object({
+    success: { const: false },
+    code: about('Stable.', { type: 'string', pattern: '^[a-z_]+$' }),
+    message: TEXT,
+    cure: TEXT,
+  }),
+};
+
+/** RFC 9457. */
+export const PROBLEM_SCHEMA: JsonObject = schemaOf('Problem');
+/** The same for trackers. */
+export const REJECTION_SCHEMA: JsonObject = schemaOf('Rejection');

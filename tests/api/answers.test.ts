@@ -1,0 +1,293 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, request as httpRequest } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { PROTOCOLS } from '../../src/collect/protocols.ts';
+import { createQueries, type QueriesOptions } from '../../src/query/http.ts';
+import { killServers, type RunningServer, settledAudit, startServer } from '../end-to-end/running-server.ts';
+import { ApiDocument, type OpenApiDocument, type SeenAnswer } from './api-document.ts';
+import { send, variedEvents } from './varied-events.ts';
+
+const data = mkdtempSync(join(tmpdir(), 'clickstream-api-'));
+const now = Date.now();
+let server: RunningServer;
+let document: OpenApiDocument;
+let api: ApiDocument;
+
+beforeAll(async () => {
+  server = await startServer({ data });
+  await send(server, variedEvents(now));
+  await settledAudit(server);
+  document = (await (await fetch(`${server.url}/openapi.json`)).json()) as OpenApiDocument;
+  api = new ApiDocument(document);
+}, 60_000);
+afterAll(async () => {
+  await server.stop();
+  killServers();
+  rmSync(data, { recursive: true });
+});
+
+interface Asking {
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+/** Over plain sockets, for `fetch` would mend what is wrong with a path or a header. */
+function ask(url: string, target: string, { method = 'GET', headers = {}, body }: Asking = {}): Promise<SeenAnswer> {
+  const { hostname, port } = new URL(url);
+  return new Promise((resolve, reject) => {
+    const call = httpRequest({ hostname, port, path: target, method, headers }, (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk)).on('error', reject);
+      response.on('end', () =>
+        resolve({
+          method,
+          path: target.split('?')[0] ?? '',
+          status: response.statusCode ?? 0,
+          contentType: response.headers['content-type'] ?? null,
+          body: Buffer.concat(chunks).toString(),
+        }),
+      );
+    });
+    call.on('error', reject).end(body);
+  });
+}
+
+/** Asks, and holds the answer against the document. */
+async function checked(target: string, asking?: Asking): Promise<SeenAnswer> {
+  const answer = await ask(server.url, target, asking);
+  expect(api.problemsOf(answer), `${answer.method} ${target}`).toEqual([]);
+  return answer;
+}
+
+const minutesAgo = (minutes: number) => new Date(now - minutes * 60_000).toISOString();
+const RANGE = `from=${minutesAgo(100)}&to=${now}`;
+const LISTS = [
+  '/api/v1/events',
+  '/api/v1/users/ada/events',
+  '/api/v1/users/a%2Fb%20%C3%A9/events',
+  '/api/v1/users/nobody/events',
+];
+const LIST_PARAMETERS = [
+  '',
+  'limit=1',
+  'order=asc',
+  'order=desc&type=page',
+  'type=Signed+Up&limit=1000',
+  'source=default',
+  'source=none',
+  RANGE,
+  `${RANGE}&order=asc&limit=2`,
+  'from=1999-01-01T00:00:00%2B02:00',
+  'to=2000-01-01',
+];
+const BOTS = ['', 'bots=exclude', 'bots=include', 'bots=only', 'source=default', 'source=none&bots=include'];
+
+describe('every answer is as documented', () => {
+  test.each(LISTS.flatMap((path) => LIST_PARAMETERS.map((parameters) => `${path}?${parameters}`)))(
+    '%s',
+    async (target) => {
+      expect((await checked(target)).status).toBe(200);
+    },
+  );
+
+  test('stats of every measure by every dimension, or a refusal that says why', async () => {
+    const { paths } = document as unknown as {
+      paths: { '/api/v1/stats': { get: { parameters: { name: string; schema: { enum?: string[] } }[] } } };
+    };
+    const valuesOf = (wanted: string) =>
+      paths['/api/v1/stats'].get.parameters.find(({ name }) => name === wanted)?.schema.enum ?? [];
+    const measures = valuesOf('measure');
+    expect(measures).toContain('events');
+    let answered = 0;
+    for (const measure of measures) {
+      for (const by of [undefined, ...valuesOf('by')]) {
+        const split = by === undefined ? '' : `&by=${by}`;
+        const { status } = await checked(`/api/v1/stats?measure=${measure}${split}&${RANGE}`);
+        expect([200, 400]).toContain(status);
+        if (status === 200) answered += 1;
+        if (by === undefined) expect(status).toBe(200);
+      }
+    }
+    expect(answered).toBeGreaterThan(measures.length);
+  });
+
+  test.each([
+    ...BOTS.map((parameters) => `/api/v1/stats?${parameters}`),
+    ...BOTS.map((parameters) => `/api/v1/live?${parameters}`),
+    ...['minute', 'hour', 'day'].map((interval) => `/api/v1/stats?interval=${interval}&${RANGE}&zone=Asia/Kolkata`),
+    ...['', 'limit=2', 'code=type_invalid', 'code=none', 'source=none', 'source=default&code=id_missing'].map(
+      (parameters) => `/api/v1/bad?${parameters}`,
+    ),
+    ...[
+      '/api/v1/sources',
+      '/api/v1/schemas',
+      `/api/v1/schemas?${RANGE}`,
+      '/api/v1/schemas?source=none',
+      '/api/v1/audit',
+      '/api/v1/audit?deep=true',
+      '/api/v1/audit?deep=false',
+    ],
+    ...['/', '/health', '/ready', '/metrics', '/openapi.json'],
+  ])('%s', async (target) => {
+    expect((await checked(target)).status).toBe(200);
+  });
+
+  test('/api/v1/bad/{id}', async () => {
+    const { bad } = JSON.parse((await checked('/api/v1/bad')).body) as { readonly bad: { readonly id: string }[] };
+    const one = await checked(`/api/v1/bad/${bad[0]?.id}`);
+    expect([one.status, JSON.parse(one.body)]).toEqual([200, bad[0]]);
+  });
+
+  const EVENT = { anonymousId: 'd9', event: 'Clicked' };
+  const collectPaths = PROTOCOLS.flatMap(({ routes }) =>
+    routes.flatMap(({ path, methods }) => methods.map((method) => ({ path: path.replace('*', '{key}'), method }))),
+  );
+  test('of every collect path', async () => {
+    for (const { path, method } of collectPaths) {
+      const body = JSON.stringify({ ...EVENT, batch: [{ ...EVENT, type: 'track' }, { type: 'wrong' }] });
+      const asking = method === 'GET' ? {} : { method, body };
+      expect((await checked(path.replace('{key}', 'any'), asking)).status).toBe(200);
+    }
+  });
+  test('the document has the collect paths that are served, and no others', () => {
+    const documented = Object.entries(document.paths).flatMap(([path, operations]) =>
+      path.startsWith('/v1/') ? Object.keys(operations).map((method) => ({ path, method: method.toUpperCase() })) : [],
+    );
+    const sorted = (list: typeof documented) => list.map(({ path, method }) => `${method} ${path}`).sort();
+    expect(sorted(documented)).toEqual(sorted(collectPaths));
+  });
+
+  test('every operation was asked', () => {
+    expect([...api.seen].sort()).toEqual([...api.operations].sort());
+  });
+});
+
+describe('what is wrong is a problem document with a stable code', () => {
+  test.each([
+    ['/api/v1/events?limit=0', 400, 'parameter_invalid'],
+    ['/api/v1/events?limit=01', 400, 'parameter_invalid'],
+    ['/api/v1/events?order=up', 400, 'parameter_invalid'],
+    ['/api/v1/events?types=page', 400, 'parameter_invalid'],
+    ['/api/v1/events?type=a&type=b', 400, 'parameter_invalid'],
+    ['/api/v1/events?from=soon', 400, 'parameter_invalid'],
+    ['/api/v1/events?source=', 400, 'parameter_invalid'],
+    ['/api/v1/events?cursor=x', 400, 'cursor_invalid'],
+    ['/api/v1/users/%00/events', 400, 'parameter_invalid'],
+    ['/api/v1/users/%ff/events', 400, 'parameter_invalid'],
+    ['/api/v1/users/ada/events?cursor=bm9uZQ', 400, 'cursor_invalid'],
+    ['/api/v1/stats?measure=none', 400, 'parameter_invalid'],
+    ['/api/v1/stats?by=__proto__', 400, 'parameter_invalid'],
+    ['/api/v1/stats?bots=some', 400, 'parameter_invalid'],
+    ['/api/v1/stats?zone=Mars/Olympus', 400, 'parameter_invalid'],
+    [`/api/v1/stats?from=${now}&to=${now}`, 400, 'parameter_invalid'],
+    ['/api/v1/live?limit=5', 400, 'parameter_invalid'],
+    ['/api/v1/live?bots=', 400, 'parameter_invalid'],
+    ['/api/v1/bad?cursor=W10', 400, 'cursor_invalid'],
+    ['/api/v1/bad?reason=x', 400, 'parameter_invalid'],
+    ['/api/v1/bad/bG9jYWw6OTk5OTk5OjA', 404, 'not_found'],
+    ['/api/v1/bad/%20', 404, 'not_found'],
+    ['/api/v1/schemas?from=0&to=1767225600000', 400, 'parameter_invalid'],
+    ['/api/v1/sources?source=default', 400, 'parameter_invalid'],
+    ['/api/v1/audit?deep=1', 400, 'parameter_invalid'],
+    ['/api/v1/audit?source=default', 400, 'parameter_invalid'],
+  ])('%s', async (target, status, code) => {
+    const answer = await checked(target);
+    expect({ ...answer, body: JSON.parse(answer.body) }).toMatchObject({
+      status,
+      contentType: 'application/problem+json',
+      body: { code, status, type: `urn:clickstream:error:${code}` },
+    });
+  });
+
+  test('another host is refused', async () => {
+    const answer = await checked('/api/v1/live', { headers: { host: 'evil.example' } });
+    expect(answer).toMatchObject({ status: 403, contentType: 'application/problem+json' });
+  });
+
+  test.each([
+    ['/v1/track', { body: '{' }, 400, 'body_not_json'],
+    ['/v1/track', { body: '[]' }, 400, 'body_not_object'],
+    ['/v1/batch', { body: '{"batch":1}' }, 400, 'batch_missing'],
+    ['/v1/batch', { body: '{"batch":[{}],"context":1}' }, 400, 'batch_context_invalid'],
+    ['/v1/batch', { body: JSON.stringify({ batch: Array(2_001).fill(0) }) }, 400, 'batch_too_long'],
+    ['/v1/page', { body: '{}', headers: { 'content-encoding': 'zip' } }, 415, 'body_encoding_unsupported'],
+    ['/v1/page', { body: '{}', headers: { 'content-encoding': 'gzip' } }, 400, 'body_encoding_broken'],
+    ['/v1/page', { body: `"${'x'.repeat(1_000_001)}"` }, 413, 'body_too_large'],
+    ['/v1/page', { body: '{}', headers: { 'x-large': 'x'.repeat(17_000) } }, 431, 'headers_too_large'],
+  ])('POST %s %#', async (path, asking, status, code) => {
+    const answer = await checked(path, { method: 'POST', ...asking });
+    expect({ ...answer, body: JSON.parse(answer.body) }).toMatchObject({ status, body: { success: false, code } });
+  });
+});
+
+describe('of a server with read tokens, or one that is not well', () => {
+  async function answersOf(part: Partial<QueriesOptions>, asked: readonly (readonly [string, Asking])[]) {
+    const queries = createQueries({
+      ask: () => Promise.reject(new Error('gone')),
+      access: { kind: 'token', authorize: (token) => token === 'right' },
+      ready: () => ({ ready: false, reasons: ['the log cannot be written'] }),
+      metrics: () => '',
+      report: () => undefined,
+      ...part,
+    });
+    const unwell = createServer((request, response) => queries.handle(request, response)).listen(0, '127.0.0.1');
+    await new Promise((resolve) => unwell.once('listening', resolve));
+    const url = `http://127.0.0.1:${(unwell.address() as AddressInfo).port}`;
+    const answers = await Promise.all(asked.map(([path, asking]) => ask(url, path, asking)));
+    unwell.close();
+    unwell.closeAllConnections();
+    return answers;
+  }
+
+  test('answers are as documented', async () => {
+    const right = { headers: { authorization: 'Bearer right' } };
+    const wrong = { headers: { authorization: 'Bearer wrong' } };
+    const paths = [
+      '/api/v1/events',
+      '/api/v1/users/ada/events',
+      '/api/v1/stats',
+      '/api/v1/live',
+      '/api/v1/bad',
+      '/api/v1/bad/none',
+      '/api/v1/schemas',
+      '/api/v1/sources',
+      '/api/v1/audit',
+    ];
+    const asked = paths.flatMap((path) => [right, wrong, {}].map((asking) => [path, asking] as const));
+    const answers = await answersOf({}, [...asked, ['/ready', {}], ['/metrics', {}], ['/openapi.json', {}]]);
+    for (const answer of answers) expect(api.problemsOf(answer), answer.path).toEqual([]);
+    const statuses = answers.map(({ status }) => status);
+    expect(statuses).toEqual([...paths.flatMap(() => [503, 401, 401]), 503, 401, 503]);
+  });
+});
+
+describe('a document that is wrong is caught', () => {
+  const planted = async (target: string, plant: (text: string) => string) => {
+    const wrong = JSON.parse(plant(JSON.stringify(document))) as OpenApiDocument;
+    return new ApiDocument(wrong).problemsOf(await ask(server.url, target));
+  };
+  test.each([
+    ['a member is renamed', '/api/v1/events', (text: string) => text.replaceAll('"eventId"', '"eventID"')],
+    ['a member is left out', '/api/v1/events', (text: string) => text.replaceAll('"anonymousId":{', '"anonymousID":{')],
+    [
+      'a type is another',
+      '/api/v1/live',
+      (text: string) => text.replaceAll('"visitorsNow":{"type":"number"', '"visitorsNow":{"type":"string"'),
+    ],
+    ['a status is missing', '/api/v1/bad?limit=0', (text: string) => text.replaceAll('"400":', '"418":')],
+    [
+      'a type of content is another',
+      '/api/v1/audit?deep=1',
+      (text: string) => text.replaceAll('application/problem+json', 'application/problem'),
+    ],
+    ['a path is missing', '/api/v1/sources', (text: string) => text.replaceAll('/api/v1/sources', '/api/v1/origins')],
+  ])('%s', async (_, target, plant) => {
+    expect(plant(JSON.stringify(document))).not.toBe(JSON.stringify(document));
+    expect(await planted(target, plant)).not.toEqual([]);
+    expect(await planted(target, (text) => text)).toEqual([]);
+  });
+});

@@ -1,0 +1,236 @@
+import { expect, it } from 'vitest';
+import type { Event } from '../../src/core/event.ts';
+import type { StoreSubject } from './store-subject.ts';
+import {
+  allPages,
+  anEvent,
+  decisionOf,
+  erase,
+  mergedRows,
+  type TestRecord,
+  typeCounts,
+  visitorOfStore,
+  write,
+} from './store-writing.ts';
+
+/** What erasure, expiry, rebuilds and syncs promise. `replace` is told of a store that was opened again. */
+export function describeMaintenance(given: () => StoreSubject, replace: (subject: StoreSubject) => void): void {
+  describeErasure(given);
+  describeExpiry(given);
+  describeRebuild(given);
+  describeDurability(given, replace);
+}
+
+function describeErasure(given: () => StoreSubject): void {
+  it('takes a visitor, its links and its events before the erasure, and no others', async () => {
+    const { store, reader } = given();
+    const of = (anonymousId: string, userId: string | undefined, source = 'shop') =>
+      anEvent({ anonymousId, source, ...(userId === undefined ? {} : { userId }) });
+    const erased = [of('d1', undefined), of('d1', 'u')];
+    const kept = [of('d2', 'u'), of('d1', undefined, 'blog')];
+    await write(store, 'lane-a', [
+      { sequence: 1n, events: erased },
+      { sequence: 2n, events: kept },
+    ]);
+    await erase(store, { lane: 'lane-a', sequence: 3n, source: 'shop', visitor: 'd1' });
+    const again = of('d1', 'u');
+    await write(store, 'lane-a', [{ sequence: 4n, events: [again] }]);
+
+    const list = await allPages(reader, { range: { order: 'asc', limit: 10 } });
+    expect(list.map(({ eventId }) => eventId)).toEqual([...kept, again].map(({ eventId }) => eventId));
+    expect(await visitorOfStore(store, 'lane-a', { source: 'shop', visitor: 'd1' })).toEqual({
+      sequence: 4n,
+      state: '1',
+    });
+    expect(await visitorOfStore(store, 'lane-a', { source: 'blog', visitor: 'd1' })).toEqual({
+      sequence: 2n,
+      state: '1',
+    });
+    const read = await reader.snapshot(async (reads) => ({
+      totals: await reads.totals(),
+      counts: await reads.storedCounts('lane-a'),
+      visitors: await reads.visitorsOf('u', 10),
+    }));
+    expect(read.totals).toMatchObject({ events: 3, erased: 2, visitors: 3 });
+    expect(read.counts.map(({ sequence, events }) => [sequence, events])).toEqual([
+      [1n, 2],
+      [2n, 2],
+      [4n, 1],
+    ]);
+    expect(read.visitors.map(({ visitor }) => visitor)).toEqual(['d2', 'd1']);
+    // Nothing is known of what is gone, so it may come again.
+    const blind = await decisionOf(store, 'lane-a', [{ sequence: 5n, events: erased }], { isBlind: true });
+    expect((await store.apply(blind)).kind).toBe('applied');
+    expect((await reader.snapshot((reads) => reads.totals())).events).toBe(5);
+  });
+
+  it('leaves nobody who comes after an erasure with what was erased', async () => {
+    const { store, reader } = given();
+    await write(store, 'lane-a', [{ sequence: 1n, events: [anEvent({ anonymousId: 'gone' })] }]);
+    await erase(store, { lane: 'lane-a', sequence: 2n, source: 'shop', visitor: 'gone' });
+    await write(store, 'lane-a', [{ sequence: 3n, events: [anEvent({ anonymousId: 'next' })] }]);
+    const of = (who: string) => reader.snapshot((reads) => reads.eventsOf(who, { order: 'asc', limit: 10 }));
+    expect(await of('gone')).toEqual([]);
+    expect(await of('next')).toHaveLength(1);
+    const back = anEvent({ anonymousId: 'gone' });
+    await write(store, 'lane-a', [{ sequence: 4n, events: [back] }]);
+    expect((await of('gone')).map(({ eventId }) => eventId)).toEqual([back.eventId]);
+    expect(await of('next')).toHaveLength(1);
+    await erase(store, { lane: 'lane-a', sequence: 5n, source: 'shop', visitor: 'unheard of' });
+    expect((await reader.snapshot((reads) => reads.totals())).events).toBe(2);
+  });
+}
+
+function describeExpiry(given: () => StoreSubject): void {
+  it('takes the oldest arrivals, a bounded piece at a time, and counts stay right at the border', async () => {
+    const { store, reader } = given();
+    const record = (sequence: bigint, count: number): TestRecord => ({
+      sequence,
+      events: Array.from({ length: count }, () => anEvent({ receivedAt: `2026-11-23T10:00:0${sequence}.000Z` })),
+    });
+    const others = (sequence: bigint): TestRecord => ({
+      sequence,
+      events: record(sequence, 1).events.map((event) => ({ ...event, anonymousId: 'other' })),
+    });
+    await write(store, 'a', [record(1n, 3), record(2n, 2)]);
+    await write(store, 'b', [others(2n)]);
+    await write(store, 'a', [record(3n, 2)]);
+    const before = { receivedAt: '2026-11-23T10:00:03.000Z', limit: 4 };
+    const state = () =>
+      reader.snapshot(async (reads) => ({
+        totals: await reads.totals(),
+        counts: (await reads.storedCounts('a')).map(({ sequence, events }) => [sequence, events]),
+      }));
+
+    expect(await store.expire(before)).toBe(4);
+    let read = await state();
+    expect(read.totals).toMatchObject({ events: 4, expired: 4, expiredThrough: new Map([['a', 1n]]) });
+    expect(read.counts).toEqual([
+      [2n, 2],
+      [3n, 2],
+    ]);
+    expect(await store.expire(before)).toBe(2);
+    read = await state();
+    expect(read.totals).toMatchObject({
+      events: 2,
+      expired: 6,
+      expiredThrough: new Map([
+        ['a', 2n],
+        ['b', 2n],
+      ]),
+    });
+    expect(read.counts).toEqual([[3n, 2]]);
+    expect(await store.expire(before)).toBe(0);
+    expect(await allPages(reader, { range: { order: 'asc', limit: 10 } })).toHaveLength(2);
+  });
+}
+
+function describeRebuild(given: () => StoreSubject): void {
+  const minute = (index: number) => `2026-11-23T10:0${index % 3}:00.000Z`;
+  const records = (from: number, count: number): readonly TestRecord[] =>
+    Array.from({ length: count }, (_, offset) => ({
+      sequence: BigInt(from + offset),
+      events: [0, 1].map((index) =>
+        anEvent({ timestamp: minute(offset + index), eventType: offset % 2 === 0 ? 'page' : 'click' }),
+      ),
+    }));
+  const times = (rows: Record<string, Record<string, number>>, factor: number) =>
+    Object.fromEntries(
+      Object.entries(rows).map(([name, row]) => [
+        name,
+        Object.fromEntries(Object.entries(row).map(([type, count]) => [type, count * factor])),
+      ]),
+    );
+
+  it('equals folding all events, with events coming between its steps; readers switch at its end', async () => {
+    const { store, reader } = given();
+    const [one, two] = [typeCounts(1), typeCounts(2)];
+    await write(store, 'a', records(1, 7), [one]);
+    await write(store, 'b', records(20, 2).map(asOther), [one]);
+    const old = await mergedRows(reader);
+    expect(await store.rebuild(one, 3)).toBe(true);
+    await write(store, 'a', records(30, 2), [two]);
+    expect(await mergedRows(reader)).toEqual(old);
+
+    let steps = 0;
+    for (let sequence = 40; !(await store.rebuild(two, 4)); sequence += 1) {
+      steps += 1;
+      if (steps < 4) expect(await mergedRows(reader)).toEqual(old);
+      await write(store, 'a', records(sequence, 1), [two]);
+    }
+    expect(steps).toBeGreaterThan(2);
+    const all = await allPages(reader, { range: { order: 'asc', limit: 1_000 } });
+    expect(await mergedRows(reader)).toEqual(times(recount(all), 2));
+    expect(await mergedRows(reader, { unit: 'hour' })).toEqual(times(recount(all, 'hour'), 2));
+    expect(await mergedRows(reader, { source: 'shop' })).toEqual(await mergedRows(reader));
+    expect(await store.rebuild(two, 4)).toBe(true);
+    expect(await mergedRows(reader)).toEqual(times(recount(all), 2));
+    // The idle lane was taken along.
+    expect((await reader.snapshot((reads) => reads.lanes())).get('b')?.registry).toEqual({ types: 2 });
+  });
+
+  it('shows nothing of a view that is new until it is folded, and takes up a third version on the way to the second', async () => {
+    const { store, reader } = given();
+    await write(store, 'a', records(1, 5), []);
+    await write(store, 'a', records(10, 1), [typeCounts(2)]);
+    expect(await mergedRows(reader)).toEqual({});
+    expect(await store.rebuild(typeCounts(2), 3)).toBe(false);
+    await write(store, 'a', records(11, 1), [typeCounts(3)]);
+    expect(await mergedRows(reader)).toEqual({});
+    while (!(await store.rebuild(typeCounts(3), 3)));
+    const all = await allPages(reader, { range: { order: 'asc', limit: 1_000 } });
+    expect(await mergedRows(reader)).toEqual(times(recount(all), 3));
+    expect(await store.rebuild(typeCounts(2), 3)).toBe(true);
+    expect(await mergedRows(reader)).toEqual(times(recount(all), 3));
+  });
+}
+
+function asOther({ sequence, events }: TestRecord): TestRecord {
+  return { sequence, events: events.map((event) => ({ ...event, anonymousId: 'other' })) };
+}
+
+/** Events by source, minute or hour, and type, counted from the events themselves. */
+function recount(events: readonly Event[], unit: 'minute' | 'hour' = 'minute'): Record<string, Record<string, number>> {
+  const rows: Record<string, Record<string, number>> = {};
+  for (const { source, timestamp, eventType } of events) {
+    const time = unit === 'minute' ? timestamp.slice(0, 16) : `${timestamp.slice(0, 13)}:00`;
+    const name = `${source} ${unit}/${time}Z`;
+    const row = rows[name] ?? {};
+    row[eventType] = (row[eventType] ?? 0) + 1;
+    rows[name] = row;
+  }
+  return rows;
+}
+
+function describeDurability(given: () => StoreSubject, replace: (subject: StoreSubject) => void): void {
+  it('says which sequences are durable once synced, and has them after it was opened again', async () => {
+    const before = given();
+    await write(before.store, 'a', [{ sequence: 4n, events: [anEvent()] }]);
+    await write(before.store, 'b', [{ sequence: 9_007_199_254_740_993n, events: [anEvent({ anonymousId: 'x' })] }]);
+    const durable = new Map([
+      ['a', 4n],
+      ['b', 9_007_199_254_740_993n],
+    ]);
+    expect(await before.store.sync()).toEqual(durable);
+    if (before.reopen === undefined) return;
+    const after = await before.reopen();
+    replace(after);
+    expect(await after.store.sync()).toEqual(durable);
+    await write(after.store, 'a', [{ sequence: 5n, events: [anEvent()] }]);
+    expect(await mergedRows(after.reader)).toEqual({ 'shop minute/2026-11-23T10:00Z': { page: 3 } });
+    expect((await after.reader.snapshot((reads) => reads.totals())).events).toBe(3);
+  });
+
+  it('goes on with a rebuild that a restart interrupted', async () => {
+    let subject = given();
+    const events = Array.from({ length: 9 }, () => anEvent());
+    await write(subject.store, 'a', [{ sequence: 1n, events }]);
+    await write(subject.store, 'a', [{ sequence: 2n, events: [anEvent()] }], [typeCounts(2)]);
+    expect(await subject.store.rebuild(typeCounts(2), 4)).toBe(false);
+    if (subject.reopen === undefined) return;
+    subject = await subject.reopen();
+    replace(subject);
+    while (!(await subject.store.rebuild(typeCounts(2), 4)));
+    expect(await mergedRows(subject.reader)).toEqual({ 'shop minute/2026-11-23T10:00Z': { page: 20 } });
+  });
+}

@@ -1,0 +1,267 @@
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { type Event, identityOf, visitorOf } from '../../src/core/event.ts';
+import type { BadEvent, EventPosition, EventRange } from '../../src/store/event-store.ts';
+import type { StoreSubject } from './store-subject.ts';
+import { allPages, anEvent, decisionOf, positionText, write } from './store-writing.ts';
+
+/** What lists, snapshots and the audit's reads promise. */
+export function describeReading(given: () => StoreSubject, open: () => Promise<StoreSubject>): void {
+  describeLists(given, open);
+  describeSources(given);
+  describeAside(given);
+  describeAudit(given);
+  describeSnapshots(given);
+}
+
+const TIMES = ['10:00:00Z', '10:00:00.000Z', '10:00:00.001Z', '10:00:00.0010001Z', '10:00:01.5Z', '10:07:00.000Z'];
+const createdAt = fc.constantFrom(...TIMES).map((time) => `2026-11-23T${time}`);
+const timestamp = fc.constantFrom('10:00:00.000', '10:00:00.001', '10:07:00.000').map((time) => `2026-11-23T${time}Z`);
+const aBatch = fc.record({
+  lane: fc.constantFrom('lane-a', 'lane-b', 'Lane'),
+  events: fc.array(
+    fc.record({
+      createdAt,
+      timestamp,
+      eventType: fc.constantFrom('page', 'click'),
+      source: fc.constantFrom('shop', 'blog', 'app'),
+      anonymousId: fc.constantFrom('d1', 'd2'),
+    }),
+    { minLength: 1, maxLength: 6 },
+  ),
+});
+const aRange = fc.record({
+  order: fc.constantFrom('asc', 'desc'),
+  limit: fc.integer({ min: 1, max: 7 }),
+  eventType: fc.option(fc.constantFrom('page', 'click', 'never'), { nil: undefined }),
+  source: fc.option(fc.constantFrom('shop', 'blog', 'never'), { nil: undefined }),
+  from: fc.option(timestamp, { nil: undefined }),
+  to: fc.option(timestamp, { nil: undefined }),
+});
+
+function describeLists(given: () => StoreSubject, open: () => Promise<StoreSubject>): void {
+  it('pages joined are the sorted whole, whatever is applied between them', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(aBatch, { minLength: 1, maxLength: 8 }),
+        fc.array(aBatch, { maxLength: 4 }),
+        aRange,
+        fc.constantFrom(undefined, 'd1', 'nobody'),
+        async (before, meanwhile, range, visitor) => {
+          const subject = await open();
+          try {
+            const { store, reader } = subject;
+            let sequence = 0n;
+            const put = async ({ lane, events }: (typeof before)[number]) => {
+              sequence += 1n;
+              const record = { sequence, events: events.map((event) => anEvent(event)) };
+              await write(store, lane, [record]);
+              return record.events.map((event, index) => ({ event, position: { lane, sequence, index } }));
+            };
+            const there: Placed[] = [];
+            for (const batch of before) there.push(...(await put(batch)));
+            const waiting = [...meanwhile];
+            const found = await allPages(reader, visitor === undefined ? { range } : { visitor, range }, async () => {
+              const batch = waiting.shift();
+              if (batch !== undefined) await put(batch);
+            });
+            const expected = expectedList(there, { ...range, visitor });
+            const places = found.map(({ position }) => positionText(position));
+            expect(new Set(places).size).toBe(places.length);
+            expect(places.filter((place) => isOf(there, place))).toEqual(expected);
+          } finally {
+            await subject.dispose();
+          }
+        },
+      ),
+      { numRuns: 40 },
+    );
+  });
+
+  it('lists what a device did, of every user and none, and what a user did of whom no device is known', async () => {
+    const { store, reader } = given();
+    const { anonymousId: _, ...userAlone } = anEvent({ userId: 'u' });
+    const events: readonly Event[] = [
+      anEvent({ userId: 'u', anonymousId: 'd1' }),
+      anEvent({ userId: 'u', anonymousId: 'd2' }),
+      anEvent({ userId: 'v', anonymousId: 'd1', source: 'blog' }),
+      anEvent({ anonymousId: 'd1' }),
+      userAlone,
+    ];
+    await write(store, 'lane-a', [{ sequence: 1n, events }]);
+    const of = async (visitor: string, range: Partial<EventRange> = {}) => {
+      const list = await reader.snapshot((reads) => reads.eventsOf(visitor, { order: 'asc', limit: 10, ...range }));
+      return list.map(({ position }) => position.index);
+    };
+    expect(await of('d1')).toEqual([0, 2, 3]);
+    expect(await of('d1', { source: 'shop' })).toEqual([0, 3]);
+    expect(await of('u')).toEqual([4]);
+    expect(await of('nobody')).toEqual([]);
+  });
+}
+
+function describeSources(given: () => StoreSubject): void {
+  it('names the sources that a view has rows of, each once', async () => {
+    const { store, reader } = given();
+    const sources = (view: string) => reader.snapshot((reads) => reads.sources(view));
+    expect(await sources('types')).toEqual([]);
+    const events = ['shop', 'blog', 'shop'].map((source) => anEvent({ source }));
+    await write(store, 'lane-a', [{ sequence: 1n, events }]);
+    await write(store, 'lane-b', [{ sequence: 2n, events: [anEvent({ source: 'app', anonymousId: 'x' })] }]);
+    expect(await sources('types')).toEqual(['app', 'blog', 'shop']);
+    expect(await sources('none')).toEqual([]);
+  });
+}
+
+interface Placed {
+  readonly event: Event;
+  readonly position: EventPosition;
+}
+
+/** The list as its definition says: filtered, sorted by time, then lane, sequence, index. Compares texts padded alike. */
+function expectedList(
+  events: readonly Placed[],
+  range: {
+    order: string;
+    eventType?: string | undefined;
+    source?: string | undefined;
+    from?: string | undefined;
+    to?: string | undefined;
+    visitor?: string | undefined;
+  },
+): readonly string[] {
+  const { visitor, eventType, source, from = '', to = '9' } = range;
+  const timeOf = ({ event }: Placed) => (visitor === undefined ? event.timestamp : event.createdAt).slice(0, -1);
+  const keyOf = (placed: Placed) => {
+    const { lane, sequence, index } = placed.position;
+    return [timeOf(placed), lane, String(sequence).padStart(9, '0'), String(index).padStart(9, '0')].join('\0');
+  };
+  const keyed = events
+    .filter((placed) => {
+      const time = timeOf(placed);
+      const isIn = time >= from.replace('Z', '') && time < to.replace('Z', '');
+      const isType = eventType === undefined || placed.event.eventType === eventType;
+      const isOfSource = source === undefined || placed.event.source === source;
+      return isIn && isType && isOfSource && (visitor === undefined || visitorOf(placed.event) === visitor);
+    })
+    .map((placed) => [keyOf(placed), positionText(placed.position)] as const)
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+  if (range.order === 'desc') keyed.reverse();
+  return keyed.map(([, place]) => place);
+}
+
+function isOf(events: readonly Placed[], place: string): boolean {
+  return events.some(({ position }) => positionText(position) === place);
+}
+
+function describeAside(given: () => StoreSubject): void {
+  const badAt = (lane: string, sequence: bigint, index: number, detail = 'as it came'): BadEvent => ({
+    position: { lane, sequence, index },
+    source: 'shop',
+    receivedAt: '2026-11-23T10:00:01.000Z',
+    code: 'id_missing',
+    detail,
+    payload: '{"no":"id"}',
+  });
+
+  it('keeps bad events and dead records, put if absent, newest first', async () => {
+    const { store, reader } = given();
+    const payload = new Uint8Array([0, 255, 10, 0]);
+    const set = async (sequence: bigint, bad: readonly BadEvent[], detail = 'first') => {
+      const decision = await decisionOf(store, 'a', [{ sequence, events: [] }]);
+      await store.apply({ ...decision, bad, dead: [{ lane: 'a', sequence: 4n, detail, payload }] });
+    };
+    const first = [badAt('a', 1n, 0), badAt('a', 1n, 1), badAt('a', 2n, 0), badAt('b', 2n, 0)];
+    await set(5n, first);
+    await set(6n, [badAt('a', 1n, 0, 'again'), badAt('a', 12n, 0)], 'again');
+    const read = await reader.snapshot(async (reads) => ({
+      bad: await reads.bad({ limit: 10 }),
+      two: await reads.bad({ limit: 2 }),
+      rest: await reads.bad({ limit: 10, after: { lane: 'b', sequence: 2n, index: 0 } }),
+      reasons: await reads.badReasons({ limit: 2, after: { lane: 'b', sequence: 2n, index: 0 } }),
+      at: await reads.badAt([first[3], badAt('a', 3n, 0), first[1]].flatMap((bad) => bad?.position ?? [])),
+      dead: await reads.dead(10),
+      totals: await reads.totals(),
+    }));
+    const newest = [badAt('a', 12n, 0), ...[...first].reverse()];
+    expect(read.bad).toEqual(newest);
+    expect(read.two).toEqual(newest.slice(0, 2));
+    expect(read.rest).toEqual(newest.slice(2));
+    const reasons = newest.slice(2, 4).map(({ position, source, code }) => ({ position, source, code }));
+    expect(read.reasons).toEqual(reasons);
+    expect(read.at).toEqual([first[3], first[1]]);
+    expect(read.dead.map((dead) => ({ ...dead, payload: [...dead.payload] }))).toEqual([
+      { lane: 'a', sequence: 4n, detail: 'first', payload: [...payload] },
+    ]);
+    expect(read.totals).toMatchObject({ bad: 5, dead: 1 });
+  });
+
+  it('keeps the highest number that each collector said', async () => {
+    const { store, reader } = given();
+    const says = (collector: string, number: number) =>
+      store.witness({ collector, number, lane: 'a', sequence: BigInt(number * 10) });
+    for (const number of [3, 9, 4]) await says('c1', number);
+    await says('c2', 1);
+    const witnesses = await reader.snapshot((reads) => reads.witnesses());
+    expect([...witnesses].sort((a, b) => b.number - a.number)).toEqual([
+      { collector: 'c1', number: 9, lane: 'a', sequence: 90n },
+      { collector: 'c2', number: 1, lane: 'a', sequence: 10n },
+    ]);
+  });
+}
+
+function describeAudit(given: () => StoreSubject): void {
+  it('shows an event deleted by hand and one doubled by hand', async () => {
+    const subject = given();
+    const { store, reader } = subject;
+    const events = [anEvent(), anEvent(), anEvent({ eventId: 'twin', fingerprint: 'x' }), anEvent({ eventId: 'twin' })];
+    await write(store, 'a', [{ sequence: 1n, events }]);
+    const read = () =>
+      reader.snapshot(async (reads) => ({
+        counts: await reads.storedCounts('a'),
+        doubled: await reads.doubled(10),
+        none: await reads.doubled(0),
+        totals: await reads.totals(),
+      }));
+    expect(await read()).toMatchObject({ counts: [{ lane: 'a', sequence: 1n, events: 4 }], doubled: [] });
+
+    const [first, second] = [0, 1].map((index) => ({ lane: 'a', sequence: 1n, index }));
+    if (first === undefined || second === undefined) throw new Error('unreachable');
+    subject.removeByHand(first);
+    const copy = { lane: 'a', sequence: 9n, index: 3 };
+    subject.doubleByHand(second, copy);
+    const after = await read();
+    expect(after.counts.map(({ sequence, events: count }) => [sequence, count])).toEqual([
+      [1n, 3],
+      [9n, 1],
+    ]);
+    const [, event] = events;
+    expect(after.doubled).toEqual([{ identity: event && identityOf(event), positions: [second, copy] }]);
+    expect(after.none).toEqual([]);
+    expect(after.totals.events).toBe(4);
+  });
+}
+
+function describeSnapshots(given: () => StoreSubject): void {
+  it('shows one moment for as long as a snapshot lasts', async () => {
+    const { store, reader, isolatesSnapshots } = given();
+    if (!isolatesSnapshots) return;
+    await write(store, 'a', [{ sequence: 1n, events: [anEvent()] }]);
+    const seen = await reader.snapshot(async (reads) => {
+      const { events } = await reads.totals();
+      await write(store, 'a', [{ sequence: 2n, events: [anEvent()] }]);
+      const list = await reads.events({ order: 'asc', limit: 10 });
+      return { events, listed: list.length };
+    });
+    expect(seen).toEqual({ events: 1, listed: 1 });
+    expect((await reader.snapshot((reads) => reads.totals())).events).toBe(2);
+  });
+
+  it('takes snapshots one after another, also after one that failed', async () => {
+    const { reader } = given();
+    const failed = reader.snapshot(() => Promise.reject(new Error('planted')));
+    const next = reader.snapshot((reads) => reads.totals());
+    await expect(failed).rejects.toThrow('planted');
+    expect((await next).events).toBe(0);
+  });
+}

@@ -1,0 +1,15 @@
+import type { EventPosition, EventReader, EventStore } from '../../src/store/event-store.ts';
+
+/** A store of one adapter, and what only it knows how to do. */
+export interface StoreSubject {
+  readonly store: EventStore;
+  readonly reader: EventReader;
+  /** Whether a snapshot sees nothing of what is written while it lasts. */
+  readonly isolatesSnapshots: boolean;
+  /** Closes both and opens them again; absent when nothing outlasts the process. */
+  reopen?(): Promise<StoreSubject>;
+  /** By hand, behind the adapter's back: an event vanishes, or lies there a second time under a new position. */
+  removeByHand(position: EventPosition): void;
+  doubleByHand(position: EventPosition, copy: EventPosition): void;
+  dispose(): Promise<void>;
+}

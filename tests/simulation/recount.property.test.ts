@@ -1,0 +1,267 @@
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import fc from 'fast-check';
+import { afterAll, describe, expect, test } from 'vitest';
+import { MEASURES } from '../../src/pipeline.ts';
+import { anyHistory, type SentRequest } from '../histories.ts';
+import {
+  type Question,
+  type Row,
+  recount,
+  SESSION_DIMENSIONS,
+  SESSION_MEASURES,
+  sessionsOf,
+  TRAFFIC_DIMENSIONS,
+  TRAFFIC_MEASURES,
+  timeOf,
+} from '../recount.ts';
+import { type Piece, served } from '../whole-way.ts';
+
+/** Histories, each asked some 350 questions; a failure prints its seed, with which it comes again. */
+const RUNS = 40;
+/** On a slow machine there are fewer runs, and a failure is shrunk less. */
+const RUNS_MS_MAX = 60_000;
+/** Histories in which a planted fault must show. */
+const PLANTED_RUNS = 40;
+
+const HOUR_MS = 60 * 60 * 1_000;
+const DAY_MS = 24 * HOUR_MS;
+
+/** Of whole hours, with a change of clock in the histories; of a quarter and of a half hour. */
+const ZONES = ['UTC', 'Europe/Berlin', 'Asia/Kathmandu', 'America/St_Johns'] as const;
+
+/** Where a question looks, from the first event on. */
+const anyRange = fc.record({
+  /** Which zone comes first: the questions go round. */
+  turn: fc.nat(ZONES.length - 1),
+  source: fc.constantFrom(undefined, undefined, 'shop', 'blog'),
+  bots: fc.constantFrom('exclude', 'exclude', 'include', 'only'),
+  fromMs: fc.oneof(
+    fc.constant(-HOUR_MS),
+    fc.integer({ min: 0, max: HOUR_MS }),
+    fc.integer({ min: -6 * HOUR_MS, max: 24 * HOUR_MS }),
+  ),
+  lengthMs: fc.oneof(fc.constant(3 * DAY_MS), fc.integer({ min: 1, max: 2 * DAY_MS })),
+});
+type Range = typeof anyRange extends fc.Arbitrary<infer Value> ? Value : never;
+
+const anyCase = fc.record({
+  requests: anyHistory,
+  pieces: fc.array(fc.record({ from: fc.nat(20), length: fc.integer({ min: 1, max: 6 }) }), { maxLength: 10 }),
+  ranges: fc.record({ minute: anyRange, hour: anyRange, day: anyRange }),
+});
+interface Case {
+  readonly requests: readonly SentRequest[];
+  readonly pieces: readonly Piece[];
+  readonly ranges: Record<Question['interval'], Range>;
+}
+
+/** Every measure, as a whole and by each of its dimensions. */
+const SPLITS = [
+  ...TRAFFIC_MEASURES.map((measure) => ({ measure, dimensions: TRAFFIC_DIMENSIONS })),
+  ...SESSION_MEASURES.map((measure) => ({ measure, dimensions: SESSION_DIMENSIONS })),
+].flatMap(({ measure, dimensions }) => [undefined, ...dimensions].map((by) => ({ measure, by })));
+
+/** What the API answers otherwise than the recount. */
+async function differences(sent: Omit<Case, 'ranges'>, questions: readonly Question[], serve = served) {
+  const sessions = sessionsOf(sent.requests.flatMap(({ events }) => events));
+  return serve(sent, async (ask) => {
+    const found = [];
+    for (const question of questions) {
+      const [answered, recounted] = [await ask(question), recount(sessions, question)];
+      if (JSON.stringify(answered) === JSON.stringify(recounted)) continue;
+      found.push({ question, answered: without(answered, recounted), recounted: without(recounted, answered) });
+    }
+    return found;
+  });
+}
+
+/** Rows that the others have not; all of them when it is only their order that differs. */
+function without(rows: readonly Row[], others: readonly Row[]): readonly Row[] {
+  const known = new Set(others.map((row) => JSON.stringify(row)));
+  const rest = rows.filter((row) => !known.has(JSON.stringify(row)));
+  return rest.length === 0 && rows.length === others.length ? rows : rest;
+}
+
+function questionsIn({ requests, ranges }: Case): readonly Question[] {
+  const first = firstTime(requests);
+  return (['minute', 'hour', 'day'] as const).flatMap((interval) => {
+    const { turn, fromMs, lengthMs, ...rest } = ranges[interval];
+    const from = first + fromMs;
+    const to = from + (interval === 'minute' ? Math.min(lengthMs, 8 * HOUR_MS) : lengthMs);
+    return SPLITS.map((split, place) => {
+      const zone = ZONES[(turn + place) % ZONES.length] ?? 'UTC';
+      return { ...split, ...rest, zone, interval, from, to };
+    });
+  });
+}
+
+function firstTime(requests: readonly SentRequest[]): number {
+  return Math.min(...requests.flatMap(({ events }) => events.map(timeOf)));
+}
+
+describe('every measure by every dimension equals a recount of the list of what was sent', () => {
+  test('that knows them all', () => {
+    const declared = Object.entries(MEASURES).flatMap(([measure, { by }]) =>
+      ['', ...Object.keys(by)].map((name) => `${measure} ${name}`),
+    );
+    expect(SPLITS.map(({ measure, by = '' }) => `${measure} ${by}`).sort()).toEqual(declared.sort());
+  });
+
+  test(
+    'over random ranges',
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(anyCase, async (one) => {
+          expect((await differences(one, questionsIn(one))).slice(0, 3)).toEqual([]);
+        }),
+        { numRuns: RUNS, interruptAfterTimeLimit: RUNS_MS_MAX },
+      );
+    },
+    2 * RUNS_MS_MAX,
+  );
+
+  test('by each interval, of each source, with and without bots and of bots alone, in each zone', async () => {
+    const [requests = []] = fc.sample(
+      fc.array(anyHistory, { minLength: 4, maxLength: 4 }).map((histories) => histories.flat()),
+      { seed: 1, numRuns: 1 },
+    );
+    const from = firstTime(requests) - HOUR_MS;
+    const questions = (['minute', 'hour', 'day'] as const).flatMap((interval) =>
+      [undefined, 'shop', 'blog'].flatMap((source) =>
+        (['exclude', 'include', 'only'] as const).flatMap((bots) =>
+          (interval === 'day' ? ZONES : ['UTC']).flatMap((zone) => {
+            const to = from + (interval === 'minute' ? 6 * HOUR_MS : 3 * DAY_MS);
+            return SPLITS.map((split) => ({ ...split, interval, source, bots, zone, from, to }));
+          }),
+        ),
+      ),
+    );
+    expect((await differences({ requests, pieces: [] }, questions)).slice(0, 3)).toEqual([]);
+  });
+});
+
+/** A line of the source, and what stands in its place in a copy (docs/decisions/0007-planted-faults.md). */
+interface Plant {
+  readonly fault: string;
+  readonly file: string;
+  readonly line: string;
+  readonly planted: string;
+}
+
+const PLANTS: readonly Plant[] = [
+  {
+    fault: 'a bounce is never taken back',
+    file: 'src/process/views/sessions.ts',
+    line: 'bounces: bounced ? sign : 0',
+    planted: 'bounces: bounced && sign > 0 ? 1 : 0',
+  },
+  {
+    fault: 'a late event moves the exit page',
+    file: 'src/process/stitch.ts',
+    line: 'isLate ? state.exitPage : (enriched.page ?? state.exitPage)',
+    planted: 'enriched.page ?? state.exitPage',
+  },
+  {
+    fault: 'a late event moves the latest time',
+    file: 'src/process/stitch.ts',
+    line: 'last: isLate ? state.last : timestamp',
+    planted: 'last: timestamp',
+  },
+  {
+    fault: 'what changes a session is dated at the event',
+    file: 'src/process/views/sessions.ts',
+    line: 'minuteOf(facts.sessionStart, bot === true)',
+    planted: 'minuteOf(event.timestamp, bot === true)',
+  },
+  {
+    fault: 'bots are not excluded',
+    file: 'src/process/views/times.ts',
+    line: 'return isBot ? BOTS + minute : minute;',
+    planted: 'return minute;',
+  },
+  {
+    fault: 'a session counts among bots by each of its events',
+    file: 'src/process/views/sessions.ts',
+    line: 'const { bot } = openingOf(valuesOf(event, facts), facts);',
+    planted: 'const { bot } = facts.enriched;',
+  },
+  {
+    fault: 'a duplicate is counted',
+    file: 'src/process/decide.ts',
+    line: '      outcomes.duplicate += 1;\n',
+    planted:
+      '      outcomes.duplicate += 1;\n      this.#count(position.sequence, event, JSON.parse(known.facts) as Facts);\n',
+  },
+  {
+    fault: 'a session ends with 30 minutes of silence exactly',
+    file: 'src/process/stitch.ts',
+    line: 'timestamp - state.last > SESSION_GAP_MS',
+    planted: 'timestamp - state.last >= SESSION_GAP_MS',
+  },
+  {
+    fault: 'the campaign is that of each event',
+    file: 'src/process/views/traffic.ts',
+    line: "dimension.of === 'event' ? own : opening",
+    planted: 'own',
+  },
+  {
+    fault: 'a new visitor’s later events are forgotten',
+    file: 'src/process/stitch.ts',
+    line: '...(state.newVisitor && { newVisitorSession: true }),',
+    planted: '',
+  },
+  {
+    fault: 'one visitor in two sources is one',
+    file: 'src/process/views/traffic.ts',
+    line: 'const visitor = hashOf(',
+    planted: 'const visitor = hashOf(visitorOf(event)) + 0 * hashOf(',
+  },
+  {
+    fault: 'days of a zone are made of whole hours',
+    file: 'src/query/stats.ts',
+    line: "    { unit: 'minute', from, to: firstHour },\n",
+    planted: '',
+  },
+];
+
+describe('a fault planted in a copy of the source is found', () => {
+  const root = join('.planted', `recount-${process.pid}`);
+  afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+  /** The whole way in a copy of the source, after a change to one of its files. */
+  async function copied({ fault, file, change }: Pick<Plant, 'fault' | 'file'> & { change(source: string): string }) {
+    const folder = join(root, fault.replaceAll(/\W+/g, '-'));
+    for (const part of ['src', 'tests', 'package.json']) cpSync(part, join(folder, part), { recursive: true });
+    writeFileSync(join(folder, file), change(readFileSync(join(folder, file), 'utf8')));
+    const copy = pathToFileURL(resolve(folder, 'tests', 'whole-way.ts')).href;
+    const { served: servedByCopy } = (await import(/* @vite-ignore */ copy)) as { readonly served: typeof served };
+    expect(servedByCopy).not.toBe(served);
+    return servedByCopy;
+  }
+
+  test('and in a copy as it is, nothing', async () => {
+    const asItIs = await copied({ fault: 'none', file: 'src/pipeline.ts', change: (source) => source });
+    expect(await isFound(asItIs, 5)).toBe(false);
+  }, 120_000);
+
+  test.each(PLANTS)(
+    '$fault',
+    async ({ fault, file, line, planted }) => {
+      const change = (source: string) => {
+        expect(source.split(line).length, `the line to plant in must stand once in ${file}`).toBe(2);
+        return source.replace(line, () => planted);
+      };
+      expect(await isFound(await copied({ fault, file, change }), PLANTED_RUNS)).toBe(true);
+    },
+    120_000,
+  );
+});
+
+async function isFound(serve: typeof served, runs: number): Promise<boolean> {
+  for (const one of fc.sample(anyCase, { seed: 1, numRuns: runs })) {
+    if ((await differences(one, questionsIn(one), serve)).length > 0) return true;
+  }
+  return false;
+}
