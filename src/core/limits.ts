@@ -86,8 +86,8 @@ export const LIMITS = {
   // Processing.
   /** Half of what the gate lets wait: while one batch is processed the next one comes. */
   processBatchBytesMax: 2 * 1024 * 1024,
-  /** How long the processor lets events come together before a batch, at the most. */
-  processGatherMsMax: 50,
+  /** From one batch's start to the next one's, while less than half a batch waits. */
+  processBatchMsMin: 50,
   processRetryMs: 500,
   sessionGapMinutes: 30,
   /** Values one row of a view holds; the rest is counted under "(other)". */

@@ -58,8 +58,7 @@ class Processor {
   #stopping = false;
   #failing = false;
   #maintainedAt = Date.now();
-  /** How long the last batch took. */
-  #batchMs = 0;
+  #batchAtMs = 0;
   #rebuilt = false;
 
   constructor(
@@ -125,9 +124,7 @@ class Processor {
     await this.#gather(reader);
     const records = reader.read({ bytesMax: LIMITS.processBatchBytesMax });
     this.#readAll = records.length === 0;
-    const startedAtMs = performance.now();
     if (!(await this.#process(records))) return;
-    this.#batchMs = performance.now() - startedAtMs;
     // Also of what cannot be read: else a damaged stretch would hold the gate.
     const sequence = records.at(-1)?.sequence ?? this.#progress.processedSequence;
     this.#progress.processed(sequence, reader.bytesConsumed);
@@ -137,14 +134,12 @@ class Processor {
     this.#progress.waitForMore(IDLE_WAIT_MS);
   }
 
-  /**
-   * Lets events come together for as long as the batch before took, unless many wait: a batch changes some thirty rows of
-   * views however few its events are.
-   */
+  /** Lets events come together, unless many wait: a batch changes up to a hundred rows of views, however few its events are. */
   async #gather(reader: LogReader): Promise<void> {
     const waiting = this.#progress.durableBytes - reader.bytesConsumed;
-    if (this.#stopping || waiting > LIMITS.processBatchBytesMax / 2) return;
-    await sleep(Math.min(this.#batchMs, LIMITS.processGatherMsMax));
+    const restMs = this.#batchAtMs + LIMITS.processBatchMsMin - performance.now();
+    if (restMs > 0 && !this.#stopping && waiting < LIMITS.processBatchBytesMax / 2) await sleep(restMs);
+    this.#batchAtMs = performance.now();
   }
 
   /** Until they are applied: a store that fails is tried again, for the log holds what waits. False when told to stop before. */

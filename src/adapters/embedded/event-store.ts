@@ -220,7 +220,10 @@ export class SqliteEventStore implements EventStore {
   }
 
   #find(identity: Identity, visitor: number, hash: number): KnownEvent | undefined {
-    const rows = selectAll<EventRow>(this.#statements.candidates, visitor, timeKey(identity.createdAt), hash);
+    const key = [visitor, timeKey(identity.createdAt), hash] as const;
+    // Most are not there, which the index alone tells.
+    if (this.#statements.anyCandidate.get(...key) === undefined) return undefined;
+    const rows = selectAll<EventRow>(this.#statements.candidates, ...key);
     const row = rows.find((candidate) => hasIdentity(candidate, identity));
     if (row === undefined) return undefined;
     const { lane, sequence, place, facts } = row;
@@ -371,6 +374,7 @@ function prepareStatements(database: DatabaseSync) {
     updateVisitor: prepare(
       'UPDATE visitors SET sequence = ?, state = ? WHERE visitor = ? AND source = ? AND sequence = ?',
     ),
+    anyCandidate: prepare('SELECT 1 FROM events WHERE visitor = ? AND created_at = ? AND hash = ? AND twin = 0'),
     candidates: prepare(
       `SELECT lane, sequence, place, labels.text AS source, facts, body
        FROM events JOIN labels ON labels.id = events.source WHERE visitor = ? AND created_at = ? AND hash = ?`,

@@ -48,7 +48,7 @@ export const sessions: View<Table<Sessions>> = {
     return minuteOf(facts.sessionStart, bot === true);
   },
   fold: foldChange,
-  buckets: bucketsOf,
+  buckets: bucketsOf(DIMENSIONS),
   absorb: (row, deltas, bucket) => sessionTables.absorb(row, deltas, partOf(bucket)),
   merge: (a, b) => sessionTables.merge(a, b),
   empty: () => sessionTables.empty(),

@@ -1,7 +1,4 @@
-import { DIMENSIONS, TOTAL } from './dimensions.ts';
-
-/** The parts of a row that is kept by the hour: each dimension's values, and the whole. */
-const PARTS = [TOTAL, ...DIMENSIONS.map(({ name }) => name)];
+import { type Dimension, TOTAL } from './dimensions.ts';
 
 /** Where bots are counted: apart, for most questions leave them out. */
 export const BOTS = 'bots/';
@@ -16,21 +13,24 @@ export function minuteOf(timestamp: string, isBot: boolean): string {
  * The buckets of a minute: one row for the minute with all dimensions, for what happens now touches many minutes (sessions
  * change at their start), and one a dimension for the hour, for readers of long ranges want one dimension.
  */
-export function bucketsOf(at: string): readonly string[] {
-  let buckets = recent.get(at);
-  if (buckets === undefined) {
-    const bots = at.startsWith(BOTS) ? BOTS : '';
-    const minute = at.slice(bots.length);
-    const hour = minute.slice(0, 13);
-    buckets = [`${bots}minute/${minute}Z`, ...PARTS.map((part) => `${bots}hour/${part}/${hour}:00Z`)];
-    if (recent.size >= RECENT_MAX) recent.clear();
-    recent.set(at, buckets);
-  }
-  return buckets;
+export function bucketsOf(dimensions: readonly Dimension[]): (at: string) => readonly string[] {
+  const parts = [TOTAL, ...dimensions.map(({ name }) => name)];
+  const recent = new Map<string, readonly string[]>();
+  return (at) => {
+    let buckets = recent.get(at);
+    if (buckets === undefined) {
+      const bots = at.startsWith(BOTS) ? BOTS : '';
+      const minute = at.slice(bots.length);
+      const hour = minute.slice(0, 13);
+      buckets = [`${bots}minute/${minute}Z`, ...parts.map((part) => `${bots}hour/${part}/${hour}:00Z`)];
+      if (recent.size >= RECENT_MAX) recent.clear();
+      recent.set(at, buckets);
+    }
+    return buckets;
+  };
 }
 
 const RECENT_MAX = 1_000;
-const recent = new Map<string, readonly string[]>();
 
 /** The dimension that a bucket's row holds; undefined when it holds all. */
 export function partOf(bucket: string): string | undefined {

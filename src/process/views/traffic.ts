@@ -46,21 +46,21 @@ const cells: CellKind<Traffic> = {
 
 export const trafficTables = new Tables(cells);
 
+const SPLITS = DIMENSIONS.filter(({ of }) => of !== 'exit');
+
 /** Events, pageviews, visitors and users, by all dimensions but exitPage, which nobody knows while an event happens. */
 export const traffic: View<Table<Traffic>> = {
   name: 'traffic',
   version: 1,
   at: ({ timestamp }, { enriched }) => minuteOf(timestamp, enriched.bot === true),
   fold: foldEvent,
-  buckets: bucketsOf,
+  buckets: bucketsOf(SPLITS),
   absorb: (row, deltas, bucket) => trafficTables.absorb(row, deltas, partOf(bucket)),
   merge: (a, b) => trafficTables.merge(a, b),
   empty: () => trafficTables.empty(),
   encode: (table) => trafficTables.encode(table),
   decode: (text) => trafficTables.decode(text),
 };
-
-const SPLITS = DIMENSIONS.filter((dimension) => dimension.of !== 'exit');
 
 function foldEvent(table: Table<Traffic>, event: Event, facts: Facts, order: number): Table<Traffic> {
   const own = valuesOf(event, facts);

@@ -227,14 +227,15 @@ describe('buckets', () => {
   ])('%s: a row for the minute, and one for each part of the hour', (prefix, isBot) => {
     const minute = minuteOf('2026-11-23T10:04:59.999Z', isBot);
     expect(minute).toBe(`${prefix}2026-11-23T10:04`);
-    const buckets = bucketsOf(minute);
+    const buckets = bucketsOf(DIMENSIONS)(minute);
     expect(buckets[0]).toBe(`${prefix}minute/2026-11-23T10:04Z`);
     expect(buckets.slice(1)).toEqual(parts.map((part) => `${prefix}hour/${part}/2026-11-23T10:00Z`));
     expect(buckets.map(partOf)).toEqual([undefined, ...parts]);
   });
   test('are the same however many were asked for between', () => {
-    const before = bucketsOf('2026-11-23T10:04');
-    for (let minute = 0; minute < 3_000; minute += 1) bucketsOf(`2026-11-23T${minute}`);
-    expect(bucketsOf('2026-11-23T10:04')).toEqual(before);
+    const buckets = bucketsOf(DIMENSIONS);
+    const before = buckets('2026-11-23T10:04');
+    for (let minute = 0; minute < 3_000; minute += 1) buckets(`2026-11-23T${minute}`);
+    expect(buckets('2026-11-23T10:04')).toEqual(before);
   });
 });
