@@ -1,13 +1,15 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { cpSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { cruise, type ICruiseResult } from 'dependency-cruiser';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 const rules = createRequire(import.meta.url)('../.dependency-cruiser.cjs');
 
-async function violations(): Promise<{ readonly modules: number; readonly broken: readonly string[] }> {
-  const { output } = await cruise(['src'], { ...rules.options, ruleSet: rules, validate: true });
+async function violations(
+  baseDir = process.cwd(),
+): Promise<{ readonly modules: number; readonly broken: readonly string[] }> {
+  const { output } = await cruise(['src'], { ...rules.options, ruleSet: rules, validate: true, baseDir });
   const { summary, modules } = output as ICruiseResult;
   const broken = summary.violations.map(({ rule, from, to }) => `${rule.name}: ${from} → ${to}`);
   return { modules: modules.filter(({ source }) => source.startsWith('src/')).length, broken };
@@ -41,20 +43,17 @@ describe('the direction of imports', () => {
       ['adapters-know-ports', 'src/adapters/embedded', `export { step } from '../../process/stitch.ts';\n`],
       ['nobody-imports-main', 'src/store', `export { readConfig } from '../main/config.ts';\n`],
     ] as const;
-    const files: string[] = [];
-    const fileOf = (folder: string, place: number) => join(folder, `planted-${process.pid}-${place}.ts`);
+    // In a copy: other tests read the source at the same time.
+    const copy = resolve('.planted', `architecture-${process.pid}`);
     let broken: readonly string[] = [];
     beforeAll(async () => {
+      for (const part of ['src', 'tsconfig.json']) cpSync(part, join(copy, part), { recursive: true });
       for (const [place, [, folder, text]] of planted.entries()) {
-        const file = fileOf(folder, place);
-        files.push(file);
-        writeFileSync(file, text);
+        writeFileSync(join(copy, folder, `planted-${place}.ts`), text);
       }
-      broken = (await violations()).broken;
+      broken = (await violations(copy)).broken;
     }, 60_000);
-    afterAll(() => {
-      for (const file of files) rmSync(file);
-    });
+    afterAll(() => rmSync(copy, { recursive: true, force: true }));
     test.each(planted)('%s is caught in %s', (rule, folder) => {
       expect(broken).toContainEqual(expect.stringMatching(`^${rule}: ${folder}/planted-`));
     });

@@ -292,6 +292,12 @@ async function check(folder: string, sent: ReadonlyMap<string, Sent>): Promise<O
   return { acknowledged, stored: stored.length, duplicates: audit.duplicate, problems };
 }
 
+/** A history in which the product threw: what it made of the loss was more than it could read. */
+function broken(fault: unknown): History {
+  const problem = `threw ${fault instanceof Error ? fault.stack : String(fault)}`;
+  return { losses: 1, acknowledged: 0, stored: 0, duplicates: 0, problems: [problem] };
+}
+
 function fail(fault: unknown): never {
   throw fault;
 }
@@ -307,7 +313,8 @@ const wanted = Number(values.losses);
 const total = { losses: 0, histories: 0, acknowledged: 0, stored: 0, duplicates: 0, lost: 0, doubled: 0, failed: 0 };
 // Three failing histories are enough to look into.
 for (let seed = Number(values.seed); total.losses < wanted && total.failed < 3; seed += 1) {
-  const { losses, acknowledged, stored, duplicates, problems } = await history(seed, values.disk as Faults['planted']);
+  const played = history(seed, values.disk as Faults['planted']).catch(broken);
+  const { losses, acknowledged, stored, duplicates, problems } = await played;
   total.histories += 1;
   total.losses += losses;
   total.acknowledged += acknowledged;
