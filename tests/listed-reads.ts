@@ -63,7 +63,6 @@ export function readsOf(listed: Listed): EventReads {
       ),
     sources: async (view) =>
       [...new Set(rows.filter(({ key }) => key.view === view).map(({ key }) => key.source))].sort(),
-    bad: async (range) => badIn(bad, range),
     badReasons: async (range) => badIn(bad, range).map(({ position, source, code }) => ({ position, source, code })),
     badAt: async (positions) =>
       positions.flatMap((place) => bad.filter(({ position }) => comparePositions(position, place) === 0)),

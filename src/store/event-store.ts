@@ -246,9 +246,7 @@ export interface EventReads {
   }): Promise<readonly Row[]>;
   /** The sources that a view has rows of, in order. */
   sources(view: string): Promise<readonly string[]>;
-  /** Newest first. */
-  bad(range: BadRange): Promise<readonly BadEvent[]>;
-  /** The same list without the events' bytes, which are most of what reading it costs. */
+  /** Events set aside, the newest first, without their bytes, which are most of what reading them costs. */
   badReasons(range: BadRange): Promise<readonly BadReason[]>;
   /** The events set aside at these positions, in their order; a position where there is none is left out. */
   badAt(positions: readonly EventPosition[]): Promise<readonly BadEvent[]>;

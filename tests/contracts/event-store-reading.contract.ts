@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { type Event, identityOf, visitorOf } from '../../src/core/event.ts';
 import type { BadEvent, EventPosition, EventRange } from '../../src/store/event-store.ts';
 import type { StoreSubject } from './store-subject.ts';
-import { allPages, anEvent, decisionOf, positionText, write } from './store-writing.ts';
+import { allPages, anEvent, badEvents, decisionOf, positionText, write } from './store-writing.ts';
 
 /** What lists, snapshots and the audit's reads promise. */
 export function describeReading(given: () => StoreSubject, open: () => Promise<StoreSubject>): void {
@@ -175,9 +175,9 @@ function describeAside(given: () => StoreSubject): void {
     await set(5n, first);
     await set(6n, [badAt('a', 1n, 0, 'again'), badAt('a', 12n, 0)], 'again');
     const read = await reader.snapshot(async (reads) => ({
-      bad: await reads.bad({ limit: 10 }),
-      two: await reads.bad({ limit: 2 }),
-      rest: await reads.bad({ limit: 10, after: { lane: 'b', sequence: 2n, index: 0 } }),
+      bad: await badEvents(reads, { limit: 10 }),
+      two: await badEvents(reads, { limit: 2 }),
+      rest: await badEvents(reads, { limit: 10, after: { lane: 'b', sequence: 2n, index: 0 } }),
       reasons: await reads.badReasons({ limit: 2, after: { lane: 'b', sequence: 2n, index: 0 } }),
       at: await reads.badAt([first[3], badAt('a', 3n, 0), first[1]].flatMap((bad) => bad?.position ?? [])),
       dead: await reads.dead(10),

@@ -192,7 +192,6 @@ export class MemoryEventStore implements EventStore, EventReader {
       const rows = [...this.#rows.values()].filter(({ key }) => key.view === view);
       return [...new Set(rows.map(({ key }) => key.source))].sort();
     },
-    bad: async (range) => this.#badIn(range),
     badReasons: async (range) => this.#badIn(range).map(({ position, source, code }) => ({ position, source, code })),
     badAt: async (positions) =>
       positions.flatMap((position) => {

@@ -1,11 +1,14 @@
 import { type Event, identityKey, identityOf, visitorOf } from '../../src/core/event.ts';
 import type { Facts, View } from '../../src/core/view.ts';
 import {
+  type BadEvent,
+  type BadRange,
   type Decision,
   type EventPosition,
   type EventPut,
   type EventRange,
   type EventReader,
+  type EventReads,
   type EventStore,
   type KnownEvent,
   type LaneState,
@@ -249,4 +252,9 @@ export async function mergedRows(
     merged.set(name, view.merge(merged.get(name) ?? view.empty(), view.decode(text)));
   }
   return Object.fromEntries([...merged].map(([name, state]) => [name, Object.fromEntries(state)]));
+}
+
+/** Events set aside, whole, the newest first. */
+export async function badEvents(reads: EventReads, range: BadRange): Promise<readonly BadEvent[]> {
+  return reads.badAt((await reads.badReasons(range)).map(({ position }) => position));
 }

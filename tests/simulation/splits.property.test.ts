@@ -12,6 +12,7 @@ import { LEDGER } from '../../src/process/views/ledger.ts';
 import { VIEWS } from '../../src/process/views/registry.ts';
 import type { EventReader, EventReads, EventStore } from '../../src/store/event-store.ts';
 import { MemoryEventStore } from '../contracts/memory-event-store.ts';
+import { badEvents } from '../contracts/store-writing.ts';
 import { anyEvent, anyEventsOfOneVisitor, recordOf, recordOfLines } from '../events.ts';
 
 const LANE = 'lane';
@@ -79,7 +80,7 @@ function everything(reader: EventReader): Promise<unknown> {
     events: await reads.events({ order: 'asc', limit: 1_000 }),
     rows: await Promise.all([...VIEWS, LEDGER].map((view) => rowsOf(reads, view.name))),
     visitors: await reads.visitorsOf('u', 100),
-    bad: await reads.bad({ limit: 100 }),
+    bad: await badEvents(reads, { limit: 100 }),
     dead: (await reads.dead(100)).map(({ payload, ...rest }) => ({ ...rest, payload: [...payload] })),
     lanes: await reads.lanes(),
     totals: await reads.totals(),

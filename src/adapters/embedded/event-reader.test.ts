@@ -33,7 +33,6 @@ const LISTS: readonly ((reads: EventReads) => Promise<unknown>)[] = (['asc', 'de
 const OTHERS: readonly ((reads: EventReads) => Promise<unknown>)[] = [
   (reads) => reads.visitorsOf('u', 5),
   (reads) => reads.rows({ view: 'types', from: 'minute/', to: 'minute0' }),
-  (reads) => reads.bad({ limit: 5, after }),
   (reads) => reads.badReasons({ limit: 5, after }),
   (reads) => reads.badAt([after]),
   (reads) => reads.sources('types'),

@@ -146,10 +146,6 @@ class SqliteReads implements EventReads {
     return version === undefined ? [] : this.#sourcesOf(view, version);
   }
 
-  async bad(range: BadRange): Promise<readonly BadEvent[]> {
-    return this.#badIn<BadRow>(BAD_COLUMNS, range).map(badEventOf);
-  }
-
   async badReasons(range: BadRange): Promise<readonly BadReason[]> {
     const rows = this.#badIn<Pick<BadRow, 'sequence' | 'lane' | 'place' | 'source' | 'code'>>(REASON_COLUMNS, range);
     return rows.map(({ sequence, lane, place, source, code }) => ({
