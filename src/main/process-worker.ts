@@ -58,6 +58,7 @@ class Processor {
   #stopping = false;
   #failing = false;
   #maintainedAt = Date.now();
+  /** When the last batch began, on `performance`'s clock. */
   #batchAtMs = 0;
   #rebuilt = false;
 
@@ -122,8 +123,11 @@ class Processor {
     const text = this.#steps.refresh(Date.now());
     if (text !== undefined) this.#tell({ kind: 'told', text });
     await this.#gather(reader);
+    const startedAtMs = performance.now();
     const records = reader.read({ bytesMax: LIMITS.processBatchBytesMax });
     this.#readAll = records.length === 0;
+    // The first event after a quiet time waits for nothing.
+    if (!this.#readAll) this.#batchAtMs = startedAtMs;
     if (!(await this.#process(records))) return;
     // Also of what cannot be read: else a damaged stretch would hold the gate.
     const sequence = records.at(-1)?.sequence ?? this.#progress.processedSequence;
@@ -139,7 +143,6 @@ class Processor {
     const waiting = this.#progress.durableBytes - reader.bytesConsumed;
     const restMs = this.#batchAtMs + LIMITS.processBatchMsMin - performance.now();
     if (restMs > 0 && !this.#stopping && waiting < LIMITS.processBatchBytesMax / 2) await sleep(restMs);
-    this.#batchAtMs = performance.now();
   }
 
   /** Until they are applied: a store that fails is tried again, for the log holds what waits. False when told to stop before. */
