@@ -1,18 +1,11 @@
 import { execFile } from 'node:child_process';
-import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, test } from 'vitest';
+import { type Plant, plantIn } from './planted.ts';
 
 const run = promisify(execFile);
-
-/** A line of the source, and what stands in its place in a copy (docs/decisions/0007-planted-faults.md). */
-interface Plant {
-  readonly fault: string;
-  readonly file: string;
-  readonly line: string;
-  readonly planted: string;
-}
 
 const PLANTS: readonly Plant[] = [
   {
@@ -88,16 +81,8 @@ describe('the simulator of power losses', () => {
     afterAll(() => rmSync(root, { recursive: true, force: true }));
     test.each(PLANTS)(
       'catches $fault',
-      async ({ fault, file, line, planted }) => {
-        const folder = join(root, fault.replaceAll(/\W+/g, '-'));
-        for (const part of ['src', 'tests', 'package.json']) cpSync(part, join(folder, part), { recursive: true });
-        const source = readFileSync(join(folder, file), 'utf8');
-        expect(source.split(line).length, `the line to plant ${fault} in must stand once in ${file}`).toBe(2);
-        writeFileSync(
-          join(folder, file),
-          source.replace(line, () => planted),
-        );
-        expect(await simulate(folder)).toMatch(FAILED);
+      async (plant) => {
+        expect(await simulate(plantIn(root, plant))).toMatch(FAILED);
       },
       120_000,
     );

@@ -1,4 +1,4 @@
-import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import fc from 'fast-check';
@@ -17,6 +17,7 @@ import {
   timeOf,
 } from '../recount.ts';
 import { type Piece, served } from '../whole-way.ts';
+import { copyTo, type Plant, plantIn } from './planted.ts';
 
 /** Histories, each asked some 350 questions; a failure prints its seed, with which it comes again. */
 const RUNS = 40;
@@ -142,14 +143,6 @@ describe('every measure by every dimension equals a recount of the list of what 
   });
 });
 
-/** A line of the source, and what stands in its place in a copy (docs/decisions/0007-planted-faults.md). */
-interface Plant {
-  readonly fault: string;
-  readonly file: string;
-  readonly line: string;
-  readonly planted: string;
-}
-
 const PLANTS: readonly Plant[] = [
   {
     fault: 'a bounce is never taken back',
@@ -230,11 +223,8 @@ describe('a fault planted in a copy of the source is found', () => {
   const root = join('.planted', `recount-${process.pid}`);
   afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-  /** The whole way in a copy of the source, after a change to one of its files. */
-  async function copied({ fault, file, change }: Pick<Plant, 'fault' | 'file'> & { change(source: string): string }) {
-    const folder = join(root, fault.replaceAll(/\W+/g, '-'));
-    for (const part of ['src', 'tests', 'package.json']) cpSync(part, join(folder, part), { recursive: true });
-    writeFileSync(join(folder, file), change(readFileSync(join(folder, file), 'utf8')));
+  /** The whole way in a copy of the source. */
+  async function servedFrom(folder: string) {
     const copy = pathToFileURL(resolve(folder, 'tests', 'whole-way.ts')).href;
     const { served: servedByCopy } = (await import(/* @vite-ignore */ copy)) as { readonly served: typeof served };
     expect(servedByCopy).not.toBe(served);
@@ -242,18 +232,13 @@ describe('a fault planted in a copy of the source is found', () => {
   }
 
   test('and in a copy as it is, nothing', async () => {
-    const asItIs = await copied({ fault: 'none', file: 'src/pipeline.ts', change: (source) => source });
-    expect(await isFound(asItIs, 5)).toBe(false);
+    expect(await isFound(await servedFrom(copyTo(root, 'none')), 5)).toBe(false);
   }, 120_000);
 
   test.each(PLANTS)(
     '$fault',
-    async ({ fault, file, line, planted }) => {
-      const change = (source: string) => {
-        expect(source.split(line).length, `the line to plant in must stand once in ${file}`).toBe(2);
-        return source.replace(line, () => planted);
-      };
-      expect(await isFound(await copied({ fault, file, change }), PLANTED_RUNS)).toBe(true);
+    async (plant) => {
+      expect(await isFound(await servedFrom(plantIn(root, plant)), PLANTED_RUNS)).toBe(true);
     },
     120_000,
   );

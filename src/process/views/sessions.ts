@@ -2,7 +2,7 @@ import type { Event } from '../../core/event.ts';
 import type { Facts, SessionStanding, View } from '../../core/view.ts';
 import { DIMENSIONS, NONE, openingOf, TOTAL, valuesOf } from './dimensions.ts';
 import { type CellKind, type Table, Tables } from './table.ts';
-import { bucketsOf, minuteOf, partOf } from './times.ts';
+import { bucketsOf, minuteOf } from './times.ts';
 
 /** What is counted of sessions, where each starts. */
 export interface Sessions {
@@ -40,6 +40,7 @@ export const sessionTables = new Tables(cells);
  * moment.
  */
 export const sessions: View<Table<Sessions>> = {
+  ...sessionTables.rows,
   name: 'sessions',
   version: 1,
   at(event, facts) {
@@ -49,11 +50,6 @@ export const sessions: View<Table<Sessions>> = {
   },
   fold: foldChange,
   buckets: bucketsOf(DIMENSIONS),
-  absorb: (row, deltas, bucket) => sessionTables.absorb(row, deltas, partOf(bucket)),
-  merge: (a, b) => sessionTables.merge(a, b),
-  empty: () => sessionTables.empty(),
-  encode: (table) => sessionTables.encode(table),
-  decode: (text) => sessionTables.decode(text),
 };
 
 function foldChange(table: Table<Sessions>, event: Event, facts: Facts, order: number): Table<Sessions> {

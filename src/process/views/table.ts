@@ -1,4 +1,6 @@
 import { LIMITS } from '../../core/limits.ts';
+import type { RowFold, View } from '../../core/view.ts';
+import { partOf } from './times.ts';
 
 /** What is counted of one value of a dimension. */
 export interface CellKind<Cell> {
@@ -47,6 +49,17 @@ export class Tables<Cell> {
 
   empty(): Table<Cell> {
     return new Map();
+  }
+
+  /** What a view of such tables has in common with others. */
+  get rows(): RowFold<Table<Cell>> & Pick<View<Table<Cell>>, 'merge'> {
+    return {
+      empty: () => this.empty(),
+      encode: (table) => this.encode(table),
+      decode: (text) => this.decode(text),
+      absorb: (row, deltas, bucket) => this.absorb(row, deltas, partOf(bucket)),
+      merge: (a, b) => this.merge(a, b),
+    };
   }
 
   /** The cell to count a value in; made when it is new. `order` is the event's place among those folded. */

@@ -2,7 +2,7 @@ import { type Event, visitorOf } from '../../core/event.ts';
 import type { Facts, View } from '../../core/view.ts';
 import { DIMENSIONS, NONE, openingOf, TOTAL, valuesOf } from './dimensions.ts';
 import { type CellKind, type Table, Tables } from './table.ts';
-import { bucketsOf, minuteOf, partOf } from './times.ts';
+import { bucketsOf, minuteOf } from './times.ts';
 import { COARSE, FINE, hashOf, type Precision, Uniques } from './uniques.ts';
 
 /** What is counted of events, when they happened. */
@@ -50,16 +50,12 @@ const SPLITS = DIMENSIONS.filter(({ of }) => of !== 'exit');
 
 /** Events, pageviews, visitors and users, by all dimensions but exitPage, which nobody knows while an event happens. */
 export const traffic: View<Table<Traffic>> = {
+  ...trafficTables.rows,
   name: 'traffic',
   version: 1,
   at: ({ timestamp }, { enriched }) => minuteOf(timestamp, enriched.bot === true),
   fold: foldEvent,
   buckets: bucketsOf(SPLITS),
-  absorb: (row, deltas, bucket) => trafficTables.absorb(row, deltas, partOf(bucket)),
-  merge: (a, b) => trafficTables.merge(a, b),
-  empty: () => trafficTables.empty(),
-  encode: (table) => trafficTables.encode(table),
-  decode: (text) => trafficTables.decode(text),
 };
 
 function foldEvent(table: Table<Traffic>, event: Event, facts: Facts, order: number): Table<Traffic> {
