@@ -137,7 +137,8 @@ function groupLines(
       line = { visitor: NO_VISITOR, text: JSON.stringify(item), isWithoutId: false };
       setAside += 1;
     }
-    const bytes = Buffer.byteLength(line.text);
+    // One alone fits any record, and counting bytes takes time.
+    const bytes = events.length === 1 ? 0 : Buffer.byteLength(line.text);
     requestBytes += bytes;
     let group = current.get(line.visitor);
     if (group === undefined || group.bytes + bytes > LIMITS.recordBytesMax) {

@@ -17,6 +17,7 @@ export type TakeHot = (request: HotRequest, reply: Reply) => boolean;
 
 /** What this needs of a net.Socket. */
 interface Connection extends Duplex {
+  readonly timeout?: number;
   setTimeout(ms: number): unknown;
 }
 
@@ -55,12 +56,13 @@ export function serveHotRequests(server: Server, take: TakeHot): () => void {
     throw new Error('a server of node:http has one listener for connections');
   server.removeAllListeners('connection');
   const connections = new Set<HotConnection>();
+  const answers = new Answers();
   server.on('connection', (socket: Connection) => {
     const leave = () => connections.delete(connection);
     const handOver = () => toHttp.call(server, socket);
     const refuse = () => server.emit('clientError', SILENT, socket);
     const { headersTimeout: firstMs, keepAliveTimeout: nextMs } = server;
-    const connection = new HotConnection(socket, { take, handOver, leave, refuse, firstMs, nextMs });
+    const connection = new HotConnection(socket, { take, answers, handOver, leave, refuse, firstMs, nextMs });
     connections.add(connection);
   });
   return () => {
@@ -73,6 +75,7 @@ const SILENT = Object.assign(new Error('no request came in time'), { code: 'ERR_
 
 interface Surroundings {
   readonly take: TakeHot;
+  readonly answers: Answers;
   /** To node:http, for good. */
   readonly handOver: () => void;
   readonly leave: () => void;
@@ -157,24 +160,47 @@ class HotConnection {
     return { path, authorization, body: chunk.subarray(start) };
   }
 
-  readonly #reply: Reply = ({ status, contentType, body }, headers): void => {
+  readonly #reply: Reply = (answer, headers): void => {
     const socket = this.#socket;
     if (socket.destroyed) return;
     const isLast = this.#isClosing || headers.Connection === 'close';
-    const connection = isLast ? { Connection: 'close' } : KEEP_ALIVE;
-    const lines = Object.entries({ ...headers, ...connection }).map(([name, value]) => `${name}: ${value}\r\n`);
-    socket.write(
-      `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: ${contentType}\r\nDate: ${httpDate()}\r\n${lines.join('')}` +
-        `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-    );
+    socket.write(this.#to.answers.bytesOf(answer, isLast ? { ...headers, Connection: 'close' } : headers));
     this.#isAnswering = false;
     if (isLast) {
       socket.end();
       return;
     }
-    socket.setTimeout(this.#to.nextMs);
+    // Each read and write starts it anew.
+    if (socket.timeout !== this.#to.nextMs) socket.setTimeout(this.#to.nextMs);
     if (socket.isPaused()) socket.resume();
   };
+}
+
+/** Answers as they are sent. Nearly all are the same to the letter for a second, so the last one is kept. */
+class Answers {
+  #second = 0;
+  #date = '';
+  #last: { readonly answer: Answer; readonly bytes: Buffer } | undefined;
+
+  bytesOf(answer: Answer, headers: Readonly<Record<string, string>>): Buffer {
+    const second = Math.floor(Date.now() / 1_000);
+    if (second !== this.#second) {
+      this.#second = second;
+      // RFC 9110, section 5.6.7.
+      this.#date = new Date(second * 1_000).toUTCString();
+      this.#last = undefined;
+    }
+    for (const _name in headers) return this.#write(answer, headers);
+    if (this.#last?.answer !== answer) this.#last = { answer, bytes: this.#write(answer, headers) };
+    return this.#last.bytes;
+  }
+
+  #write({ status, contentType, body }: Answer, headers: Readonly<Record<string, string>>): Buffer {
+    const connection = headers.Connection === undefined ? KEEP_ALIVE : {};
+    const lines = Object.entries({ ...connection, ...headers }).map(([name, value]) => `${name}: ${value}\r\n`);
+    const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: ${contentType}\r\nDate: ${this.#date}\r\n${lines.join('')}`;
+    return Buffer.from(`${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+  }
 }
 
 const KEEP_ALIVE = { Connection: 'keep-alive', 'Keep-Alive': `timeout=${Math.floor(LIMITS.keepAliveMs / 1_000)}` };
@@ -197,17 +223,4 @@ function parseHead(text: string): Head | undefined {
   }
   if (bodyBytes === undefined || bodyBytes > LIMITS.bodyBytesMax || !hasHost) return undefined;
   return { text, path, authorization, bodyBytes };
-}
-
-let dateSecond = 0;
-let date = '';
-
-/** RFC 9110, section 5.6.7; made once a second. */
-function httpDate(): string {
-  const second = Math.floor(Date.now() / 1_000);
-  if (second !== dateSecond) {
-    dateSecond = second;
-    date = new Date(second * 1_000).toUTCString();
-  }
-  return date;
 }

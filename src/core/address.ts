@@ -8,6 +8,9 @@ const addressCharsMax = 80;
  */
 export function truncateAddress(text: string): string | undefined {
   if (text.length > addressCharsMax) return undefined;
+  // Nearly all are IPv4 and nothing else.
+  const plainOctets = octetsOf(text);
+  if (plainOctets !== undefined) return truncatedOctets(plainOctets);
   const bare = /^\s*(?:\[([^\]]*)\](?::\d{1,5})?|([^[\]]*))\s*$/.exec(text);
   if (bare === null) return undefined;
   const [, bracketed, plain = ''] = bare;
@@ -28,11 +31,13 @@ function truncatedOctets([a, b, c]: readonly number[]): string {
   return `${a}.${b}.${c}.0`;
 }
 
+/** A leading zero is refused: some readers take it for an octal number. */
+const IPV4 = /^(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})$/;
+
 function octetsOf(text: string): readonly number[] | undefined {
-  const parts = text.split('.');
-  // A leading zero is refused: some readers take it for an octal number.
-  if (parts.length !== 4 || !parts.every((part) => /^(?:0|[1-9]\d{0,2})$/.test(part))) return undefined;
-  const octets = parts.map(Number);
+  const parts = IPV4.exec(text);
+  if (parts === null) return undefined;
+  const octets = [Number(parts[1]), Number(parts[2]), Number(parts[3]), Number(parts[4])];
   return octets.every((octet) => octet < 256) ? octets : undefined;
 }
 

@@ -87,7 +87,7 @@ export const LIMITS = {
   /** Half of what the gate lets wait: while one batch is processed the next one comes. */
   processBatchBytesMax: 2 * 1024 * 1024,
   /** From one batch's start to the next one's, while less than half a batch waits. */
-  processBatchMsMin: 50,
+  processBatchMsMin: 10,
   processRetryMs: 500,
   sessionGapMinutes: 30,
   /** Values one row of a view holds; the rest is counted under "(other)". */
@@ -147,6 +147,10 @@ export const LIMITS = {
   storeVisitorsCachedMax: 200_000,
   /** Of rows of views that the writer keeps decoded; they take some ten times as many bytes. */
   storeRowsCachedChars: 8_000_000,
+  /** Rows of views are written this often while batches keep coming: what is counted is seen within a second. */
+  storeRowsMsMax: 500,
+  /** Rows that may wait to be written; some 10 MB of texts. */
+  storeRowsLateMax: 2_000,
   storeCacheKibibytes: 65_536,
   /** Length of the write-ahead log at which it is moved into the database, which takes some 50 ms. */
   storeCheckpointBytes: 32 * 1024 * 1024,

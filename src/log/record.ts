@@ -56,9 +56,14 @@ const LINE_FEED = 10;
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
 export function encodeRecord(header: RecordHeader, lines: readonly string[]): string {
-  const body = lines.join('\n');
-  // Put in by hand: this is on the way of every event, and a spread would copy the header first.
-  return `${JSON.stringify(header).slice(0, -1)},"checksum":${crc32(body)}}\n${body}`;
+  const body = lines.length === 1 ? (lines[0] ?? '') : lines.join('\n');
+  const text = JSON.stringify;
+  const { source, visitor, receivedAt, collector } = header;
+  // Written out by hand, for it is on the way of every event.
+  const who = `"v":${header.v},"kind":"${header.kind}","source":${text(source)},"visitor":${text(visitor)}`;
+  const when = `"receivedAt":${text(receivedAt)},"collector":${text(collector)},"number":${header.number}`;
+  const counts = `"count":${header.count},"ackedThrough":${header.ackedThrough},"voids":[${header.voids.join()}]`;
+  return `{${who},${when},${counts},"checksum":${crc32(body)}}\n${body}`;
 }
 
 /** The header and the lines. Throws RecordError when the record is not what `encodeRecord` wrote. */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type MessagePort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { EMBEDDED_LANE } from '../adapters/embedded/event-log.ts';
-import { openEventStore } from '../adapters/embedded/event-store.ts';
+import { openEventStore, type SqliteEventStore } from '../adapters/embedded/event-store.ts';
 import type { LogFinding } from '../adapters/embedded/log-finding.ts';
 import { LogProgress } from '../adapters/embedded/log-progress.ts';
 import { LogReader } from '../adapters/embedded/log-reader.ts';
@@ -10,7 +10,7 @@ import { LIMITS } from '../core/limits.ts';
 import type { LaneRecord } from '../log/event-log.ts';
 import { processBatch } from '../pipeline.ts';
 import { VIEWS } from '../process/views/registry.ts';
-import type { EventStore, Witness } from '../store/event-store.ts';
+import type { Witness } from '../store/event-store.ts';
 import { ConfiguredSteps, type StepSettings } from './steps.ts';
 
 export interface ProcessWorkerData {
@@ -47,7 +47,7 @@ const MS_PER_DAY = 86_400_000;
 
 /** The processor: it tails the log, and is the one writer of the store. */
 class Processor {
-  readonly #store: EventStore;
+  readonly #store: SqliteEventStore;
   readonly #steps: ConfiguredSteps;
   readonly #port: MessagePort;
   readonly #progress: LogProgress;
@@ -64,7 +64,7 @@ class Processor {
 
   constructor(
     data: ProcessWorkerData,
-    { store, steps }: { readonly store: EventStore; readonly steps: ConfiguredSteps },
+    { store, steps }: { readonly store: SqliteEventStore; readonly steps: ConfiguredSteps },
   ) {
     this.#store = store;
     this.#steps = steps;
@@ -135,6 +135,7 @@ class Processor {
     // Under steady load nothing is ever idle: what is due is done all the same.
     if (!this.#readAll && !this.#isDue()) return;
     if ((await this.#maintain()) || !this.#readAll) return;
+    await this.#attempt(() => this.#store.settle());
     this.#progress.waitForMore(IDLE_WAIT_MS);
   }
 
@@ -210,7 +211,8 @@ async function start(data: ProcessWorkerData): Promise<void> {
   let parts: ConstructorParameters<typeof Processor>[1];
   try {
     const steps = await ConfiguredSteps.open(data.settings);
-    parts = { steps, store: openEventStore({ folder: data.folder, withCheckpointer: true }) };
+    const lateness = { views: VIEWS, msMax: LIMITS.storeRowsMsMax };
+    parts = { steps, store: openEventStore({ folder: data.folder, withCheckpointer: true, lateness }) };
   } catch (thrown) {
     const { code, message } = asClickstreamError(thrown);
     data.port.postMessage({ kind: 'refused', code, detail: message } satisfies FromProcessor);

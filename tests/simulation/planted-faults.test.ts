@@ -47,6 +47,12 @@ const PLANTS: readonly Plant[] = [
     planted: 'memory',
   },
   {
+    fault: 'late rows not counted anew',
+    file: 'src/adapters/embedded/late-rows.ts',
+    line: '    if (this.#isLevel) return;\n',
+    planted: '    this.#isLevel = true;\n    if (this.#isLevel) return;\n',
+  },
+  {
     fault: 'segments deleted before they are processed',
     file: 'src/adapters/embedded/segment-writer.ts',
     line: 'next.firstSequence - 1n > through || ',

@@ -22,6 +22,7 @@ import { segment } from '../../src/collect/protocols/segment.ts';
 import { ClickstreamError } from '../../src/core/errors.ts';
 import type { LaneRecord } from '../../src/log/event-log.ts';
 import { answer, processBatch } from '../../src/pipeline.ts';
+import { VIEWS } from '../../src/process/views/registry.ts';
 import { countProblems, type Sent as SentEvent } from '../count-problems.ts';
 import { seededRandom } from '../random.ts';
 import { FaultFiles, type Faults } from './fault-files.ts';
@@ -107,7 +108,9 @@ class Life {
     this.#files = parts.files;
     this.#sender = parts.sender;
     this.#random = parts.random;
-    this.store = openEventStore({ folder: parts.disk.folder });
+    // With each batch, or hardly ever: after the loss they are counted anew.
+    const msMax = parts.random() < 0.5 ? 0 : Number.POSITIVE_INFINITY;
+    this.store = openEventStore({ folder: parts.disk.folder, lateness: { views: VIEWS, msMax } });
   }
 
   /** Sends and processes for so many rounds, or until it is over; `settle` then processes all that is durable. */
@@ -145,6 +148,7 @@ class Life {
       if (this.isOver) return;
       if (this.#random() < 0.6) await this.#process(reader.read({ bytesMax: 1 + Math.floor(this.#random() * 4_000) }));
       if (this.#random() < 0.1) await this.#witness(numbering, log.end);
+      if (this.#random() < 0.1) await this.store.settle();
       if (this.#random() < 0.1) {
         await this.#sync();
         // As if the retention were over at once: all that is processed for good may go.

@@ -113,12 +113,14 @@ describe('any split of the same records into batches, with any repetition, gives
 
   test('on SQLite', async () => {
     await fc.assert(
-      fc.asyncProperty(history, splits, async (records, pieces) => {
+      fc.asyncProperty(history, splits, fc.boolean(), async (records, pieces, isLate) => {
         const folder = mkdtempSync(join(tmpdir(), 'clickstream-splits-'));
-        const store = openEventStore({ folder });
+        const lateness = { views: VIEWS, msMax: Number.POSITIVE_INFINITY };
+        const store = openEventStore({ folder, ...(isLate && { lateness }) });
         const reader = openEventReader({ folder });
         try {
           await applyInPieces(store, records, pieces);
+          await store.settle();
           expect(await everything(reader)).toEqual(await oneByOne(records));
         } finally {
           await reader.close();

@@ -54,7 +54,7 @@ describe('a checkpointer that has ended', () => {
   it('leaves it to the writer, once the log is longer than it should ever be', async () => {
     const database = openDatabase(folder);
     const checkpointer = new Checkpointer({ folder });
-    const store = new SqliteEventStore(database, checkpointer);
+    const store = new SqliteEventStore(database, { checkpointer });
     await checkpointer.close();
     const before = databaseBytes();
     let moved = 0;
@@ -72,7 +72,7 @@ describe('a checkpointer that has ended', () => {
 
   it('is no reason to fail: neither when its thread threw nor when it is closed twice', async () => {
     const checkpointer = new Checkpointer({ folder: join(folder, 'not', 'there') });
-    const store = new SqliteEventStore(openDatabase(folder), checkpointer);
+    const store = new SqliteEventStore(openDatabase(folder), { checkpointer });
     await checkpointer.close();
     await write(store, 'a', [{ sequence: 1n, events: [anEvent()] }]);
     expect(await store.sync()).toEqual(new Map([['a', 1n]]));
@@ -90,7 +90,7 @@ describe('once an fsync has failed', () => {
 
   it('of the checkpointer, the store says no more what is durable', async () => {
     const checkpointer = new FailedCheckpointer({ folder });
-    const store = new SqliteEventStore(openDatabase(folder), checkpointer);
+    const store = new SqliteEventStore(openDatabase(folder), { checkpointer });
     await write(store, 'a', [{ sequence: 1n, events: [anEvent()] }]);
     expect(await store.sync()).toEqual(new Map([['a', 1n]]));
     checkpointer.hasFailed = true;

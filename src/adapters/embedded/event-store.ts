@@ -13,6 +13,7 @@ import {
   type LaneState,
   type Link,
   type Loaded,
+  type RowUpdate,
   type VisitorKey,
   type VisitorPut,
   type VisitorState,
@@ -20,6 +21,7 @@ import {
   type Witness,
 } from '../../store/event-store.ts';
 import { Checkpointer } from './checkpointer.ts';
+import { assertRowsLevel, type Lateness, LateRows, MARK_COUNTED } from './late-rows.ts';
 import { Names } from './names.ts';
 import { isFailedSync, openDatabase, transact, walBytesWaiting } from './schema.ts';
 import { eraseVisitor, expireEvents, rebuildView } from './store-maintenance.ts';
@@ -38,15 +40,26 @@ import { ViewRows } from './view-rows.ts';
 
 /**
  * Opens or makes `<folder>/store.sqlite`, for the one process that writes it. Checkpoints come from a thread of their own
- * when that is asked for. Throws `data_format_newer`, `data_unusable`.
+ * when that is asked for, and rows of views are written with their events unless they may be late. Throws
+ * `data_format_newer`, `data_unusable`.
  */
 export function openEventStore(options: {
   readonly folder: string;
   readonly withCheckpointer?: boolean;
+  readonly lateness?: Lateness;
 }): SqliteEventStore {
-  const { folder, withCheckpointer = false } = options;
+  const { folder, withCheckpointer = false, lateness } = options;
   const database = openDatabase(folder);
-  return new SqliteEventStore(database, withCheckpointer ? new Checkpointer({ folder }) : undefined);
+  try {
+    if (lateness === undefined) assertRowsLevel(database);
+  } catch (thrown) {
+    database.close();
+    throw thrown;
+  }
+  return new SqliteEventStore(database, {
+    ...(withCheckpointer && { checkpointer: new Checkpointer({ folder }) }),
+    ...(lateness && { lateness }),
+  });
 }
 
 /** The embedded `EventStore`: one transaction a batch, with the lane's `done` in it. */
@@ -55,7 +68,11 @@ export class SqliteEventStore implements EventStore {
   readonly #statements: Statements;
   readonly #people: Names;
   readonly #labels: Names;
+  /** Rows that are written with their batch. */
   readonly #rows: ViewRows;
+  readonly #late: LateRows | undefined;
+  /** In the transaction under way, rows in memory became others than those stored. */
+  #rowsInDoubt = false;
   /** Visitors as they are stored, by `visitorText`: there is no other writer. */
   readonly #visitors = new BoundedCache<VisitorState>(LIMITS.storeVisitorsCachedMax);
   /**
@@ -69,9 +86,13 @@ export class SqliteEventStore implements EventStore {
   readonly #checkpointer: Checkpointer | undefined;
   readonly #walBytes: ReturnType<typeof walBytesWaiting>;
 
-  constructor(database: DatabaseSync, checkpointer?: Checkpointer) {
+  constructor(
+    database: DatabaseSync,
+    { checkpointer, lateness }: { readonly checkpointer?: Checkpointer; readonly lateness?: Lateness } = {},
+  ) {
     this.#database = database;
     this.#checkpointer = checkpointer;
+    this.#late = lateness && new LateRows(database, lateness);
     this.#walBytes = walBytesWaiting(database);
     this.#statements = prepareStatements(database);
     this.#people = new Names(database, 'people');
@@ -120,15 +141,30 @@ export class SqliteEventStore implements EventStore {
   }
 
   async expire(before: { readonly receivedAt: string; readonly limit: number }): Promise<number> {
-    const expired = this.#write(() => expireEvents(this.#database, before));
+    const expired = this.#write(() => this.#deleting(() => expireEvents(this.#database, before)));
     this.#checkpointWhenDue();
     return expired;
   }
 
   async rebuild(view: View, limit: number): Promise<boolean> {
-    const isDone = this.#write(() => rebuildView(this.#database, this.#rows, { view, limit }));
+    const isDone = this.#write(() => {
+      this.#rowsInDoubt = true;
+      return rebuildView(this.#database, this.#rows, { view, limit });
+    });
     this.#checkpointWhenDue();
     return isDone;
+  }
+
+  /** Writes the rows that are late, if any. Not needed for anything to be durable, only for it to be counted at once. */
+  async settle(): Promise<void> {
+    const late = this.#late;
+    if (late === undefined || late.isWritten) return;
+    this.#write(() => {
+      this.#rowsInDoubt = true;
+      late.level();
+      late.write(Date.now());
+    });
+    this.#checkpointWhenDue();
   }
 
   /**
@@ -155,12 +191,15 @@ export class SqliteEventStore implements EventStore {
   }
 
   async close(): Promise<void> {
+    // Rows that cannot be written now are counted when the store is opened again.
+    if (this.#database.isOpen) await this.settle().catch(() => undefined);
     await this.#checkpointer?.close();
     if (this.#database.isOpen) this.#database.close();
   }
 
   #applyAll(decision: Decision): Applied {
     this.#checkLane(decision.lane, decision.loaded);
+    this.#late?.level();
     const known = this.#putEvents(decision.events);
     if (known.size > 0) return { kind: 'contradicted', known };
     const { lane, becomes } = decision;
@@ -170,13 +209,36 @@ export class SqliteEventStore implements EventStore {
       if (visitor.loaded === undefined) newVisitors += 1;
     }
     for (const link of decision.links) this.#putLink(link);
-    for (const update of decision.rows) this.#rows.absorb(update);
+    this.#absorb(decision.rows);
     const bad = this.#putBad(decision);
     const dead = this.#putDead(decision);
     this.#statements.putLane.run(lane, becomes.done, registryText(becomes.registry), cutsText(becomes.cuts));
     this.#statements.addTotals.run(decision.events.length, bad, dead, newVisitors);
-    for (const erase of decision.erase) eraseVisitor(this.#database, erase);
+    if (decision.erase.length > 0) {
+      this.#deleting(() => {
+        for (const erase of decision.erase) eraseVisitor(this.#database, erase);
+      });
+    }
     return { kind: 'applied' };
+  }
+
+  #absorb(updates: readonly RowUpdate[]): void {
+    this.#rowsInDoubt = true;
+    for (const update of updates) (this.#late?.has(update) ? this.#late : this.#rows).absorb(update);
+    this.#rows.write();
+    if (this.#late === undefined) this.#statements.markCounted.run();
+    else this.#late.writeWhenDue(Date.now());
+  }
+
+  /** What is deleted must have been counted, for nothing could count it anew. */
+  #deleting<T>(work: () => T): T {
+    this.#rowsInDoubt = true;
+    this.#late?.level();
+    this.#late?.write(Date.now());
+    const result = work();
+    // The last event may be gone, and its id given to the next one.
+    this.#statements.markCounted.run();
+    return result;
   }
 
   /** Puts the events that are absent, and returns those that are not. */
@@ -313,7 +375,11 @@ export class SqliteEventStore implements EventStore {
         if (isKept) names.keep();
         else names.rollBack();
       }
-      if (!isKept) this.#rows.forget();
+      if (!isKept && this.#rowsInDoubt) {
+        this.#rows.forget();
+        this.#late?.forget();
+      }
+      this.#rowsInDoubt = false;
     }
   }
 
@@ -396,6 +462,7 @@ function prepareStatements(database: DatabaseSync) {
       `INSERT INTO witnesses (collector, number, lane, sequence) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE
        SET number = excluded.number, lane = excluded.lane, sequence = excluded.sequence WHERE excluded.number > number`,
     ),
+    markCounted: prepare(MARK_COUNTED),
     countSync: prepare('UPDATE totals SET syncs = syncs + 1'),
     checkpoint: prepare('PRAGMA wal_checkpoint(PASSIVE)'),
     restartWal: prepare('PRAGMA wal_checkpoint(RESTART)'),

@@ -7,7 +7,7 @@ import { LIMITS } from '../../core/limits.ts';
 /** `clik` in ASCII: tells our file from any other of SQLite's (https://www.sqlite.org/fileformat2.html#application_id). */
 const APPLICATION_ID = 0x636c696b;
 /** The format this program reads and writes; kept in user_version. */
-const FORMAT_VERSION = 2;
+const FORMAT_VERSION = 3;
 /**
  * What a commit costs goes by the pages it changes, and events of many people change pages all over the indexes: such
  * pages take a quarter less time than those of 8 KiB, and write twice as much.
@@ -20,6 +20,7 @@ const PAGE_BYTES = 16_384;
  * - An event's `id` is its order of arrival. `hash` only finds candidates: the whole identity is compared, from the body;
  *   `twin` tells apart different events of one hash; one of them has 0, for that is where a put meets it. There are hardly any.
  * - `created_at` is a `timeKey`, which orders as times do at any precision. `timestamp` is epoch milliseconds.
+ * - `counted` is the last event that the rows of views hold: they may be written later than events.
  * - `removed` counts the events of a record that erasure or a cut-off expiry took.
  */
 const SCHEMA = `
@@ -52,6 +53,8 @@ CREATE TABLE rows (
   value TEXT NOT NULL,
   PRIMARY KEY (view, version, source, bucket, lane)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE counted (event INTEGER NOT NULL) STRICT;
+INSERT INTO counted VALUES (0);
 CREATE TABLE lanes (
   lane TEXT PRIMARY KEY, done INTEGER NOT NULL, registry TEXT NOT NULL, cuts TEXT NOT NULL, expired_through INTEGER
 ) STRICT, WITHOUT ROWID;

@@ -1,12 +1,12 @@
 import type { DatabaseSync } from 'node:sqlite';
-import type { Facts, View } from '../../core/view.ts';
-import type { RowUpdate, VisitorKey } from '../../store/event-store.ts';
+import type { View } from '../../core/view.ts';
+import type { VisitorKey } from '../../store/event-store.ts';
+import { updatesOf } from './recount-rows.ts';
 import {
   cutsText,
   EVENT_COLUMNS,
   EVENTS_WITH_SOURCE,
   type EventRow,
-  eventOf,
   type LaneRow,
   laneOf,
   registryText,
@@ -131,7 +131,9 @@ export function rebuildView(
     progress.until,
     limit,
   );
-  for (const update of updatesOf(view, events, cuts)) rows.absorb(update);
+  const before = events.filter(({ lane, sequence }) => sequence <= (cuts.get(lane) ?? -1n));
+  for (const update of updatesOf(view, before, () => REBUILD_LANE)) rows.absorb(update);
+  rows.write();
   const last = events.at(-1);
   const isFinished = events.length < limit;
   database
@@ -179,34 +181,6 @@ function startOrResume(database: DatabaseSync, view: View): Progress {
   );
   if (progress === undefined) throw new Error(`the rebuild of ${view.name}@${view.version} did not start`);
   return progress;
-}
-
-/** The events at or before their lane's cut, folded by source and time. */
-function updatesOf(view: View, events: readonly EventRow[], cuts: ReadonlyMap<string, bigint>): readonly RowUpdate[] {
-  const folded = new Map<string, { readonly source: string; readonly at: string; all: unknown }>();
-  for (const [order, row] of events.entries()) {
-    const cut = cuts.get(row.lane);
-    if (cut === undefined || row.sequence > cut) continue;
-    const event = eventOf(row);
-    const facts = JSON.parse(row.facts) as Facts;
-    const at = view.at(event, facts);
-    if (at === undefined) continue;
-    const text = `${row.source}\0${at}`;
-    const delta = folded.get(text) ?? { source: row.source, at, all: view.empty() };
-    delta.all = view.fold(delta.all, event, facts, order);
-    folded.set(text, delta);
-  }
-  const updates = new Map<string, RowUpdate & { readonly deltas: unknown[] }>();
-  for (const { source, at, all } of folded.values()) {
-    for (const bucket of view.buckets(at)) {
-      const text = `${source}\0${bucket}`;
-      const key = { view: view.name, version: view.version, source, bucket, lane: REBUILD_LANE };
-      const update = updates.get(text) ?? { key, row: view, deltas: [] };
-      update.deltas.push(all);
-      updates.set(text, update);
-    }
-  }
-  return [...updates.values()];
 }
 
 /** True when none are left. */

@@ -1,22 +1,28 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { LIMITS } from '../../core/limits.ts';
+import type { RowFold } from '../../core/view.ts';
 import type { RowKey, RowUpdate } from '../../store/event-store.ts';
 
 interface Kept {
+  readonly key: RowKey;
+  readonly fold: RowFold;
   readonly state: unknown;
+  /** Of its text when it was last read or written. */
   readonly chars: number;
 }
 
 /**
- * The rows of views, for their one writer. Those written lately are kept decoded, up to `storeRowsCachedChars` of their
+ * The rows of views, for their one writer. Those used lately are kept decoded, up to `storeRowsCachedChars` of their
  * texts: a batch of few events changes some thirty rows, and reading them anew each time was a third of its work.
  */
 export class ViewRows {
   readonly #read: StatementSync;
   readonly #write: StatementSync;
-  /** In the order of their last use. */
+  /** As they are stored, in the order of their last use. */
   readonly #kept = new Map<string, Kept>();
   #keptChars = 0;
+  /** What is to be written. */
+  readonly #changed = new Map<string, Kept>();
 
   constructor(database: DatabaseSync) {
     this.#read = database.prepare(
@@ -28,33 +34,48 @@ export class ViewRows {
     );
   }
 
-  /** Absorbs what a batch brings into a row, within a transaction; `forget` when it is rolled back. */
-  absorb({ key, row: fold, deltas }: RowUpdate): void {
-    const { view, version, source, bucket, lane } = key;
-    const text = textOf(key);
-    const state = fold.absorb(this.#take(text) ?? this.#readState({ key, row: fold }), deltas, bucket);
-    const value = fold.encode(state);
-    this.#write.run(view, version, source, bucket, lane, value);
-    this.#keep(text, { state, chars: value.length });
+  /** How many rows are to be written. */
+  get changed(): number {
+    return this.#changed.size;
   }
 
+  /** Absorbs what a batch brings into a row, in memory, within the batch's transaction; `forget` when it is rolled back. */
+  absorb({ key, row: fold, deltas }: RowUpdate): void {
+    const text = textOf(key);
+    const { state, chars } = this.#changed.get(text) ?? this.#take(text) ?? this.#readRow(key, fold);
+    this.#changed.set(text, { key, fold, state: fold.absorb(state, deltas, key.bucket), chars });
+  }
+
+  /** Writes all that changed, within a transaction; `forget` when it is rolled back. */
+  write(): void {
+    for (const [text, kept] of this.#changed) {
+      const { view, version, source, bucket, lane } = kept.key;
+      const value = kept.fold.encode(kept.state);
+      this.#write.run(view, version, source, bucket, lane, value);
+      this.#keep(text, { ...kept, chars: value.length });
+    }
+    this.#changed.clear();
+  }
+
+  /** Also what was to be written. */
   forget(): void {
     this.#kept.clear();
     this.#keptChars = 0;
+    this.#changed.clear();
   }
 
-  #readState({ key, row: fold }: Pick<RowUpdate, 'key' | 'row'>): unknown {
+  #readRow(key: RowKey, fold: RowFold): Pick<Kept, 'state' | 'chars'> {
     const { view, version, source, bucket, lane } = key;
     const found = this.#read.get(view, version, source, bucket, lane) as { value: string } | undefined;
-    return found === undefined ? fold.empty() : fold.decode(found.value);
+    return { state: found === undefined ? fold.empty() : fold.decode(found.value), chars: found?.value.length ?? 0 };
   }
 
-  #take(text: string): unknown {
+  #take(text: string): Kept | undefined {
     const kept = this.#kept.get(text);
     if (kept === undefined) return undefined;
     this.#kept.delete(text);
     this.#keptChars -= kept.chars;
-    return kept.state;
+    return kept;
   }
 
   #keep(text: string, kept: Kept): void {
