@@ -190,7 +190,8 @@ export interface StoredCount {
  * of each record applied once, in order (shared protocol: docs/exactly-once.md). `apply` is all or nothing where the
  * adapter has transactions; where it has none, a repetition of the same batch completes it. It throws when the lane or
  * a visitor is no longer as loaded: the batch is then sent again. Only one caller writes a lane.
- * **Reading** sees whole batches, each at one moment; lists come in the order asked, by time and then position.
+ * **Reading** sees whole batches, each at one moment, but for rows of views, which may follow within a second; lists come in
+ * the order asked, by time and then position.
  * **Errors.** Throws what the storage throws; every one is retriable by sending the batch again.
  */
 export interface EventStore {

@@ -10,6 +10,7 @@ import {
   erase,
   laneOfStore,
   mergedRows,
+  typeCounts,
   visitorOfStore,
   write,
 } from '../../../tests/contracts/store-writing.ts';
@@ -54,6 +55,21 @@ describe('what the folder holds', () => {
     expect(codeOf(() => openEventStore({ folder }))).toBe(code);
     expect(files()).toEqual(before);
     expect(codeOf(() => openEventReader({ folder }))).toBe(code);
+  });
+
+  it('is brought up from format 2, and nothing is counted again', async () => {
+    const store = openEventStore({ folder });
+    await write(store, 'a', [{ sequence: 1n, events: [anEvent()] }]);
+    await store.close();
+    const database = new DatabaseSync(path());
+    database.exec('DROP TABLE counted; PRAGMA user_version = 2');
+    database.close();
+    const upgraded = openEventStore({ folder, lateness: { views: [typeCounts(1)], msMax: 0 } });
+    await write(upgraded, 'a', [{ sequence: 2n, events: [anEvent({ eventId: 'second' })] }]);
+    await upgraded.close();
+    const reader = openEventReader({ folder });
+    expect(await mergedRows(reader)).toEqual({ 'shop minute/2026-11-23T10:00Z': { page: 2 } });
+    await reader.close();
   });
 
   it('refuses what is no database, is one of another program, or is not there to read', () => {

@@ -8,6 +8,8 @@ import { LIMITS } from '../../core/limits.ts';
 const APPLICATION_ID = 0x636c696b;
 /** The format this program reads and writes; kept in user_version. */
 const FORMAT_VERSION = 3;
+/** The oldest format that is brought up to this one. */
+const FORMAT_VERSION_MIN = 2;
 /**
  * What a commit costs goes by the pages it changes, and events of many people change pages all over the indexes: such
  * pages take a quarter less time than those of 8 KiB, and write twice as much.
@@ -83,6 +85,13 @@ PRAGMA application_id = ${APPLICATION_ID};
 PRAGMA user_version = ${FORMAT_VERSION};
 `;
 
+/** In format 2 rows of views were written with their events. */
+const FROM_2 = `
+CREATE TABLE counted (event INTEGER NOT NULL) STRICT;
+INSERT INTO counted SELECT coalesce(max(id), 0) FROM events;
+PRAGMA user_version = 3;
+`;
+
 /**
  * Opens `<folder>/store.sqlite` for its one writer, and makes it when absent. Throws ClickstreamError
  * `data_format_newer` (and touches nothing) or `data_unusable`.
@@ -102,6 +111,7 @@ export function openDatabase(folder: string): DatabaseSync {
       database.exec(`PRAGMA cache_size = -${LIMITS.storeCacheKibibytes}; PRAGMA temp_store = MEMORY`);
       if (versionOf(database) === 0) create(database);
       checkVersion(versionOf(database));
+      if (versionOf(database) === 2) transact(database, () => database.exec(FROM_2));
     });
   });
 }
@@ -217,10 +227,10 @@ function checkVersion(version: number): void {
       `store.sqlite has format ${version}; this program knows formats up to ${FORMAT_VERSION}`,
     );
   }
-  if (version !== FORMAT_VERSION) {
+  if (version < FORMAT_VERSION_MIN) {
     throw new ClickstreamError(
       'data_unusable',
-      `store.sqlite has format ${version}; this program reads format ${FORMAT_VERSION} only`,
+      `store.sqlite has format ${version}; this program reads formats ${FORMAT_VERSION_MIN} to ${FORMAT_VERSION}`,
     );
   }
 }
