@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { gzipSync } from 'node:zlib';
 
 /** What a fake server does with one request to collect: `storeAndCut` is the answer that got lost. */
 export type Fate = 'store' | 'storeAndCut' | 'cut' | 'busy' | 'refuse';
@@ -25,6 +26,16 @@ export interface FakeBadEvent {
   readonly payload: string;
 }
 
+export interface FakeDeadRecord {
+  readonly id: string;
+  readonly lane: string;
+  readonly sequence: string;
+  readonly reason: string;
+  readonly bytes: number;
+  readonly receivedAt: string | null;
+  redriven: { readonly lane: string; readonly sequence: string } | null;
+}
+
 /**
  * A small server with the surface that the command line uses, for tests of the command line alone. It keeps what it
  * stored in an array, which a test may spoil.
@@ -35,9 +46,17 @@ export class FakeServer {
   readonly problems: { readonly kind: string; readonly detail: string }[] = [];
   /** Events set aside, the newest first. */
   readonly bad: FakeBadEvent[] = [];
+  /** Dead records, the newest first. */
+  readonly dead: FakeDeadRecord[] = [];
+  /** The ids of those that were put back, in order. */
+  readonly redriven: string[] = [];
+  /** The problem in place of the next record put back, by id. */
+  readonly refusals = new Map<string, { readonly status: number; readonly code: string }>();
   /** Decides on each request to collect, numbered from 0. */
   fate: (request: number) => Fate = () => 'store';
   token: string | undefined;
+  /** Answers as a load balancer's function does with what is large. */
+  compresses = false;
   requests = 0;
   duplicates = 0;
   readonly #server = createServer((request, response) => {
@@ -58,13 +77,17 @@ export class FakeServer {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '', 'http://fake');
-    if (request.method === 'POST') {
+    const redriven = /^\/api\/v1\/dead\/([^/]+)\/redrive$/.exec(url.pathname)?.[1];
+    if (request.method === 'POST' && redriven === undefined) {
       this.#collect(await text(request), response);
     } else if (this.token !== undefined && request.headers.authorization !== `Bearer ${this.token}`) {
       send(response, 401, { code: 'read_token_missing', detail: 'a token is wanted', cure: 'send it' });
+    } else if (redriven !== undefined && request.method === 'POST') {
+      this.#redrive(redriven, response);
     } else {
       const found = this.#read(url);
       if (found === undefined) send(response, 404, { code: 'not_found', detail: 'nothing there', cure: 'none' });
+      else if (this.compresses) sendCompressed(response, found);
       else send(response, 200, found);
     }
   }
@@ -105,6 +128,20 @@ export class FakeServer {
     });
   }
 
+  #redrive(id: string, response: ServerResponse): void {
+    const refusal = this.refusals.get(id);
+    const record = this.dead.find((dead) => dead.id === id);
+    if (refusal !== undefined) {
+      send(response, refusal.status, { code: refusal.code, detail: `refused: ${id}`, cure: 'none' });
+    } else if (record === undefined) {
+      send(response, 404, { code: 'not_found', detail: 'nothing there', cure: 'none' });
+    } else {
+      const appended = record.redriven === null;
+      record.redriven ??= { lane: 'fake', sequence: String(1_000 + this.redriven.push(id)) };
+      send(response, 200, { id, redriven: record.redriven, appended });
+    }
+  }
+
   #read(url: URL): object | undefined {
     const user = /^\/api\/v1\/users\/([^/]+)\/events$/.exec(url.pathname)?.[1];
     if (url.pathname === '/api/v1/events') return this.#list(url.searchParams, () => true);
@@ -114,6 +151,13 @@ export class FakeServer {
     if (url.pathname === '/api/v1/bad') return this.#listBad(url.searchParams);
     const bad = /^\/api\/v1\/bad\/([^/]+)$/.exec(url.pathname)?.[1];
     if (bad !== undefined) return this.bad.find(({ id }) => id === bad);
+    if (url.pathname === '/api/v1/dead') return this.#listDead(url.searchParams);
+    const dead = /^\/api\/v1\/dead\/([^/]+)$/.exec(url.pathname)?.[1];
+    if (dead !== undefined) {
+      const record = this.dead.find(({ id }) => id === dead);
+      const bytes = Buffer.from([0, 255, 10]);
+      return record && { ...record, payload: bytes.toString('base64'), text: null };
+    }
     if (url.pathname === '/api/v1/stats') {
       return {
         measure: url.searchParams.get('measure'),
@@ -152,6 +196,13 @@ export class FakeServer {
     };
   }
 
+  /** Two a page at the most. */
+  #listDead(query: URLSearchParams): object {
+    const { cursor = '0', limit = '100' } = Object.fromEntries(query);
+    const end = Number(cursor) + Math.min(2, Number(limit));
+    return { dead: this.dead.slice(Number(cursor), end), cursor: end < this.dead.length ? String(end) : null };
+  }
+
   #audit(): object {
     const { duplicates, problems, stored } = this;
     const none = { bad: 0, dead: 0, pending: 0, redelivered: 0, lost: 0, unresolved: 0, expired: 0, erased: 0 };
@@ -164,4 +215,14 @@ function send(response: ServerResponse, status: number, body: object): void {
   response.statusCode = status;
   response.setHeader('content-type', 'application/json');
   response.end(JSON.stringify(body));
+}
+
+/** For clients that take it. */
+function sendCompressed(response: ServerResponse, body: object): void {
+  if (response.req.headers['accept-encoding'] !== 'gzip') {
+    send(response, 400, { code: 'answer_too_large', detail: 'too large', cure: 'none' });
+    return;
+  }
+  response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' });
+  response.end(gzipSync(JSON.stringify(body)));
 }

@@ -1,7 +1,9 @@
 import { visitorOf } from '../src/core/event.ts';
+import type { RecordPosition } from '../src/log/event-log.ts';
 import type {
   BadEvent,
   BadRange,
+  DeadRecord,
   DoubledEvent,
   EventPosition,
   EventRange,
@@ -23,6 +25,7 @@ export interface Listed {
   readonly links?: readonly (VisitorKey & { readonly userId: string })[];
   readonly rows?: readonly Row[];
   readonly bad?: readonly BadEvent[];
+  readonly dead?: readonly DeadRecord[];
   readonly lanes?: ReadonlyMap<string, LaneState>;
   readonly witnesses?: readonly Witness[];
   readonly totals?: Partial<StoreTotals>;
@@ -66,7 +69,12 @@ export function readsOf(listed: Listed): EventReads {
     badReasons: async (range) => badIn(bad, range).map(({ position, source, code }) => ({ position, source, code })),
     badAt: async (positions) =>
       positions.flatMap((place) => bad.filter(({ position }) => comparePositions(position, place) === 0)),
-    dead: async () => [],
+    dead: async (limit, after) =>
+      (listed.dead ?? [])
+        .toSorted((a, b) => comparePlaces(b, a))
+        .filter((record) => after === undefined || comparePlaces(record, after) < 0)
+        .slice(0, limit),
+    deadAt: async (place) => listed.dead?.find((record) => comparePlaces(record, place) === 0),
     lanes: async () => listed.lanes ?? new Map(),
     witnesses: async () => listed.witnesses ?? [],
     totals: async () => totalsOf(listed.totals),
@@ -109,6 +117,10 @@ function pageOf(
     )
     .toSorted((a, b) => direction * comparePlaces(place(a), place(b)))
     .slice(0, limit);
+}
+
+function comparePlaces(a: RecordPosition, b: RecordPosition): number {
+  return compare(a.sequence, b.sequence) || compare(a.lane, b.lane);
 }
 
 function comparePositions(a: EventPosition, b: EventPosition): number {

@@ -114,11 +114,24 @@ export const ERRORS = {
     meaning: 'Nothing is served at this path.',
     cure: 'See the list of endpoints in the README.',
   },
+  dead_unreadable: {
+    status: 409,
+    retriable: false,
+    meaning: 'The dead record is damaged: no events can be read from it, so it cannot be put back.',
+    cure: 'Look at its bytes at /api/v1/dead/{id}, and send what they tell of anew.',
+  },
   method_not_allowed: {
     status: 405,
     retriable: false,
     meaning: 'The path is served, but not with this method.',
     cure: 'Use the method that the Allow header names.',
+  },
+  content_type_unsupported: {
+    status: 415,
+    retriable: false,
+    meaning:
+      'A POST of the API has another Content-Type than application/json, as a form on a page of another site would.',
+    cure: 'Send it with Content-Type application/json.',
   },
   parameter_invalid: {
     status: 400,
@@ -143,6 +156,19 @@ export const ERRORS = {
     retriable: true,
     meaning: 'More is waiting to be written or processed than the limits allow: nothing of the request was accepted.',
     cure: 'Send again after Retry-After seconds.',
+  },
+  answer_too_large: {
+    status: 400,
+    retriable: false,
+    meaning:
+      'The answer is larger than the load balancer of AWS passes on, also when it is compressed as the request allows.',
+    cure: 'Ask for less: a smaller limit, or a shorter range; or send "Accept-Encoding: gzip".',
+  },
+  keys_unavailable: {
+    status: 503,
+    retriable: true,
+    meaning: 'The secret with the write key or read token cannot be read: nothing of the request was accepted.',
+    cure: 'Send again after Retry-After seconds; should it last, look for what keeps the function from its secret.',
   },
   query_unavailable: {
     status: 503,

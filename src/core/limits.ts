@@ -133,6 +133,8 @@ export const LIMITS = {
   liveLooksMax: 200,
   /** Problems that an audit spells out; the rest are counted. */
   auditProblemsMax: 1_000,
+  /** The body of a POST of the API, which has nothing to say. */
+  apiBodyBytesMax: 1_024,
   queriesWaitingMax: 256,
   queryMsMax: 30_000,
   liveMinutes: 30,
@@ -160,6 +162,26 @@ export const LIMITS = {
   storeWalBytesMax: 256 * 1024 * 1024,
   storeBusyMsMax: 5_000,
 
+  // DynamoDB (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html).
+  /** Keys of one BatchGetItem. */
+  dynamoBatchGetMax: 100,
+  /** Requests of one BatchWriteItem. */
+  dynamoBatchWriteMax: 25,
+  /** An item has 400 KB, with its keys and names. */
+  dynamoValueBytesMax: 350_000,
+  dynamoTries: 8,
+  dynamoBackoffMsMin: 25,
+  dynamoBackoffMsMax: 2_000,
+  /** Visitors whose events are put side by side. */
+  dynamoPutsAtOnce: 32,
+  /** Lists of one type are written in this many pieces, for a partition takes 1,000 write units a second. */
+  typeShards: 8,
+  /** Journal items of a lane before they are folded into its rows: each is read by every query of statistics. */
+  journalItemsMax: 24,
+  awsConnectMsMax: 2_000,
+  awsRequestMsMax: 10_000,
+  awsSocketsMax: 64,
+
   // Configuration.
   /** Write keys, and read tokens. Each request is held against every one, in constant time: 0.1 µs a key. */
   keysMax: 1_000,
@@ -181,6 +203,44 @@ export const LIMITS = {
   seenNameCharsMax: 100,
   /** Days that one report of properties seen is merged from. */
   schemaReportDaysMax: 100,
+
+  // Kinesis (https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html).
+  /** Records of one PutRecords request. */
+  kinesisCallRecordsMax: 500,
+  /** Of one PutRecords request, with the partition keys. */
+  kinesisCallBytesMax: 5 * 1024 * 1024,
+  /** Of one record's data and partition key; a stream takes no more unless it is set up to. */
+  kinesisRecordBytesMax: 1024 * 1024,
+  kinesisKeyCharsMax: 256,
+  /** PutRecords requests in flight; what comes meanwhile shares the next one. */
+  kinesisCallsMax: 8,
+  /** Records that wait or are in flight; beyond it, or waitingBytesMax, the collector answers 503. */
+  kinesisWaitingRecordsMax: 10_000,
+  kinesisTriesMax: 20,
+  /** The bound of the first wait before a try, which doubles with each. */
+  kinesisBackoffMsMin: 50,
+  kinesisBackoffMsMax: 1_000,
+  /** From append to the last try. With the try itself it stays below a tracker's patience of 10 s, and the function's 60 s. */
+  kinesisDeadlineMsMax: 5_000,
+  kinesisConnectMsMax: 1_000,
+  /** Of one try, sent and answered. */
+  kinesisRequestMsMax: 3_000,
+
+  // Lambda functions.
+  /** What a function returns to an Application Load Balancer, as JSON; its page says "1 MB". */
+  albAnswerBytesMax: 1_000_000,
+  /** How long a secret's value is used before it is asked for anew. */
+  secretMsMax: 300_000,
+  /** After a secret could not be read anew, the one before is used this long until it is tried again. */
+  secretRetryMs: 30_000,
+  /** The processor begins nothing more when less than this is left of its time. */
+  lambdaMsLeftMin: 5_000,
+  /** Tries of a record alone that ended the function, or failed for no reason outside it, before it is set aside untried. */
+  recordTriesMax: 5,
+  /** A record alone in its batch that arrived later than this ago is not counted: it is most likely tried for the first time. */
+  recordFreshMs: 10_000,
+  /** Longer than a stream keeps a record by default and than its function tries it. */
+  recordTriesKeptHours: 192,
 
   // The command line.
   /** How long a command waits for one answer; above queryMsMax, so that it is the server that says why. */

@@ -8,9 +8,12 @@ import { serveHotRequests } from '../collect/hot-requests.ts';
 import { type CollectCounters, type Collector, guardServer, newCounters, serverOptions } from '../collect/http.ts';
 import { KeyRing, WriteKeys } from '../collect/keys.ts';
 import { Numbering } from '../collect/numbering.ts';
+import { Redriver } from '../collect/redrive.ts';
 import { asClickstreamError, ClickstreamError } from '../core/errors.ts';
 import { assertLimits, LIMITS } from '../core/limits.ts';
+import type { RecordPosition } from '../log/event-log.ts';
 import { collect } from '../pipeline.ts';
+import { createRedrive } from '../query/dead.ts';
 import { type Access, createQueries, type Queries } from '../query/http.ts';
 import { type AskedWorker, askedWorker } from './asked-worker.ts';
 import { type Config, isLoopback, writeKeysOf } from './config.ts';
@@ -51,6 +54,8 @@ class Local {
   readonly #stopped = Promise.withResolvers<void>();
   /** How to close what was opened, in the order of opening. */
   readonly #closers: (() => unknown)[] = [];
+  /** Dead records that were put back, whose note the processor is asked for, by lane and sequence. */
+  readonly #marking = new Map<string, PromiseWithResolvers<RecordPosition>>();
   #processorFault: Fault;
   #tellProcessor: (message: ToProcessor) => void = () => undefined;
   #stopping: Promise<void> | undefined;
@@ -150,6 +155,9 @@ class Local {
           case 'synced':
             this.#trim(message.done);
             break;
+          case 'redriven':
+            this.#marked(message.record, message.stands);
+            break;
           case 'told':
             report(message.text);
             break;
@@ -163,6 +171,24 @@ class Local {
         }
       });
     });
+  }
+
+  /** By the processor, the one writer of the store. */
+  #markRedriven(record: RecordPosition, position: RecordPosition): Promise<RecordPosition> {
+    const marking = Promise.withResolvers<RecordPosition>();
+    this.#marking.set(placeText(record), marking);
+    this.#tellProcessor({ kind: 'markRedriven', record, position });
+    return marking.promise;
+  }
+
+  #marked(record: RecordPosition, stands: RecordPosition | undefined): void {
+    const marking = this.#marking.get(placeText(record));
+    this.#marking.delete(placeText(record));
+    if (stands !== undefined) marking?.resolve(stands);
+    else
+      marking?.reject(
+        new Error(`that ${placeText(record)} was put back could not be noted: it will be once it is asked for again`),
+      );
   }
 
   #trim: (doneAndDurable: bigint) => void = () => undefined;
@@ -181,8 +207,14 @@ class Local {
         .trim({ doneAndDurable, nowMs: Date.now() })
         .catch((fault: unknown) => report(`log: cannot trim: ${String(fault)}`));
     };
+    const redriver = new Redriver({ log, numbering: this.#numbering, clock: Date.now });
     return createQueries({
       ask: query.ask,
+      redrive: createRedrive({
+        find: query.deadAt,
+        append: (payload) => redriver.append(payload),
+        mark: (lane, sequence, position) => this.#markRedriven({ lane, sequence }, position),
+      }),
       access,
       ready: () => {
         const { writable, detail } = log.condition();
@@ -238,6 +270,10 @@ class Local {
     if (number < 0) return;
     this.#tellProcessor({ kind: 'witness', witness: { collector, number, lane: EMBEDDED_LANE, sequence: log.end } });
   }
+}
+
+function placeText({ lane, sequence }: RecordPosition): string {
+  return `${lane}/${sequence}`;
 }
 
 function listen(server: Server, { host, port }: Config): Promise<string> {

@@ -7,7 +7,7 @@ import { LogProgress } from '../adapters/embedded/log-progress.ts';
 import { LogReader } from '../adapters/embedded/log-reader.ts';
 import { asClickstreamError, type ErrorCode } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
-import type { LaneRecord } from '../log/event-log.ts';
+import type { LaneRecord, RecordPosition } from '../log/event-log.ts';
 import { processBatch } from '../pipeline.ts';
 import { VIEWS } from '../process/views/registry.ts';
 import type { Witness } from '../store/event-store.ts';
@@ -25,6 +25,8 @@ export interface ProcessWorkerData {
 export type ToProcessor =
   | { readonly kind: 'start' }
   | { readonly kind: 'witness'; readonly witness: Witness }
+  /** A dead record was put back to this position: to be noted, and answered with `redriven`. */
+  | { readonly kind: 'markRedriven'; readonly record: RecordPosition; readonly position: RecordPosition }
   | { readonly kind: 'stop' };
 
 /** What this worker tells the main thread. */
@@ -35,6 +37,8 @@ export type FromProcessor =
   | { readonly kind: 'working' }
   | { readonly kind: 'failing'; readonly detail: string }
   | { readonly kind: 'synced'; readonly done: bigint }
+  /** What is noted of a dead record now; nothing, when the store did not take it. */
+  | { readonly kind: 'redriven'; readonly record: RecordPosition; readonly stands: RecordPosition | undefined }
   /** Something to be told to who runs the server. */
   | { readonly kind: 'told'; readonly text: string }
   /** What reading the log found, before what follows it is processed. */
@@ -111,6 +115,12 @@ class Processor {
       const message = received.message as ToProcessor;
       if (message.kind === 'stop') this.#stopping = true;
       if (message.kind === 'witness') await this.#attempt(() => this.#store.witness(message.witness));
+      if (message.kind === 'markRedriven') {
+        const { record, position } = message;
+        const { lane, sequence } = record;
+        const stands = await this.#attempt(() => this.#store.markRedriven(lane, sequence, position));
+        this.#tell({ kind: 'redriven', record, stands });
+      }
       if (message.kind === 'start') {
         const after = await this.#done();
         const onFinding = (finding: LogFinding) => this.#tell({ kind: 'finding', finding });

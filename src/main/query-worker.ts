@@ -4,11 +4,12 @@ import { openEventReader } from '../adapters/embedded/event-reader.ts';
 import { describeFinding, type LogFinding } from '../adapters/embedded/log-finding.ts';
 import { LogProgress } from '../adapters/embedded/log-progress.ts';
 import { readRecords } from '../adapters/embedded/log-reader.ts';
+import type { RecordPosition } from '../log/event-log.ts';
 import { decodeRecord } from '../log/record.ts';
 import { answer } from '../pipeline.ts';
 import type { LogView, PendingRecord } from '../query/audit.ts';
 import type { Answer, Question } from '../query/queries.ts';
-import type { EventReader } from '../store/event-store.ts';
+import type { DeadRecord, EventReader } from '../store/event-store.ts';
 import { openSchemas, type StepSettings } from './steps.ts';
 
 export interface QueryWorkerData {
@@ -24,13 +25,16 @@ export interface QueryWorkerData {
 /** What the main thread tells this worker. */
 export type ToQuery =
   | { readonly kind: 'ask'; readonly id: number; readonly question: Question }
+  | { readonly kind: 'deadAt'; readonly id: number; readonly place: RecordPosition }
   /** The processor has met this in the log, and goes past it. */
   | { readonly kind: 'finding'; readonly finding: LogFinding }
   | { readonly kind: 'stop' };
 
-export interface FromQuery extends Answer {
-  readonly id: number;
-}
+export type FromQuery = { readonly id: number } & (
+  | ({ readonly kind: 'answer' } & Answer)
+  | { readonly kind: 'dead'; readonly record: DeadRecord | undefined }
+  | { readonly kind: 'failed'; readonly detail: string }
+);
 
 /** What the log holds beyond what is processed, and what is wrong with it. */
 async function viewLog(data: QueryWorkerData, found: Findings, reader: EventReader): Promise<LogView> {
@@ -83,13 +87,20 @@ async function serve(data: QueryWorkerData): Promise<void> {
     },
     report: (fault: Error) => process.stderr.write(`query: ${fault.stack ?? fault.message}\n`),
   };
+  const tell = (message: FromQuery) => port.postMessage(message);
   port.on('message', (message: ToQuery) => {
     switch (message.kind) {
       case 'ask': {
         const { id, question } = message;
-        void answer(question, parts).then(({ status, body }) => {
-          port.postMessage({ id, status, body } satisfies FromQuery);
-        });
+        void answer(question, parts).then(({ status, body }) => tell({ kind: 'answer', id, status, body }));
+        break;
+      }
+      case 'deadAt': {
+        const { id, place } = message;
+        reader
+          .snapshot((reads) => reads.deadAt(place))
+          .then((record) => tell({ kind: 'dead', id, record }))
+          .catch((fault: unknown) => tell({ kind: 'failed', id, detail: String(fault) }));
         break;
       }
       case 'finding':

@@ -123,7 +123,9 @@ class Draft {
   readonly #deltas = new Map<View, Map<string, Map<string, unknown>>>();
   /** By source and bucket. */
   readonly #ledger = new Map<string, Map<string, LedgerState>>();
+  /** Events counted so far. */
   #order = 0;
+  #newVisitors = 0;
 
   constructor(batch: {
     readonly lane: string;
@@ -165,6 +167,7 @@ class Draft {
       loaded,
       becomes,
       events: this.#events,
+      counts: { stored: this.#order, newVisitors: this.#newVisitors },
       visitors,
       links: [...this.#links.values()],
       rows: [...this.#viewRows(), ...this.#ledgerRows()],
@@ -257,6 +260,7 @@ class Draft {
 
   #count(sequence: bigint, event: Event, facts: Facts): void {
     this.#order += 1;
+    if (facts.newVisitor) this.#newVisitors += 1;
     for (const { view, cut } of this.#views) {
       const at = cut !== undefined && sequence <= cut ? undefined : view.at(event, facts);
       if (at === undefined) continue;

@@ -85,7 +85,8 @@ export function endpoint<Query extends Parameters, Path extends Parameters = Rec
   };
 }
 
-function readSegment(name: string, encoded: string, parameter: Parameter<unknown>): unknown {
+/** A segment of a path, decoded. Throws `parameter_invalid`. */
+export function readSegment<Value>(name: string, encoded: string, parameter: Parameter<Value>): Value {
   try {
     const value = parameter.read(decodeURIComponent(encoded));
     if (value !== undefined) return value;

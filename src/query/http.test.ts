@@ -3,7 +3,7 @@ import { createServer, request as httpRequest, type IncomingHttpHeaders, type Se
 import type { AddressInfo } from 'node:net';
 import { Script } from 'node:vm';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { ClickstreamError } from '../core/errors.ts';
+import { ClickstreamError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import { createQueries, type QueriesOptions } from './http.ts';
 import { PAGE, PAGE_POLICY } from './page.ts';
@@ -23,12 +23,13 @@ interface Reply {
 }
 type Ask = (
   path: string,
-  asked?: { readonly method?: string; readonly headers?: Record<string, string> },
+  asked?: { readonly method?: string; readonly headers?: Record<string, string>; readonly body?: string },
 ) => Promise<Reply>;
 
 async function serve(part: Partial<QueriesOptions> = {}): Promise<Ask> {
   const queries = createQueries({
     ask: async (question) => ({ status: 200, body: JSON.stringify(question) }),
+    redrive: async (id) => ({ id, redriven: { lane: 'local', sequence: 7n }, appended: true }),
     access: { kind: 'loopback' },
     ready: () => ({ ready: true, reasons: [] }),
     metrics: () => 'up 1\n',
@@ -43,7 +44,7 @@ async function serve(part: Partial<QueriesOptions> = {}): Promise<Ask> {
   servers.push(server);
   await new Promise((resolve) => server.once('listening', resolve));
   const { port } = server.address() as AddressInfo;
-  return (path, { method = 'GET', headers = {} } = {}) =>
+  return (path, { method = 'GET', headers = {}, body } = {}) =>
     new Promise((resolve, reject) => {
       const request = httpRequest({ port, host: '127.0.0.1', path, method, headers }, (response) => {
         let text = '';
@@ -52,7 +53,7 @@ async function serve(part: Partial<QueriesOptions> = {}): Promise<Ask> {
         });
         response.on('end', () => resolve({ status: response.statusCode, headers: response.headers, text }));
       });
-      request.on('error', reject).end();
+      request.on('error', reject).end(body);
     });
 }
 
@@ -122,6 +123,87 @@ describe('a question of the API', () => {
     });
     expect(codeOf(await ask('/api/v1/live'))).toEqual(problem(503, 'query_unavailable'));
     expect(reported.map(({ message }) => message)).toEqual(['worker gone']);
+  });
+});
+
+describe('a dead record', () => {
+  const PATH = '/api/v1/dead/bG9jYWw6MTow/redrive';
+  const json = { 'content-type': 'application/json' };
+  const listening = async (part: Partial<QueriesOptions> = {}) => {
+    const redriven: string[] = [];
+    const redrive: QueriesOptions['redrive'] = async (id) => {
+      redriven.push(id);
+      return { id, redriven: { lane: 'local', sequence: 7n }, appended: true };
+    };
+    return { redriven, ask: await serve({ redrive, ...part }) };
+  };
+
+  test.each([
+    [json, undefined],
+    [json, '{}'],
+    [{ 'content-type': 'Application/JSON; charset=utf-8', 'content-length': '0' }, undefined],
+  ])('is put back by a POST with %j and the body %j', async (headers, body) => {
+    const { redriven, ask } = await listening();
+    const { status, text, headers: answered } = await ask(PATH, { method: 'POST', headers, ...(body && { body }) });
+    expect([status, answered['content-type']]).toEqual([200, 'application/json']);
+    expect(text).toBe('{"id":"bG9jYWw6MTow","redriven":{"lane":"local","sequence":"7"},"appended":true}');
+    expect(redriven).toEqual(['bG9jYWw6MTow']);
+  });
+
+  test.each([
+    {},
+    { 'content-type': 'text/plain' },
+    { 'content-type': 'application/x-www-form-urlencoded' },
+    { 'content-type': 'multipart/form-data; boundary=application/json' },
+    { 'content-type': 'text/plain, application/json' },
+    { 'content-type': 'application/jsonp' },
+  ])('is not, by what a form of another site can send: %j', async (headers) => {
+    const { redriven, ask } = await listening();
+    const reply = await ask(PATH, { method: 'POST', headers, body: '{}' });
+    expect(codeOf(reply)).toEqual(problem(415, 'content_type_unsupported'));
+    expect(redriven).toEqual([]);
+  });
+
+  test('is not by another method, and no preflight allows it', async () => {
+    const { redriven, ask } = await listening();
+    for (const method of ['GET', 'HEAD', 'PUT', 'OPTIONS']) {
+      const reply = await ask(PATH, { method, headers: { origin: 'https://evil.example', ...json } });
+      expect([reply.status, reply.headers.allow]).toEqual([405, 'POST']);
+      expect(Object.keys(reply.headers).filter((name) => name.startsWith('access-control'))).toEqual([]);
+    }
+    expect(redriven).toEqual([]);
+  });
+
+  test('is not without the read token, nor by another host name', async () => {
+    const token = await listening({ access: { kind: 'token', authorize: (text) => text === 'right' } });
+    const asked = { method: 'POST', headers: json };
+    expect(codeOf(await token.ask(PATH, asked))).toEqual(problem(401, 'read_token_missing'));
+    const wrong = { ...asked, headers: { ...json, authorization: 'Bearer wrong' } };
+    expect(codeOf(await token.ask(PATH, wrong))).toEqual(problem(401, 'read_token_wrong'));
+    expect(token.redriven).toEqual([]);
+    const right = { ...asked, headers: { ...json, authorization: 'Bearer right' } };
+    expect((await token.ask(PATH, right)).status).toBe(200);
+    const host = await listening();
+    const evil = { ...asked, headers: { ...json, host: 'evil.example' } };
+    expect(codeOf(await host.ask(PATH, evil))).toEqual(problem(403, 'host_refused'));
+    expect(host.redriven).toEqual([]);
+  });
+
+  test.each([
+    ['{"as":"text"}', 400, 'parameter_invalid'],
+    ['nothing', 400, 'body_not_json'],
+    [' '.repeat(LIMITS.apiBodyBytesMax + 1), 413, 'body_too_large'],
+  ])('is not with a body of its own: %.20j', async (body, status, code) => {
+    const { redriven, ask } = await listening();
+    expect(codeOf(await ask(PATH, { method: 'POST', headers: json, body }))).toEqual(problem(status, code));
+    expect(redriven).toEqual([]);
+  });
+
+  test('that the log does not take now is a 503, to be tried again', async () => {
+    const redrive = () => Promise.reject(new ClickstreamError('log_unavailable'));
+    const reply = await (await serve({ redrive }))(PATH, { method: 'POST', headers: json });
+    expect(codeOf(reply)).toEqual(problem(503, 'log_unavailable'));
+    expect(reply.headers['retry-after']).toBe('1');
   });
 });
 

@@ -2,6 +2,7 @@ import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:
 import { asClickstreamError, ClickstreamError, problemOf } from '../core/errors.ts';
 import { shown } from '../core/event.ts';
 import { LIMITS } from '../core/limits.ts';
+import { answerRedrive, checkContentType, isRedrivePath, REDRIVE, type Redrive } from './dead.ts';
 import { METRICS_TYPE } from './metrics.ts';
 import type { Operation } from './openapi.ts';
 import { SERVED } from './openapi-served.ts';
@@ -25,6 +26,8 @@ export interface Readiness {
 export interface QueriesOptions {
   /** Hands a question to the query worker. It rejects when the worker is gone. */
   readonly ask: (question: Question) => Promise<Answer>;
+  /** Puts a dead record back into the log, which is not the query worker's. */
+  readonly redrive: Redrive;
   readonly access: Access;
   /** Able to take events and to process them. */
   readonly ready: () => Readiness;
@@ -48,16 +51,17 @@ interface Reply {
   readonly headers?: OutgoingHttpHeaders;
 }
 
-type ReplyTo = (question: Question) => Reply | Promise<Reply>;
+type ReplyTo = (question: Question, request: IncomingMessage) => Reply | Promise<Reply>;
 
 interface Route {
   readonly open: Operation['open'];
+  /** As in the Allow header. */
+  readonly allow: 'GET, HEAD' | 'POST';
   readonly reply: ReplyTo;
 }
 
 const JSON_TYPE = 'application/json';
 const PROBLEM_TYPE = 'application/problem+json';
-const ALLOW = 'GET, HEAD';
 
 /** RFC 6750, section 2.1. */
 const BEARER = /^Bearer +([A-Za-z0-9\-._~+/]+=*)$/i;
@@ -78,29 +82,43 @@ const PAGE_HEADERS: OutgoingHttpHeaders = {
 /** The readers' side of the HTTP server. It never blocks: questions are answered by the worker behind `ask`. */
 export function createQueries(options: QueriesOptions): Queries {
   const { access, report } = options;
-  const askBounded = bounded(options);
+  const askBounded = bounded(options.ask, options);
   const routes = routesOf(options, askBounded);
-  const api: Route = { open: 'to readers', reply: async (question) => jsonReply(await askBounded(question)) };
+  const api: Route = {
+    ...{ open: 'to readers', allow: 'GET, HEAD' },
+    reply: async (question) => jsonReply(await askBounded(question)),
+  };
+  const redriveBounded = bounded(options.redrive, options);
+  const redrive: Route = {
+    ...{ open: REDRIVE.open, allow: 'POST' },
+    reply: async (question, request) => {
+      checkContentType(request.headers['content-type']);
+      const body = await readBody(request);
+      return jsonReply({ status: 200, body: await answerRedrive(redriveBounded, { ...question, body }) });
+    },
+  };
 
   const reply = async (request: IncomingMessage, route: Route | undefined, target: Target): Promise<Reply> => {
     try {
       if (route === undefined) throw new ClickstreamError('not_found', `nothing is served at ${target.path}`);
       checkAccess(request, access, route.open);
-      if (request.method !== 'GET' && request.method !== 'HEAD') {
-        throw new ClickstreamError('method_not_allowed', `${request.method} is not served here; allowed: ${ALLOW}`);
+      const { allow } = route;
+      if (!allow.split(', ').includes(request.method ?? '')) {
+        throw new ClickstreamError('method_not_allowed', `${request.method} is not served here; allowed: ${allow}`);
       }
-      return await route.reply({ path: target.path, parameters: parametersOf(target.query) });
+      return await route.reply({ path: target.path, parameters: parametersOf(target.query) }, request);
     } catch (thrown) {
       const error = asClickstreamError(thrown);
       if (error.code === 'internal') report(error);
-      return problemReply(error);
+      return problemReply(error, route?.allow);
     }
   };
 
   return {
     handle(request, response) {
       const target = targetOf(request.url ?? '');
-      const route = target.path.startsWith('/api/') ? api : routes.get(target.path);
+      const apiRoute = isRedrivePath(target.path) ? redrive : api;
+      const route = target.path.startsWith('/api/') ? apiRoute : routes.get(target.path);
       void reply(request, route, target).then((answer) => send(response, answer));
     },
   };
@@ -109,7 +127,7 @@ export function createQueries(options: QueriesOptions): Queries {
 /** What is served, as `SERVED` declares it. */
 function routesOf(options: QueriesOptions, ask: QueriesOptions['ask']): ReadonlyMap<string, Route> {
   const replies = repliesOf(options, ask);
-  return new Map(SERVED.map(({ path, open }) => [path, { open, reply: replies[path] }]));
+  return new Map(SERVED.map(({ path, open }) => [path, { open, allow: 'GET, HEAD', reply: replies[path] }]));
 }
 
 function repliesOf(
@@ -179,8 +197,29 @@ function isLoopbackHost(host: string | undefined): boolean {
   return host !== undefined && /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?$/i.test(host);
 }
 
+/** The body of a POST, whole. Throws `body_too_large` and `body_incomplete`. */
+async function readBody(request: IncomingMessage): Promise<Uint8Array> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  try {
+    // What is over the limit is read all the same, within bounds, so that its client sees the answer.
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      if (bytes <= LIMITS.apiBodyBytesMax) chunks.push(chunk);
+      else if (bytes > LIMITS.discardedBytesMax) break;
+    }
+  } catch (cause) {
+    throw new ClickstreamError('body_incomplete', undefined, { cause });
+  }
+  if (bytes <= LIMITS.apiBodyBytesMax) return Buffer.concat(chunks);
+  throw new ClickstreamError('body_too_large', `the body may have ${LIMITS.apiBodyBytesMax} bytes`);
+}
+
 /** Asks with at most `queriesWaitingMax` questions waiting, each for at most `queryMsMax`. */
-function bounded({ ask, report, queryMsMax = LIMITS.queryMsMax }: QueriesOptions): QueriesOptions['ask'] {
+function bounded<Asked, Answered>(
+  ask: (asked: Asked) => Promise<Answered>,
+  { report, queryMsMax = LIMITS.queryMsMax }: QueriesOptions,
+): (asked: Asked) => Promise<Answered> {
   let waiting = 0;
   return async (question) => {
     if (waiting >= LIMITS.queriesWaitingMax) {
@@ -214,13 +253,13 @@ function jsonReply({ status, body }: Answer): Reply {
   return { status, body, type: PROBLEM_TYPE };
 }
 
-function problemReply(error: ClickstreamError): Reply {
+function problemReply(error: ClickstreamError, allow: Route['allow'] | undefined): Reply {
   const body = JSON.stringify(problemOf(error));
-  return { status: error.status, body, type: PROBLEM_TYPE, headers: problemHeaders(error) };
+  return { status: error.status, body, type: PROBLEM_TYPE, headers: problemHeaders(error, allow) };
 }
 
-function problemHeaders(error: ClickstreamError): OutgoingHttpHeaders {
-  if (error.status === 405) return { Allow: ALLOW };
+function problemHeaders(error: ClickstreamError, allow: Route['allow'] | undefined): OutgoingHttpHeaders {
+  if (error.status === 405) return { Allow: allow };
   if (error.status === 503) return { 'Retry-After': LIMITS.retryAfterSeconds };
   if (error.code === 'read_token_missing') return { 'WWW-Authenticate': 'Bearer realm="clickstream"' };
   // RFC 6750, section 3.1.

@@ -11,11 +11,11 @@ export const SOURCE = described(
   'Only of this source. One that nothing came from is no error.',
   text(LIMITS.idCharsMax),
 );
-const LIMIT = described(
+export const LIMIT = described(
   `How many a page holds at the most; default ${LIMITS.pageEventsDefault}. A page may be shorter.`,
   integer({ min: 1, max: LIMITS.pageEventsMax }),
 );
-const CURSOR = described('The cursor of the page before, with the same parameters.', text(LIMITS.urlCharsMax));
+export const CURSOR = described('The cursor of the page before, with the same parameters.', text(LIMITS.urlCharsMax));
 const LIST = {
   type: described('Only events of this type.', text(LIMITS.eventTypeCharsMax)),
   source: SOURCE,
@@ -78,7 +78,7 @@ interface Page {
 }
 
 /** At most `limit` items as JSON, fewer once they are long. */
-function pageOf<Item>(
+export function pageOf<Item>(
   items: readonly Item[],
   page: {
     readonly limit: number;
@@ -98,7 +98,7 @@ function pageOf<Item>(
   return { texts, cursor: last !== undefined && texts.length < items.length ? page.cursorOf(last) : null };
 }
 
-function pageText(name: string, { texts, cursor }: Page, more: JsonObject = {}): string {
+export function pageText(name: string, { texts, cursor }: Page, more: JsonObject = {}): string {
   return `{"${name}":[${texts.join(',')}],${JSON.stringify({ cursor, ...more }).slice(1)}`;
 }
 

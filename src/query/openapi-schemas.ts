@@ -126,6 +126,22 @@ const BAD_PAGE = object({
   complete: about('Whether these were all.', FLAG),
 });
 
+const PLACE: Members = { lane: NAME, sequence: BIG };
+
+const DEAD: Members = {
+  id: ID,
+  ...PLACE,
+  reason: about('Why it could not be processed.', TEXT),
+  bytes: about('Of its payload.', COUNT),
+  receivedAt: about('When its events came; null where that cannot be read.', {
+    type: ['string', 'null'],
+    format: 'date-time',
+  }),
+  redriven: about('Where its payload lies in the log anew; null when it was not put back.', {
+    anyOf: [object(PLACE), { type: 'null' }],
+  }),
+};
+
 const OUTCOMES: Members = {
   accepted: COUNT,
   stored: COUNT,
@@ -195,6 +211,17 @@ export const SCHEMAS: JsonObject = {
     position: schemaOf('Position'),
   }),
   BadPage: BAD_PAGE,
+  DeadPage: object({ dead: arrayOf(object(DEAD)), cursor: CURSOR }),
+  DeadRecord: object({
+    ...DEAD,
+    payload: about('Its bytes as base64.', { type: 'string', contentEncoding: 'base64' }),
+    text: about('Its bytes as text; null when they are no UTF-8.', { type: ['string', 'null'] }),
+  }),
+  Redriven: object({
+    id: ID,
+    redriven: object(PLACE),
+    appended: about('False when this was done before, and nothing was appended now.', FLAG),
+  }),
   Audit: AUDIT,
   AuditProblem: object(
     { kind: NAME, detail: TEXT },

@@ -1,5 +1,6 @@
 import { asClickstreamError, ClickstreamError, problemOf } from '../core/errors.ts';
 import type { EventReader } from '../store/event-store.ts';
+import { dead, deadRecord, REDRIVE } from './dead.ts';
 import type { Endpoint, QueryParts } from './endpoint.ts';
 import { bad, badEvent, events, userEvents } from './lists.ts';
 import { openApiDocument } from './openapi.ts';
@@ -34,6 +35,8 @@ function endpointsOf(measures: Measures): readonly Endpoint[] {
     live,
     bad,
     badEvent,
+    dead,
+    deadRecord,
     sources,
     schemas,
     audit,
@@ -57,7 +60,7 @@ export async function answer(reader: EventReader, question: Question, parts: Que
 
 async function bodyOf(reader: EventReader, { path, parameters }: Question, parts: QueryParts): Promise<string> {
   const endpoints = endpointsOf(parts.measures);
-  if (path === DOCUMENT_PATH) return JSON.stringify(openApiDocument([...COLLECT, ...endpoints, ...SERVED]));
+  if (path === DOCUMENT_PATH) return JSON.stringify(openApiDocument([...COLLECT, ...endpoints, REDRIVE, ...SERVED]));
   for (const endpoint of endpoints) {
     const body = endpoint.answer({ reader, path, parameters, parts });
     if (body !== undefined) return body;

@@ -1,5 +1,6 @@
 import type { Event, Identity } from '../core/event.ts';
 import type { Facts, RowFold, View } from '../core/view.ts';
+import type { RecordPosition } from '../log/event-log.ts';
 
 /** Where an event lies. Sequences are compared ignoring the lane. */
 export interface EventPosition {
@@ -98,6 +99,8 @@ export interface DeadRecord {
   readonly sequence: bigint;
   readonly detail: string;
   readonly payload: Uint8Array;
+  /** Where its payload lies in the log anew, once it was put back. It stays dead at its own place. */
+  readonly redriven?: RecordPosition;
 }
 
 /** All that a batch changes. What is put if absent stays as it is when present. */
@@ -107,6 +110,8 @@ export interface Decision {
   readonly loaded: LaneState | undefined;
   readonly becomes: LaneState;
   readonly events: readonly EventPut[];
+  /** What the batch adds to totals, whatever of it an earlier try has put already. */
+  readonly counts: { readonly stored: number; readonly newVisitors: number };
   readonly visitors: readonly VisitorPut[];
   readonly links: readonly Link[];
   readonly rows: readonly RowUpdate[];
@@ -208,6 +213,11 @@ export interface EventStore {
 
   /** Keeps the latest of each collector. */
   witness(witness: Witness): Promise<void>;
+  /**
+   * Notes where a dead record was put back to. The first note stands, and is what is returned. Throws when there is no
+   * such dead record.
+   */
+  markRedriven(lane: string, sequence: bigint, position: RecordPosition): Promise<RecordPosition>;
 
   // Maintenance. Each does a bounded piece and says whether there is more.
   /** Deletes events received before this time, oldest arrivals first, at most `limit`. Returns how many. */
@@ -251,8 +261,9 @@ export interface EventReads {
   badReasons(range: BadRange): Promise<readonly BadReason[]>;
   /** The events set aside at these positions, in their order; a position where there is none is left out. */
   badAt(positions: readonly EventPosition[]): Promise<readonly BadEvent[]>;
-  /** Newest first. */
-  dead(limit: number): Promise<readonly DeadRecord[]>;
+  /** Newest first; with `after`, only what comes after this place: older ones. */
+  dead(limit: number, after?: RecordPosition): Promise<readonly DeadRecord[]>;
+  deadAt(place: RecordPosition): Promise<DeadRecord | undefined>;
   lanes(): Promise<ReadonlyMap<string, LaneState>>;
   witnesses(): Promise<readonly Witness[]>;
   totals(): Promise<StoreTotals>;

@@ -6,17 +6,23 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { PROTOCOLS } from '../../src/collect/protocols.ts';
 import { createQueries, type QueriesOptions } from '../../src/query/http.ts';
+import { plantRecord } from '../end-to-end/planted-record.ts';
 import { killServers, type RunningServer, settledAudit, startServer } from '../end-to-end/running-server.ts';
+import { eventWith, recordOf } from '../events.ts';
 import { ApiDocument, type OpenApiDocument, type SeenAnswer } from './api-document.ts';
 import { send, variedEvents } from './varied-events.ts';
 
 const data = mkdtempSync(join(tmpdir(), 'clickstream-api-'));
 const now = Date.now();
+const STRANGE = Buffer.from(recordOf([eventWith()], { visitor: 'other' })).toString();
 let server: RunningServer;
 let document: OpenApiDocument;
 let api: ApiDocument;
 
 beforeAll(async () => {
+  await (await startServer({ data })).stop();
+  // Two dead records: one that says it is of another visitor than its event, and one that is no record.
+  for (const record of [STRANGE, 'no record']) await plantRecord(data, record);
   server = await startServer({ data });
   await send(server, variedEvents(now));
   await settledAudit(server);
@@ -122,6 +128,7 @@ describe('every answer is as documented', () => {
     ...['', 'limit=2', 'code=type_invalid', 'code=none', 'source=none', 'source=default&code=id_missing'].map(
       (parameters) => `/api/v1/bad?${parameters}`,
     ),
+    ...['', 'limit=1', 'limit=1000'].map((parameters) => `/api/v1/dead?${parameters}`),
     ...[
       '/api/v1/sources',
       '/api/v1/schemas',
@@ -140,6 +147,30 @@ describe('every answer is as documented', () => {
     const { bad } = JSON.parse((await checked('/api/v1/bad')).body) as { readonly bad: { readonly id: string }[] };
     const one = await checked(`/api/v1/bad/${bad[0]?.id}`);
     expect([one.status, JSON.parse(one.body)]).toEqual([200, bad[0]]);
+  });
+
+  test('/api/v1/dead/{id}, and put back', async () => {
+    const list = async (target: string) =>
+      JSON.parse((await checked(target)).body) as { readonly dead: { readonly id: string }[]; readonly cursor: string };
+    const newest = await list('/api/v1/dead?limit=1');
+    const next = await list(`/api/v1/dead?limit=1&cursor=${newest.cursor}`);
+    const [unreadable, strange] = [...newest.dead, ...next.dead].map(({ id }) => id);
+    for (const [id, text] of [
+      [unreadable, 'no record'],
+      [strange, STRANGE],
+    ]) {
+      const { status, body } = await checked(`/api/v1/dead/${id}`);
+      expect([status, JSON.parse(body)]).toMatchObject([200, { id, text }]);
+    }
+    const asking = { method: 'POST', headers: { 'content-type': 'application/json' } };
+    const answers = [];
+    for (let turn = 0; turn < 2; turn += 1) answers.push(await checked(`/api/v1/dead/${strange}/redrive`, asking));
+    const [first, second] = answers.map(({ status, body }) => ({ status, body: JSON.parse(body) }));
+    expect(first).toMatchObject({ status: 200, body: { id: strange, appended: true } });
+    expect(second).toEqual({ status: 200, body: { ...first?.body, appended: false } });
+    expect((await checked(`/api/v1/dead/${strange}`)).body).toContain(JSON.stringify(first?.body.redriven));
+    const refused = await checked(`/api/v1/dead/${unreadable}/redrive`, { ...asking, body: '{}' });
+    expect([refused.status, JSON.parse(refused.body).code]).toEqual([409, 'dead_unreadable']);
   });
 
   const EVENT = { anonymousId: 'd9', event: 'Clicked' };
@@ -190,6 +221,12 @@ describe('what is wrong is a problem document with a stable code', () => {
     ['/api/v1/bad?reason=x', 400, 'parameter_invalid'],
     ['/api/v1/bad/bG9jYWw6OTk5OTk5OjA', 404, 'not_found'],
     ['/api/v1/bad/%20', 404, 'not_found'],
+    ['/api/v1/dead?cursor=W10', 400, 'cursor_invalid'],
+    ['/api/v1/dead?code=x', 400, 'parameter_invalid'],
+    ['/api/v1/dead?limit=0', 400, 'parameter_invalid'],
+    ['/api/v1/dead/bG9jYWw6OTk5OTk5OjA', 404, 'not_found'],
+    [`/api/v1/dead/${Buffer.from(`local:${'9'.repeat(100)}:0`).toString('base64url')}`, 404, 'not_found'],
+    ['/api/v1/dead/%20', 404, 'not_found'],
     ['/api/v1/schemas?from=0&to=1767225600000', 400, 'parameter_invalid'],
     ['/api/v1/sources?source=default', 400, 'parameter_invalid'],
     ['/api/v1/audit?deep=1', 400, 'parameter_invalid'],
@@ -201,6 +238,16 @@ describe('what is wrong is a problem document with a stable code', () => {
       contentType: 'application/problem+json',
       body: { code, status, type: `urn:clickstream:error:${code}` },
     });
+  });
+
+  test.each([
+    ['', {}, 415, 'content_type_unsupported'],
+    ['', { 'content-type': 'text/plain' }, 415, 'content_type_unsupported'],
+    ['?as=text', { 'content-type': 'application/json' }, 400, 'parameter_invalid'],
+    ['', { 'content-type': 'application/json' }, 404, 'not_found'],
+  ])('POST /api/v1/dead/none/redrive%s with %j', async (query, headers, status, code) => {
+    const answer = await checked(`/api/v1/dead/none/redrive${query}`, { method: 'POST', headers });
+    expect({ ...answer, body: JSON.parse(answer.body) }).toMatchObject({ status, body: { code, status } });
   });
 
   test('another host is refused', async () => {
@@ -228,6 +275,7 @@ describe('of a server with read tokens, or one that is not well', () => {
   async function answersOf(part: Partial<QueriesOptions>, asked: readonly (readonly [string, Asking])[]) {
     const queries = createQueries({
       ask: () => Promise.reject(new Error('gone')),
+      redrive: () => Promise.reject(new Error('gone')),
       access: { kind: 'token', authorize: (token) => token === 'right' },
       ready: () => ({ ready: false, reasons: ['the log cannot be written'] }),
       metrics: () => '',
@@ -253,15 +301,20 @@ describe('of a server with read tokens, or one that is not well', () => {
       '/api/v1/live',
       '/api/v1/bad',
       '/api/v1/bad/none',
+      '/api/v1/dead',
+      '/api/v1/dead/none',
       '/api/v1/schemas',
       '/api/v1/sources',
       '/api/v1/audit',
     ];
     const asked = paths.flatMap((path) => [right, wrong, {}].map((asking) => [path, asking] as const));
-    const answers = await answersOf({}, [...asked, ['/ready', {}], ['/metrics', {}], ['/openapi.json', {}]]);
+    const post = { method: 'POST', headers: { 'content-type': 'application/json', ...right.headers } };
+    const redrive = ['/api/v1/dead/none/redrive', post] as const;
+    const others = [['/ready', {}], ['/metrics', {}], ['/openapi.json', {}], redrive] as const;
+    const answers = await answersOf({}, [...asked, ...others]);
     for (const answer of answers) expect(api.problemsOf(answer), answer.path).toEqual([]);
     const statuses = answers.map(({ status }) => status);
-    expect(statuses).toEqual([...paths.flatMap(() => [503, 401, 401]), 503, 401, 503]);
+    expect(statuses).toEqual([...paths.flatMap(() => [503, 401, 401]), 503, 401, 503, 503]);
   });
 });
 

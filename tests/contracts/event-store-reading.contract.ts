@@ -1,7 +1,7 @@
 import fc from 'fast-check';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { type Event, identityOf, visitorOf } from '../../src/core/event.ts';
-import type { BadEvent, EventPosition, EventRange } from '../../src/store/event-store.ts';
+import type { BadEvent, DeadRecord, EventPosition, EventRange } from '../../src/store/event-store.ts';
 import type { StoreSubject } from './store-subject.ts';
 import { allPages, anEvent, badEvents, decisionOf, positionText, write } from './store-writing.ts';
 
@@ -172,7 +172,9 @@ function describeAside(given: () => StoreSubject): void {
       await store.apply({ ...decision, bad, dead: [{ lane: 'a', sequence: 4n, detail, payload }] });
     };
     const first = [badAt('a', 1n, 0), badAt('a', 1n, 1), badAt('a', 2n, 0), badAt('b', 2n, 0)];
-    await set(5n, first);
+    await set(5n, first.slice(0, 3));
+    const other = await decisionOf(store, 'b', [{ sequence: 5n, events: [] }]);
+    await store.apply({ ...other, bad: first.slice(3) });
     await set(6n, [badAt('a', 1n, 0, 'again'), badAt('a', 12n, 0)], 'again');
     const read = await reader.snapshot(async (reads) => ({
       bad: await badEvents(reads, { limit: 10 }),
@@ -194,6 +196,70 @@ function describeAside(given: () => StoreSubject): void {
       { lane: 'a', sequence: 4n, detail: 'first', payload: [...payload] },
     ]);
     expect(read.totals).toMatchObject({ bad: 5, dead: 1 });
+  });
+
+  describe('dead records', () => {
+    const payload = new Uint8Array([7]);
+    const places = [
+      { lane: 'a', sequence: 4n },
+      { lane: 'a', sequence: 9n },
+      { lane: 'b', sequence: 9n },
+      { lane: 'a', sequence: 10n },
+    ];
+    const setDead = async ({ store }: StoreSubject) => {
+      for (const [index, { lane, sequence }] of places.entries()) {
+        const decision = await decisionOf(store, lane, [{ sequence, events: [] }]);
+        await store.apply({ ...decision, dead: [{ lane, sequence, detail: `dead ${index}`, payload }] });
+      }
+    };
+
+    it('are read page by page, the newest first, and one by its place', async () => {
+      const subject = given();
+      await setDead(subject);
+      const read = await subject.reader.snapshot(async (reads) => ({
+        all: await reads.dead(10),
+        two: await reads.dead(2),
+        next: await reads.dead(1, { lane: 'b', sequence: 9n }),
+        rest: await reads.dead(10, { lane: 'a', sequence: 9n }),
+        one: await reads.deadAt({ lane: 'b', sequence: 9n }),
+        none: await reads.deadAt({ lane: 'b', sequence: 4n }),
+        beyond: await reads.deadAt({ lane: 'a', sequence: 10n ** 56n }),
+      }));
+      const details = (records: readonly DeadRecord[]) => records.map(({ detail }) => detail);
+      expect(details(read.all)).toEqual(['dead 3', 'dead 2', 'dead 1', 'dead 0']);
+      expect(details(read.two)).toEqual(['dead 3', 'dead 2']);
+      expect(details(read.next)).toEqual(['dead 1']);
+      expect(details(read.rest)).toEqual(['dead 0']);
+      expect({ ...read.one, payload: [...(read.one?.payload ?? [])] }).toEqual({
+        ...{ lane: 'b', sequence: 9n, detail: 'dead 2', payload: [7] },
+      });
+      expect([read.none, read.beyond]).toEqual([undefined, undefined]);
+    });
+
+    it('keep the first note of where they were put back to, and stay dead', async () => {
+      const subject = given();
+      const { store, reader } = subject;
+      await setDead(subject);
+      const first = { lane: 'b', sequence: 30n };
+      expect(await store.markRedriven('a', 9n, first)).toEqual(first);
+      expect(await store.markRedriven('a', 9n, { lane: 'a', sequence: 31n })).toEqual(first);
+      const { dead, totals } = await reader.snapshot(async (reads) => ({
+        dead: await reads.dead(10),
+        totals: await reads.totals(),
+      }));
+      expect(dead.map(({ redriven }) => redriven)).toEqual([undefined, undefined, first, undefined]);
+      expect(totals.dead).toBe(4);
+      // The batch comes again, and its dead record is put if absent.
+      const decision = await decisionOf(store, 'a', [{ sequence: 40n, events: [] }]);
+      await store.apply({ ...decision, dead: [{ lane: 'a', sequence: 9n, detail: 'again', payload }] });
+      const again = await reader.snapshot((reads) => reads.deadAt({ lane: 'a', sequence: 9n }));
+      expect(again).toMatchObject({ detail: 'dead 1', redriven: first });
+    });
+
+    it('that are not there cannot be noted as put back', async () => {
+      const { store } = given();
+      await expect(store.markRedriven('a', 9n, { lane: 'a', sequence: 30n })).rejects.toThrow('no dead record');
+    });
   });
 
   it('keeps the highest number that each collector said', async () => {

@@ -88,7 +88,7 @@ function describeIdentities(given: () => StoreSubject): void {
   });
 
   it('puts an event only if absent: applies nothing of a decision that contradicts what is there', async () => {
-    const { store, reader } = given();
+    const { store, reader, isAtomic } = given();
     const event = anEvent();
     const records = [{ sequence: 3n, events: [anEvent({ anonymousId: 'x', userId: 'u' }), event] }];
     const blind = await decisionOf(store, 'lane-b', records);
@@ -125,7 +125,8 @@ function describeIdentities(given: () => StoreSubject): void {
       state: '1',
     });
     expect(await reader.snapshot((reads) => reads.visitorsOf('u', 10))).toEqual([]);
-    expect(await reader.snapshot((reads) => reads.eventsOf('x', { order: 'asc', limit: 10 }))).toEqual([]);
+    if (isAtomic)
+      expect(await reader.snapshot((reads) => reads.eventsOf('x', { order: 'asc', limit: 10 }))).toEqual([]);
     const totals = await reader.snapshot((reads) => reads.totals());
     expect(totals).toMatchObject({ events: 1, visitors: 1, bad: 0, dead: 0 });
     expect(await mergedRows(reader)).toEqual({ 'shop minute/2026-11-23T10:00Z': { page: 1 } });
@@ -167,7 +168,9 @@ function describeCompareAndSet(given: () => StoreSubject): void {
   });
 
   it('refuses a batch with a visitor that is no longer as loaded, and applies nothing of it', async () => {
-    const { store, reader } = given();
+    const { store, reader, isAtomic } = given();
+    // Without transactions a visitor past the batch is one that another try of it has written, which is fine.
+    if (!isAtomic) return;
     const absent = await decisionOf(store, 'lane-a', [{ sequence: 1n, events: [anEvent()] }]);
     await write(store, 'lane-b', [{ sequence: 5n, events: [anEvent()] }]);
     await expect(store.apply(absent)).rejects.toThrow('device-1');
@@ -228,7 +231,8 @@ function describeRows(given: () => StoreSubject): void {
         const key = { view: 'letters', version: 1, source: 'shop', bucket, lane };
         return { key, row, deltas: [...letters] };
       });
-      await store.apply({ ...decision, rows });
+      const becomes = { ...decision.becomes, registry: { letters: 1 }, cuts: {} };
+      await store.apply({ ...decision, becomes, rows });
     }
     const rows = await reader.snapshot((reads) => reads.rows({ view: 'letters', from: 'all/', to: 'all0' }));
     expect(rows.map(({ key, text }) => [key.lane, key.bucket, text]).sort()).toEqual([
@@ -271,7 +275,8 @@ function describeRows(given: () => StoreSubject): void {
   });
 
   it('applies nothing of a batch in which a row throws, and the batch again gives the right state', async () => {
-    const { store, reader } = given();
+    const { store, reader, isAtomic } = given();
+    if (!isAtomic) return;
     await write(store, 'lane-a', [{ sequence: 1n, events: [anEvent()] }]);
     const decision = await decisionOf(store, 'lane-a', [{ sequence: 2n, events: [anEvent({ anonymousId: 'new' })] }]);
     const absorb = () => {

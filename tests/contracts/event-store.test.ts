@@ -16,6 +16,7 @@ describeEventStore('in memory', async () => {
   return {
     store,
     reader: store,
+    isAtomic: true,
     isolatesSnapshots: false,
     removeByHand: (position) => {
       store.events.splice(find(position), 1);
@@ -45,6 +46,7 @@ async function openSqlite(folder: string): Promise<StoreSubject> {
   return {
     store,
     reader,
+    isAtomic: true,
     isolatesSnapshots: true,
     reopen: async () => {
       await close();

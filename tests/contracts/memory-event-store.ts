@@ -1,5 +1,6 @@
 import { type Event, type Identity, identityKey } from '../../src/core/event.ts';
 import type { Facts, View } from '../../src/core/view.ts';
+import type { RecordPosition } from '../../src/log/event-log.ts';
 import {
   type Applied,
   type BadEvent,
@@ -50,7 +51,7 @@ interface Rebuild {
 export class MemoryEventStore implements EventStore, EventReader {
   /** In order of arrival. */
   events: MemoryEvent[] = [];
-  readonly #visitors = new Map<string, VisitorState>();
+  readonly visitors = new Map<string, VisitorState>();
   #links: Link[] = [];
   readonly #rows = new Map<string, MemoryRow>();
   readonly #lanes = new Map<string, LaneState>();
@@ -68,7 +69,7 @@ export class MemoryEventStore implements EventStore, EventReader {
   async load(lane: string, keys: Parameters<EventStore['load']>[1]): Promise<Loaded> {
     const visitors = new Map<string, VisitorState>();
     for (const text of keys.visitors.keys()) {
-      const state = this.#visitors.get(text);
+      const state = this.visitors.get(text);
       if (state !== undefined) visitors.set(text, state);
     }
     return { lane: this.#lanes.get(lane), visitors, known: this.#known(keys.identities()) };
@@ -81,7 +82,7 @@ export class MemoryEventStore implements EventStore, EventReader {
     const known = this.#known(decision.events.map(({ identity }) => identity));
     if (known.size > 0) return { kind: 'contradicted', known };
     for (const put of decision.visitors) {
-      if (this.#visitors.get(visitorText(put))?.sequence !== put.loaded) {
+      if (this.visitors.get(visitorText(put))?.sequence !== put.loaded) {
         throw new Error(`visitor ${put.visitor} of ${put.source} is no longer as it was loaded`);
       }
     }
@@ -92,7 +93,7 @@ export class MemoryEventStore implements EventStore, EventReader {
       this.#put += 1;
     }
     for (const put of decision.visitors) {
-      this.#visitors.set(visitorText(put), { sequence: put.sequence, state: put.state });
+      this.visitors.set(visitorText(put), { sequence: put.sequence, state: put.state });
     }
     for (const { userId, source, visitor } of decision.links) {
       const has = this.#links.some(
@@ -102,7 +103,7 @@ export class MemoryEventStore implements EventStore, EventReader {
     }
     for (const row of rows) this.#rows.set(rowText(row.key), row);
     for (const bad of decision.bad) putIfAbsent(this.#bad, positionText(bad.position), bad);
-    for (const dead of decision.dead) putIfAbsent(this.#dead, `${dead.lane}\0${dead.sequence}`, dead);
+    for (const dead of decision.dead) putIfAbsent(this.#dead, deadText(dead), dead);
     for (const key of decision.erase) this.#erase(key);
     this.#lanes.set(decision.lane, decision.becomes);
     return { kind: 'applied' };
@@ -111,6 +112,14 @@ export class MemoryEventStore implements EventStore, EventReader {
   async witness(witness: Witness): Promise<void> {
     const before = this.#witnesses.get(witness.collector);
     if (before === undefined || before.number < witness.number) this.#witnesses.set(witness.collector, witness);
+  }
+
+  async markRedriven(lane: string, sequence: bigint, position: RecordPosition): Promise<RecordPosition> {
+    const dead = this.#dead.get(deadText({ lane, sequence }));
+    if (dead === undefined) throw new Error(`no dead record is at ${lane}/${sequence}`);
+    const redriven = dead.redriven ?? position;
+    this.#dead.set(deadText(dead), { ...dead, redriven });
+    return redriven;
   }
 
   async expire({ receivedAt, limit }: Parameters<EventStore['expire']>[0]): Promise<number> {
@@ -198,15 +207,19 @@ export class MemoryEventStore implements EventStore, EventReader {
         const bad = this.#bad.get(positionText(position));
         return bad === undefined ? [] : [bad];
       }),
-    dead: async (limit) =>
-      [...this.#dead.values()].sort((a, b) => comparePlaces({ ...b, index: 0 }, { ...a, index: 0 })).slice(0, limit),
+    dead: async (limit, after) =>
+      [...this.#dead.values()]
+        .sort((a, b) => comparePlaces({ ...b, index: 0 }, { ...a, index: 0 }))
+        .filter((dead) => after === undefined || comparePlaces({ ...dead, index: 0 }, { ...after, index: 0 }) < 0)
+        .slice(0, limit),
+    deadAt: async (place) => this.#dead.get(deadText(place)),
     lanes: async () => new Map(this.#lanes),
     witnesses: async () => [...this.#witnesses.values()],
     totals: async (): Promise<StoreTotals> => ({
       events: this.#put - this.#expired - this.#erased,
       bad: this.#bad.size,
       dead: this.#dead.size,
-      visitors: this.#visitors.size,
+      visitors: this.visitors.size,
       expired: this.#expired,
       erased: this.#erased,
       expiredThrough: new Map(this.#expiredThrough),
@@ -262,8 +275,8 @@ export class MemoryEventStore implements EventStore, EventReader {
     for (const { stored } of erased) this.#remove(stored.position);
     this.#erased += erased.length;
     this.#links = this.#links.filter((link) => link.source !== source || link.visitor !== visitor);
-    const state = this.#visitors.get(visitorText({ source, visitor }));
-    if (state !== undefined && state.sequence < sequence) this.#visitors.delete(visitorText({ source, visitor }));
+    const state = this.visitors.get(visitorText({ source, visitor }));
+    if (state !== undefined && state.sequence < sequence) this.visitors.delete(visitorText({ source, visitor }));
   }
 
   #remove({ lane, sequence }: EventPosition): void {
@@ -374,6 +387,10 @@ function compare<T extends string | bigint>(a: T, b: T): number {
 
 function positionText({ lane, sequence, index }: EventPosition): string {
   return `${lane}\0${sequence}\0${index}`;
+}
+
+function deadText({ lane, sequence }: RecordPosition): string {
+  return `${lane}\0${sequence}`;
 }
 
 function rowText({ view, version, source, bucket, lane }: RowKey): string {

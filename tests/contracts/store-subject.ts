@@ -4,6 +4,8 @@ import type { EventPosition, EventReader, EventStore } from '../../src/store/eve
 export interface StoreSubject {
   readonly store: EventStore;
   readonly reader: EventReader;
+  /** Whether a batch that is refused leaves nothing behind. Else what it has put is the same when it is put again. */
+  readonly isAtomic: boolean;
   /** Whether a snapshot sees nothing of what is written while it lasts. */
   readonly isolatesSnapshots: boolean;
   /** Closes both and opens them again; absent when nothing outlasts the process. */

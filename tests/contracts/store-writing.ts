@@ -129,6 +129,10 @@ export async function decisionOf(
     loaded: loaded.lane,
     becomes: becoming(loaded.lane, last, views),
     events: fresh.map(({ sequence, event, index }) => putOf(event, { lane, sequence, index })),
+    counts: {
+      stored: fresh.length,
+      newVisitors: [...visitors.keys()].filter((name) => !loaded.visitors.has(name)).length,
+    },
     visitors: [...visitors].map(([text, key]) => {
       const before = loaded.visitors.get(text);
       const events = all.filter(

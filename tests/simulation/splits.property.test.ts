@@ -5,7 +5,6 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { openEventReader } from '../../src/adapters/embedded/event-reader.ts';
 import { openEventStore } from '../../src/adapters/embedded/event-store.ts';
-import type { Event } from '../../src/core/event.ts';
 import type { LaneRecord } from '../../src/log/event-log.ts';
 import { processBatch } from '../../src/process/process-batch.ts';
 import { LEDGER } from '../../src/process/views/ledger.ts';
@@ -13,42 +12,9 @@ import { VIEWS } from '../../src/process/views/registry.ts';
 import type { EventReader, EventReads, EventStore } from '../../src/store/event-store.ts';
 import { MemoryEventStore } from '../contracts/memory-event-store.ts';
 import { badEvents } from '../contracts/store-writing.ts';
-import { anyEvent, anyEventsOfOneVisitor, recordOf, recordOfLines } from '../events.ts';
+import { anyHistory } from './any-history.ts';
 
 const LANE = 'lane';
-
-/**
- * A record of some events; of events that came before, sent again, perhaps by somebody who has logged in since; of none
- * that is valid; of visitors that its header does not say; one that cannot be read; or an erasure.
- */
-const anyRecord = fc.oneof(
-  { weight: 6, arbitrary: anyEventsOfOneVisitor.map((events) => ({ events })) },
-  { weight: 3, arbitrary: fc.record({ again: fc.nat(11), withUser: fc.boolean() }) },
-  { weight: 1, arbitrary: fc.array(anyEvent, { minLength: 2, maxLength: 3 }).map((events) => ({ events })) },
-  { weight: 1, arbitrary: fc.constantFrom('bad', 'dead', 'erase').map((kind) => ({ kind })) },
-);
-
-const history = fc.array(anyRecord, { maxLength: 12 }).map((records) => {
-  const sent: (readonly Event[])[] = [];
-  return records.map((record, number): LaneRecord => {
-    const header = { number, ackedThrough: number - 1 };
-    // Sequences grow, and are not next to each other.
-    const sequence = BigInt(number * 3);
-    if ('kind' in record) {
-      if (record.kind === 'bad') return { sequence, data: recordOfLines(['{"eventType":1}'], header) };
-      if (record.kind === 'dead') return { sequence, data: new Uint8Array([number, 2, 3]) };
-      const erasure = { kind: 'erase', source: 'shop', visitor: 'a' } as const;
-      return { sequence, data: recordOfLines([], { ...header, ...erasure }) };
-    }
-    if ('events' in record) {
-      sent.push(record.events);
-      return { sequence, data: recordOf(record.events, header) };
-    }
-    const before = sent[record.again % Math.max(1, sent.length)] ?? [];
-    const again = before.map((event) => ({ ...event, ...(record.withUser && event.anonymousId && { userId: 'u' }) }));
-    return { sequence, data: recordOf(again, header) };
-  });
-});
 
 /** Batches as a consumer can be given them: each begins at or before where the one before ended, and some come again. */
 const splits = fc.array(fc.record({ from: fc.nat(12), length: fc.integer({ min: 1, max: 5 }) }), { maxLength: 20 });
@@ -102,7 +68,7 @@ async function oneByOne(records: readonly LaneRecord[]): Promise<unknown> {
 describe('any split of the same records into batches, with any repetition, gives the same rows as one by one', () => {
   test('in memory', async () => {
     await fc.assert(
-      fc.asyncProperty(history, splits, async (records, pieces) => {
+      fc.asyncProperty(anyHistory, splits, async (records, pieces) => {
         const store = new MemoryEventStore();
         await applyInPieces(store, records, pieces);
         expect(await everything(store)).toEqual(await oneByOne(records));
@@ -113,7 +79,7 @@ describe('any split of the same records into batches, with any repetition, gives
 
   test('on SQLite', async () => {
     await fc.assert(
-      fc.asyncProperty(history, splits, fc.boolean(), async (records, pieces, isLate) => {
+      fc.asyncProperty(anyHistory, splits, fc.boolean(), async (records, pieces, isLate) => {
         const folder = mkdtempSync(join(tmpdir(), 'clickstream-splits-'));
         const lateness = { views: VIEWS, msMax: Number.POSITIVE_INFINITY };
         const store = openEventStore({ folder, ...(isLate && { lateness }) });

@@ -37,6 +37,8 @@ const OTHERS: readonly ((reads: EventReads) => Promise<unknown>)[] = [
   (reads) => reads.badAt([after]),
   (reads) => reads.sources('types'),
   (reads) => reads.dead(5),
+  (reads) => reads.dead(5, after),
+  (reads) => reads.deadAt(after),
   (reads) => reads.totals(),
 ];
 

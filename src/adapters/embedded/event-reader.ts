@@ -1,5 +1,7 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import { type Identity, identityKey, identityOf } from '../../core/event.ts';
+import type { RecordPosition } from '../../log/event-log.ts';
+import { type EventKey, type KeyStream, mergeKeys } from '../../store/event-merge.ts';
 import type {
   BadEvent,
   BadRange,
@@ -19,7 +21,6 @@ import type {
   VisitorKey,
   Witness,
 } from '../../store/event-store.ts';
-import { type KeyStream, mergeKeys } from './event-merge.ts';
 import { openDatabaseToRead } from './schema.ts';
 import {
   EVENT_COLUMNS,
@@ -163,12 +164,20 @@ class SqliteReads implements EventReads {
     });
   }
 
-  async dead(limit: number): Promise<readonly DeadRecord[]> {
-    const rows = this.#all<DeadRecord>(
-      'SELECT sequence, lane, detail, payload FROM dead ORDER BY sequence DESC, lane DESC LIMIT ?',
+  async dead(limit: number, after?: RecordPosition): Promise<readonly DeadRecord[]> {
+    const before = after === undefined ? '' : 'WHERE (sequence, lane) < (?, ?)';
+    const rows = this.#all<DeadRow>(
+      `SELECT ${DEAD_COLUMNS} FROM dead ${before} ORDER BY sequence DESC, lane DESC LIMIT ?`,
+      ...(after === undefined ? [] : [integerOf(after.sequence), after.lane]),
       limit,
     );
-    return rows.map(({ lane, sequence, detail, payload }) => ({ lane, sequence, detail, payload }));
+    return rows.map(deadRecordOf);
+  }
+
+  async deadAt({ lane, sequence }: RecordPosition): Promise<DeadRecord | undefined> {
+    const sql = `SELECT ${DEAD_COLUMNS} FROM dead WHERE sequence = ? AND lane = ?`;
+    const row = this.#one<DeadRow>(sql, integerOf(sequence), lane);
+    return row && deadRecordOf(row);
   }
 
   async lanes(): Promise<ReadonlyMap<string, LaneState>> {
@@ -283,7 +292,7 @@ class SqliteReads implements EventReads {
   }
 
   /** Undefined when the pair has nothing in the range. */
-  #streamOf({ event_type, source }: Pair, range: EventRange): KeyStream | undefined {
+  #streamOf({ event_type, source }: Pair, range: EventRange): KeyStream<StoredKey> | undefined {
     const { order } = range;
     const ofPair: readonly Condition[] = [
       ['event_type = ?', event_type],
@@ -295,8 +304,8 @@ class SqliteReads implements EventReads {
       ...valuesOf(bounds),
     );
     if (first === undefined) return undefined;
-    const read: KeyStream['read'] = (after, limit) => {
-      const mark = after === undefined ? range.after : { ...after, time: new Date(after.timestamp).toISOString() };
+    const read: KeyStream<StoredKey>['read'] = (after, limit) => {
+      const mark = after === undefined ? range.after : { ...after, time: new Date(after.time).toISOString() };
       const conditions = [...ofPair, ...pageConditions({ ...range, after: mark }, 'timestamp', Date.parse)];
       const rows = this.#all<Pick<EventRow, 'id' | 'lane' | 'sequence' | 'place'> & { readonly timestamp: bigint }>(
         `SELECT id, timestamp, lane, sequence, place FROM events ${whereOf(conditions)}
@@ -305,7 +314,7 @@ class SqliteReads implements EventReads {
         limit,
       );
       return rows.map(({ id, timestamp, lane, sequence, place }) => ({
-        ...{ id, timestamp: Number(timestamp), lane, sequence },
+        ...{ id, time: Number(timestamp), lane, sequence },
         index: Number(place),
       }));
     };
@@ -376,6 +385,12 @@ class SqliteReads implements EventReads {
   }
 }
 
+/** An event of a list by time, in epoch milliseconds, and the id of its row. */
+interface StoredKey extends EventKey {
+  readonly id: bigint;
+  readonly time: number;
+}
+
 /** A type and a source, as integers of `labels`. */
 interface Pair {
   readonly event_type: bigint;
@@ -399,6 +414,30 @@ const BAD_COLUMNS = 'sequence, lane, place, source, received_at, code, detail, p
 function badEventOf({ sequence, lane, place, source, received_at, code, detail, payload }: BadRow): BadEvent {
   const position = { lane, sequence, index: Number(place) };
   return { position, source, receivedAt: received_at, code, detail, payload };
+}
+
+interface DeadRow {
+  readonly sequence: bigint;
+  readonly lane: string;
+  readonly detail: string;
+  readonly payload: Uint8Array;
+  readonly redriven_lane: string | null;
+  readonly redriven_sequence: bigint | null;
+}
+
+const DEAD_COLUMNS = 'sequence, lane, detail, payload, redriven_lane, redriven_sequence';
+
+function deadRecordOf({ lane, sequence, detail, payload, ...row }: DeadRow): DeadRecord {
+  const { redriven_lane, redriven_sequence } = row;
+  if (redriven_lane === null || redriven_sequence === null) return { lane, sequence, detail, payload };
+  return { lane, sequence, detail, payload, redriven: { lane: redriven_lane, sequence: redriven_sequence } };
+}
+
+const INTEGER_MAX = 2n ** 63n - 1n;
+
+/** An id or a cursor may name any sequence; none that is stored is beyond what SQLite's integers hold. */
+function integerOf(sequence: bigint): bigint {
+  return sequence > INTEGER_MAX ? INTEGER_MAX : sequence;
 }
 
 type Condition = readonly [sql: string, ...values: SQLInputValue[]];

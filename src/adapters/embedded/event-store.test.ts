@@ -62,13 +62,18 @@ describe('what the folder holds', () => {
     await write(store, 'a', [{ sequence: 1n, events: [anEvent()] }]);
     await store.close();
     const database = new DatabaseSync(path());
-    database.exec('DROP TABLE counted; PRAGMA user_version = 2');
+    database.exec('DROP TABLE counted; ALTER TABLE dead DROP COLUMN redriven_lane');
+    database.exec('ALTER TABLE dead DROP COLUMN redriven_sequence; PRAGMA user_version = 2');
+    database.exec("INSERT INTO dead (sequence, lane, detail, payload) VALUES (1, 'a', 'old', x'00')");
     database.close();
     const upgraded = openEventStore({ folder, lateness: { views: [typeCounts(1)], msMax: 0 } });
     await write(upgraded, 'a', [{ sequence: 2n, events: [anEvent({ eventId: 'second' })] }]);
+    await upgraded.markRedriven('a', 1n, { lane: 'a', sequence: 3n });
     await upgraded.close();
     const reader = openEventReader({ folder });
     expect(await mergedRows(reader)).toEqual({ 'shop minute/2026-11-23T10:00Z': { page: 2 } });
+    const dead = await reader.snapshot((reads) => reads.dead(5));
+    expect(dead).toMatchObject([{ detail: 'old', redriven: { lane: 'a', sequence: 3n } }]);
     await reader.close();
   });
 

@@ -4,6 +4,7 @@ import { BoundedCache } from '../../core/bounded-cache.ts';
 import { type Identity, identityKey } from '../../core/event.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { View } from '../../core/view.ts';
+import type { RecordPosition } from '../../log/event-log.ts';
 import {
   type Applied,
   type Decision,
@@ -140,6 +141,16 @@ export class SqliteEventStore implements EventStore {
     this.#checkpointWhenDue();
   }
 
+  async markRedriven(lane: string, sequence: bigint, position: RecordPosition): Promise<RecordPosition> {
+    const stands = this.#write(() => {
+      this.#statements.markRedriven.run(position.lane, position.sequence, sequence, lane);
+      return selectOne<RecordPosition>(this.#statements.redriven, sequence, lane);
+    });
+    this.#checkpointWhenDue();
+    if (stands === undefined) throw new Error(`no dead record is at ${lane}/${sequence}`);
+    return { lane: stands.lane, sequence: stands.sequence };
+  }
+
   async expire(before: { readonly receivedAt: string; readonly limit: number }): Promise<number> {
     const expired = this.#write(() => this.#deleting(() => expireEvents(this.#database, before)));
     this.#checkpointWhenDue();
@@ -203,17 +214,13 @@ export class SqliteEventStore implements EventStore {
     const known = this.#putEvents(decision.events);
     if (known.size > 0) return { kind: 'contradicted', known };
     const { lane, becomes } = decision;
-    let newVisitors = 0;
-    for (const visitor of decision.visitors) {
-      this.#putVisitor(visitor);
-      if (visitor.loaded === undefined) newVisitors += 1;
-    }
+    for (const visitor of decision.visitors) this.#putVisitor(visitor);
     for (const link of decision.links) this.#putLink(link);
     this.#absorb(decision.rows);
     const bad = this.#putBad(decision);
     const dead = this.#putDead(decision);
     this.#statements.putLane.run(lane, becomes.done, registryText(becomes.registry), cutsText(becomes.cuts));
-    this.#statements.addTotals.run(decision.events.length, bad, dead, newVisitors);
+    this.#statements.addTotals.run(decision.counts.stored, bad, dead, decision.counts.newVisitors);
     if (decision.erase.length > 0) {
       this.#deleting(() => {
         for (const erase of decision.erase) eraseVisitor(this.#database, erase);
@@ -455,6 +462,13 @@ function prepareStatements(database: DatabaseSync) {
        VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
     ),
     putDead: prepare('INSERT INTO dead (sequence, lane, detail, payload) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING'),
+    markRedriven: prepare(
+      `UPDATE dead SET redriven_lane = ?, redriven_sequence = ?
+       WHERE sequence = ? AND lane = ? AND redriven_sequence IS NULL`,
+    ),
+    redriven: prepare(
+      'SELECT redriven_lane AS lane, redriven_sequence AS sequence FROM dead WHERE sequence = ? AND lane = ?',
+    ),
     addTotals: prepare(
       'UPDATE totals SET events = events + ?, bad = bad + ?, dead = dead + ?, visitors = visitors + ?',
     ),

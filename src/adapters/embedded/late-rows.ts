@@ -3,8 +3,16 @@ import { ClickstreamError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { View } from '../../core/view.ts';
 import type { RowUpdate } from '../../store/event-store.ts';
-import { updatesOf } from './recount-rows.ts';
-import { EVENT_COLUMNS, EVENTS_WITH_SOURCE, type EventRow, type LaneRow, laneOf, selectAll } from './stored-rows.ts';
+import { updatesOf } from '../../store/row-updates.ts';
+import {
+  EVENT_COLUMNS,
+  EVENTS_WITH_SOURCE,
+  type EventRow,
+  type LaneRow,
+  laneOf,
+  selectAll,
+  storedEventOf,
+} from './stored-rows.ts';
 import { ViewRows } from './view-rows.ts';
 
 /** How rows of views may be written later than the events they count (docs/decisions/0015-late-rows.md). */
@@ -87,7 +95,8 @@ export class LateRows {
           const cut = state?.cuts[`${view.name}@${view.version}`] ?? -1n;
           return state?.registry[view.name] === view.version && sequence > cut;
         };
-        for (const update of updatesOf(view, events.filter(counts), ({ lane }) => lane)) this.absorb(update);
+        const counted = events.filter(counts).map(storedEventOf);
+        for (const update of updatesOf(view, counted, ({ position }) => position.lane)) this.absorb(update);
       }
       const last = events.at(-1);
       if (last === undefined) break;

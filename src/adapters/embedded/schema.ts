@@ -71,6 +71,7 @@ CREATE TABLE bad (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE dead (
   sequence INTEGER NOT NULL, lane TEXT NOT NULL, detail TEXT NOT NULL, payload BLOB NOT NULL,
+  redriven_lane TEXT, redriven_sequence INTEGER,
   PRIMARY KEY (sequence, lane)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE witnesses (
@@ -85,10 +86,12 @@ PRAGMA application_id = ${APPLICATION_ID};
 PRAGMA user_version = ${FORMAT_VERSION};
 `;
 
-/** In format 2 rows of views were written with their events. */
+/** In format 2 rows of views were written with their events, and dead records were not put back. */
 const FROM_2 = `
 CREATE TABLE counted (event INTEGER NOT NULL) STRICT;
 INSERT INTO counted SELECT coalesce(max(id), 0) FROM events;
+ALTER TABLE dead ADD COLUMN redriven_lane TEXT;
+ALTER TABLE dead ADD COLUMN redriven_sequence INTEGER;
 PRAGMA user_version = 3;
 `;
 

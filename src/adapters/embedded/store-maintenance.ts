@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { View } from '../../core/view.ts';
 import type { VisitorKey } from '../../store/event-store.ts';
-import { updatesOf } from './recount-rows.ts';
+import { updatesOf } from '../../store/row-updates.ts';
 import {
   cutsText,
   EVENT_COLUMNS,
@@ -12,6 +12,7 @@ import {
   registryText,
   selectAll,
   selectOne,
+  storedEventOf,
 } from './stored-rows.ts';
 import type { ViewRows } from './view-rows.ts';
 
@@ -132,7 +133,7 @@ export function rebuildView(
     limit,
   );
   const before = events.filter(({ lane, sequence }) => sequence <= (cuts.get(lane) ?? -1n));
-  for (const update of updatesOf(view, before, () => REBUILD_LANE)) rows.absorb(update);
+  for (const update of updatesOf(view, before.map(storedEventOf), () => REBUILD_LANE)) rows.absorb(update);
   rows.write();
   const last = events.at(-1);
   const isFinished = events.length < limit;

@@ -1,6 +1,7 @@
 import { Agent as PlainAgent, type RequestOptions, request as requestPlain } from 'node:http';
 import { request as requestSecure, Agent as SecureAgent } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { gunzipSync } from 'node:zlib';
 import { ClickstreamError, ERRORS } from '../../core/errors.ts';
 import { shown } from '../../core/event.ts';
 import { isObject, type Json, type JsonObject } from '../../core/json.ts';
@@ -40,7 +41,13 @@ export interface ClientOptions {
 
 type Parameters = Readonly<Record<string, string | number | undefined>>;
 
-/** A reader of the HTTP API over kept-alive connections. */
+interface Asking {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly parameters: Parameters;
+}
+
+/** A client of the HTTP API over kept-alive connections. */
 export class ApiClient {
   readonly #url: URL;
   readonly #token: string | undefined;
@@ -64,7 +71,7 @@ export class ApiClient {
     const end = performance.now() + patienceMs;
     for (;;) {
       try {
-        return await this.#ask(path, parameters);
+        return await this.#ask({ method: 'GET', path, parameters });
       } catch (error) {
         if (!(error instanceof ApiError && error.passing) || performance.now() >= end) throw error;
         await sleep(LIMITS.clientRetryMs);
@@ -72,15 +79,21 @@ export class ApiClient {
     }
   }
 
+  /** POSTs to a path, with nothing to say, and returns the JSON object it answers. Throws ApiError, as `get`. */
+  post(path: string): Promise<JsonObject> {
+    return this.#ask({ method: 'POST', path, parameters: {} });
+  }
+
   close(): void {
     this.#agent.destroy();
   }
 
-  async #ask(path: string, parameters: Parameters): Promise<JsonObject> {
+  async #ask({ method, path, parameters }: Asking): Promise<JsonObject> {
     const query = new URLSearchParams();
     for (const [name, value] of Object.entries(parameters)) if (value !== undefined) query.set(name, String(value));
     const search = query.size === 0 ? '' : `?${query}`;
-    const { status, date, text } = await this.#fetch(this.#url.pathname.replace(/\/$/, '') + path + search);
+    const target = this.#url.pathname.replace(/\/$/, '') + path + search;
+    const { status, date, text } = await this.#fetch(method, target);
     const serverMs = Date.parse(date ?? '');
     if (!Number.isNaN(serverMs)) this.clockAheadMs = serverMs - Date.now();
     const body = parsed(text);
@@ -88,11 +101,17 @@ export class ApiClient {
     throw problemFrom(body, { status, origin: this.#url.origin, text });
   }
 
-  #fetch(path: string): Promise<{ status: number; date: string | undefined; text: string }> {
+  #fetch(method: Asking['method'], path: string): Promise<{ status: number; date: string | undefined; text: string }> {
     const { protocol, origin } = this.#url;
     const options: RequestOptions = {
+      method,
       agent: this.#agent,
-      headers: this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` },
+      headers: {
+        // On AWS an answer of more than 1 MB passes the load balancer only so.
+        'accept-encoding': 'gzip',
+        ...(this.#token !== undefined && { authorization: `Bearer ${this.#token}` }),
+        ...(method === 'POST' && { 'content-type': 'application/json', 'content-length': '0' }),
+      },
       signal: AbortSignal.timeout(LIMITS.clientMsMax),
     };
     return new Promise((resolve, reject) => {
@@ -107,13 +126,23 @@ export class ApiClient {
           else chunks.push(chunk);
         });
         response.on('error', fail).on('end', () => {
-          const text = Buffer.concat(chunks).toString('utf8');
-          resolve({ status: response.statusCode ?? 0, date: response.headers.date, text });
+          const { date, 'content-encoding': encoding } = response.headers;
+          try {
+            resolve({ status: response.statusCode ?? 0, date, text: decoded(Buffer.concat(chunks), encoding) });
+          } catch (cause) {
+            fail(cause as Error);
+          }
         });
       });
       call.on('error', fail).end();
     });
   }
+}
+
+function decoded(bytes: Buffer, encoding: string | undefined): string {
+  const isCompressed = encoding === 'gzip';
+  const plain = isCompressed ? gunzipSync(bytes, { maxOutputLength: LIMITS.clientAnswerBytesMax }) : bytes;
+  return plain.toString('utf8');
 }
 
 function parsed(text: string): Json | undefined {

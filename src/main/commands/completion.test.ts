@@ -50,6 +50,8 @@ describe.each<[string, Completing]>([
     expect(completing('st')).toEqual(['stats']);
     expect(completing('config', '')).toEqual(expect.arrayContaining(['init', 'show', 'check']));
     expect(completing('config', '')).not.toContain('serve');
+    expect(completing('redrive', '')).toEqual(expect.arrayContaining(['list', 'show', 'put']));
+    expect(completing('redrive', 'put', '--a')).toEqual(['--all']);
   });
 
   offers('options, of the command that stands there', () => {

@@ -5,6 +5,7 @@ import { badCommand } from './bad.ts';
 import { completionCommand } from './completion.ts';
 import { configCommand } from './config.ts';
 import { loadCommand } from './load.ts';
+import { redriveCommand } from './redrive.ts';
 import { serveCommand } from './serve.ts';
 import { statsCommand } from './stats.ts';
 import { tailCommand } from './tail.ts';
@@ -30,6 +31,7 @@ export function createProgram(): Command {
     .addCommand(tailCommand())
     .addCommand(statsCommand())
     .addCommand(badCommand())
+    .addCommand(redriveCommand())
     .addCommand(auditCommand())
     .addCommand(configCommand())
     .addCommand(completionCommand())

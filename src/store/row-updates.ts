@@ -1,26 +1,23 @@
-import type { Facts, View } from '../../core/view.ts';
-import type { RowUpdate } from '../../store/event-store.ts';
-import { type EventRow, eventOf } from './stored-rows.ts';
+import type { View } from '../core/view.ts';
+import type { RowUpdate, StoredEvent } from './event-store.ts';
 
-/** What stored events, in the order of their arrival, bring to a view's rows, in the lanes that `laneFor` names. */
+/** What stored events, in the order of their arrival, bring to a view's rows, in the lanes that `laneFor` names. Pure. */
 export function updatesOf(
   view: View,
-  events: readonly EventRow[],
-  laneFor: (event: EventRow) => string,
+  events: readonly StoredEvent[],
+  laneFor: (event: StoredEvent) => string,
 ): readonly RowUpdate[] {
   const folded = new Map<
     string,
     { readonly source: string; readonly lane: string; readonly at: string; all: unknown }
   >();
-  for (const [order, row] of events.entries()) {
-    const event = eventOf(row);
-    const facts = JSON.parse(row.facts) as Facts;
-    const at = view.at(event, facts);
+  for (const [order, event] of events.entries()) {
+    const at = view.at(event, event.facts);
     if (at === undefined) continue;
-    const [source, lane] = [row.source, laneFor(row)];
+    const [source, lane] = [event.source, laneFor(event)];
     const text = `${source}\0${lane}\0${at}`;
     const delta = folded.get(text) ?? { source, lane, at, all: view.empty() };
-    delta.all = view.fold(delta.all, event, facts, order);
+    delta.all = view.fold(delta.all, event, event.facts, order);
     folded.set(text, delta);
   }
   const updates = new Map<string, RowUpdate & { readonly deltas: unknown[] }>();

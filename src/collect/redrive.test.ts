@@ -1,0 +1,71 @@
+import { crc32 } from 'node:zlib';
+import { expect, test } from 'vitest';
+import { FakeLog } from '../../tests/collector.ts';
+import { eventWith, lineOf, recordOf, recordOfLines } from '../../tests/events.ts';
+import { ClickstreamError } from '../core/errors.ts';
+import { LIMITS } from '../core/limits.ts';
+import { Numbering } from './numbering.ts';
+import { Redriver } from './redrive.ts';
+
+function setUp() {
+  const log = new FakeLog();
+  const numbering = new Numbering('mine');
+  let now = 1_000_000;
+  const redriver = new Redriver({ log, numbering, clock: () => now });
+  const later = (ms: number) => {
+    now += ms;
+  };
+  return { log, numbering, redriver, later };
+}
+
+function recordOfBytes(body: Buffer): Uint8Array {
+  const header =
+    Buffer.from(recordOfLines(['"?"']))
+      .toString()
+      .split('\n')[0] ?? '';
+  return Buffer.concat([Buffer.from(`${header.replace(/"checksum":\d+/, `"checksum":${crc32(body)}`)}\n`), body]);
+}
+
+const events = [eventWith({ eventId: '1' }), eventWith({ eventId: '2' })];
+
+test('the events are those of the record, under a number of ours', async () => {
+  const { log, numbering, redriver } = setUp();
+  numbering.acknowledge(numbering.take(3));
+  const dead = recordOf(events, { source: 'shop', collector: 'other', number: 77, ackedThrough: 70, voids: [5] });
+  expect(await redriver.append(dead)).toEqual({ lane: '0', sequence: 0n });
+  const [record] = log.records();
+  expect(record?.header).toMatchObject({
+    ...{ v: 1, kind: 'events', source: 'shop', visitor: 'a1', receivedAt: '2026-11-23T10:00:01.000Z', count: 2 },
+    ...{ collector: 'mine', number: 3, ackedThrough: 2, voids: [] },
+  });
+  expect(record?.items).toEqual(events.map((event) => JSON.parse(lineOf(event))));
+  expect(log.appends[0]?.[0]?.partitionKey).toBe('shop/a1');
+  expect(numbering.settledThrough).toBe(3);
+});
+
+test.each([
+  ['no record', new Uint8Array([1, 2, 3])],
+  ['one with a byte changed', recordOf(events).map((byte, index) => (index === 400 ? byte ^ 1 : byte))],
+  ['one cut short', recordOf(events).slice(0, -5)],
+  ['one that is no UTF-8, with the right checksum', recordOfBytes(Buffer.from([0x22, 0xff, 0x22]))],
+  ['one that says another count', recordOf(events, { count: 3 })],
+])('%s is refused, and takes no number', async (_, payload) => {
+  const { log, numbering, redriver } = setUp();
+  await expect(redriver.append(payload)).rejects.toMatchObject({ code: 'dead_unreadable', status: 409 });
+  expect(log.appends).toEqual([]);
+  expect(numbering.take(1).first).toBe(0);
+});
+
+test('a number that the log did not take is void, and none is taken for a while', async () => {
+  const { log, numbering, redriver, later } = setUp();
+  log.behave = () => Promise.reject(new ClickstreamError('log_unavailable'));
+  await expect(redriver.append(recordOf(events))).rejects.toMatchObject({ code: 'log_unavailable' });
+  expect(numbering.voidsWaiting).toBe(1);
+  await expect(redriver.append(recordOf(events))).rejects.toMatchObject({ code: 'overloaded' });
+  expect(numbering.voidsWaiting).toBe(1);
+  log.behave = () => Promise.resolve();
+  later(LIMITS.retryAfterSeconds * 1_000);
+  await redriver.append(recordOf(events));
+  expect(log.records()[0]?.header).toMatchObject({ number: 1, ackedThrough: 0, voids: [0] });
+  expect(numbering.voidsWaiting).toBe(0);
+});

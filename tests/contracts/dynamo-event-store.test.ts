@@ -1,0 +1,60 @@
+import { DeleteItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
+import { afterAll, beforeAll } from 'vitest';
+import { DynamoEventReader } from '../../src/adapters/aws/dynamo-event-reader.ts';
+import { DynamoEventStore } from '../../src/adapters/aws/dynamo-event-store.ts';
+import { type Item, positionOf, textOf, typeOrderOf } from '../../src/adapters/aws/items.ts';
+import type { EventPosition } from '../../src/store/event-store.ts';
+import { type DynamoEmulator, startDynamo } from '../emulators/dynamo.ts';
+import { describeEventStore } from './event-store.contract.ts';
+import type { StoreSubject } from './store-subject.ts';
+import { positionText } from './store-writing.ts';
+
+let emulator: DynamoEmulator;
+beforeAll(async () => {
+  emulator = await startDynamo();
+});
+afterAll(() => emulator.close());
+
+describeEventStore('DynamoDB', async () => open(await emulator.newTables()));
+
+async function open(tables: Awaited<ReturnType<DynamoEmulator['newTables']>>): Promise<StoreSubject> {
+  const { client } = emulator;
+  // The journal is folded with each batch, so that rows can be read as they become.
+  const store = new DynamoEventStore({ client, tables, folds: [], journalItemsMax: 0 });
+  const reader = new DynamoEventReader({ client, tables });
+  const find = async (position: EventPosition): Promise<Item> => {
+    for (const item of await emulator.itemsOf(tables.events)) {
+      if (positionText(positionOf(item)) === positionText(position)) return item;
+    }
+    throw new Error(`there is no event at ${positionText(position)}`);
+  };
+  const byHand: Promise<unknown>[] = [];
+  const subject: StoreSubject = {
+    store,
+    reader: { snapshot: (read) => Promise.all(byHand).then(() => reader.snapshot(read)), close: () => reader.close() },
+    isAtomic: false,
+    isolatesSnapshots: false,
+    reopen: async () => open(tables),
+    removeByHand: (position) => {
+      const remove = async () => {
+        const { pk, sk } = await find(position);
+        await client.send(new DeleteItemCommand({ TableName: tables.events, Key: { pk, sk } as Item }));
+      };
+      byHand.push(remove());
+    },
+    doubleByHand: (position, copy) => {
+      const double = async () => {
+        const item = await find(position);
+        const [time = ''] = textOf(item, 'typeOrder').split('\0');
+        const again = { ...item, sk: { S: `${textOf(item, 'sk')}\0copy` } };
+        const doubled: Item = { ...again, typeOrder: { S: typeOrderOf(`${time}Z`, copy) } };
+        await client.send(new PutItemCommand({ TableName: tables.events, Item: doubled }));
+      };
+      byHand.push(double());
+    },
+    dispose: async () => {
+      await Promise.all(byHand);
+    },
+  };
+  return subject;
+}
