@@ -62,6 +62,12 @@ module.exports = {
       to: { path: '^(node:)?sqlite$' },
     },
     {
+      name: 'sdk-in-aws-only',
+      severity: 'error',
+      from: { path: '^src/', pathNot: ['^src/adapters/aws/', '\\.test\\.ts$'] },
+      to: { path: 'node_modules/(@aws-sdk|@smithy)/' },
+    },
+    {
       name: 'pipeline-knows-stages',
       severity: 'error',
       from: { path: '^src/pipeline\\.ts$' },

@@ -40,6 +40,7 @@ describe('the direction of imports', () => {
         'src/query',
         `import { DatabaseSync } from 'node:sqlite';\nexport const planted = DatabaseSync;\n`,
       ],
+      ['sdk-in-aws-only', 'src/main', `export { KinesisClient } from '@aws-sdk/client-kinesis';\n`],
       ['adapters-know-ports', 'src/adapters/embedded', `export { step } from '../../process/stitch.ts';\n`],
       ['nobody-imports-main', 'src/store', `export { readConfig } from '../main/config.ts';\n`],
     ] as const;

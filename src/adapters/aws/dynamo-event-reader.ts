@@ -1,0 +1,322 @@
+import { inflateRawSync } from 'node:zlib';
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { type Identity, identityKey, identityOf } from '../../core/event.ts';
+import type { RecordPosition } from '../../log/event-log.ts';
+import type {
+  BadEvent,
+  BadRange,
+  BadReason,
+  DeadRecord,
+  DoubledEvent,
+  EventPosition,
+  EventRange,
+  EventReader,
+  EventReads,
+  LaneState,
+  Row,
+  StoredCount,
+  StoredEvent,
+  StoreTotals,
+  VisitorKey,
+  Witness,
+} from '../../store/event-store.ts';
+import { DynamoTable, type Key } from './dynamo-client.ts';
+import { AFTER_PART, DynamoEventLists, mergeLists, ReadList, resultsOf } from './dynamo-event-lists.ts';
+import { DynamoRowReader } from './dynamo-row-reader.ts';
+import {
+  badPk,
+  badSk,
+  deadPk,
+  type Item,
+  keyOf,
+  NO_TOTALS,
+  numberOf,
+  partsOf,
+  positionOf,
+  redrivenOf,
+  sequenceText,
+  storedEventOf,
+  text,
+  textOf,
+  WITNESS_PK,
+  witnessOf,
+} from './items.ts';
+import { readLarge } from './large-values.ts';
+import type { TableNames } from './tables.ts';
+
+export interface DynamoEventReaderOptions {
+  readonly client: Pick<DynamoDBClient, 'send'>;
+  readonly tables: TableNames;
+}
+
+/**
+ * The `EventReader` on DynamoDB. A snapshot has no transaction: its lanes, and what they count, are those of its first look at
+ * them, and whatever else it reads is from then on or after. Lists by time follow the table within a moment. The client stays open.
+ */
+export class DynamoEventReader implements EventReader {
+  readonly #events: DynamoTable;
+  readonly #state: DynamoTable;
+
+  constructor({ client, tables }: DynamoEventReaderOptions) {
+    this.#events = new DynamoTable(client, tables.events);
+    this.#state = new DynamoTable(client, tables.state);
+  }
+
+  async snapshot<T>(read: (reads: EventReads) => Promise<T>): Promise<T> {
+    return read(new DynamoReads({ events: this.#events, state: this.#state }));
+  }
+
+  async close(): Promise<void> {}
+}
+
+class DynamoReads implements EventReads {
+  readonly #events: DynamoTable;
+  readonly #state: DynamoTable;
+  readonly #lists: DynamoEventLists;
+  readonly #rows: DynamoRowReader;
+
+  constructor(tables: { readonly events: DynamoTable; readonly state: DynamoTable }) {
+    this.#events = tables.events;
+    this.#state = tables.state;
+    this.#lists = new DynamoEventLists(tables);
+    this.#rows = new DynamoRowReader(tables.state);
+  }
+
+  eventsOf(visitor: string, range: EventRange): Promise<readonly StoredEvent[]> {
+    return this.#lists.ofVisitor(visitor, range);
+  }
+
+  events(range: EventRange): Promise<readonly StoredEvent[]> {
+    return this.#lists.byTime(range);
+  }
+
+  async visitorsOf(userId: string, limit: number): Promise<readonly VisitorKey[]> {
+    const links: { readonly order: string; readonly key: VisitorKey }[] = [];
+    for await (const item of this.#state.partition(keyOf('link', userId))) {
+      const [source = '', visitor = ''] = partsOf(textOf(item, 'sk'));
+      links.push({ order: textOf(item, 'order'), key: { source, visitor } });
+    }
+    links.sort((a, b) => (a.order < b.order ? -1 : 1));
+    return links.slice(0, limit).map(({ key }) => key);
+  }
+
+  rows(range: Parameters<EventReads['rows']>[0]): Promise<readonly Row[]> {
+    return this.#rows.rows(range);
+  }
+
+  sources(view: string): Promise<readonly string[]> {
+    return this.#rows.sources(view);
+  }
+
+  async badReasons({ limit, after }: BadRange): Promise<readonly BadReason[]> {
+    const list = { pkOf: badPk, skOf: badSk, positionOf: badPositionOf, attributes: ['source', 'code'] };
+    return (await this.#aside(list, { limit, after })).map(({ item, position }) => ({
+      position,
+      source: textOf(item, 'source'),
+      code: textOf(item, 'code'),
+    }));
+  }
+
+  async badAt(positions: readonly EventPosition[]): Promise<readonly BadEvent[]> {
+    const keys = positions.map((position) => ({ pk: badPk(position.lane), sk: badSk(position) }));
+    const found = await this.#itemsAt(keys);
+    const bad = await resultsOf(keys, async (key) => {
+      const item = found.get(keyText(key));
+      return item && this.#badEventOf(item);
+    });
+    return bad.filter((event) => event !== undefined);
+  }
+
+  async dead(limit: number, after?: RecordPosition): Promise<readonly DeadRecord[]> {
+    const list = { pkOf: deadPk, skOf: deadSk, positionOf: deadPositionOf };
+    const found = await this.#aside(list, { limit, after: after && { ...after, index: 0 } });
+    return resultsOf(found, ({ item }) => this.#deadRecordOf(item));
+  }
+
+  async deadAt({ lane, sequence }: RecordPosition): Promise<DeadRecord | undefined> {
+    const item = await this.#state.get({ pk: deadPk(lane), sk: sequenceText(sequence) });
+    return item && this.#deadRecordOf(item);
+  }
+
+  async lanes(): Promise<ReadonlyMap<string, LaneState>> {
+    return new Map((await this.#rows.lanes()).map(({ lane, state }) => [lane, state]));
+  }
+
+  async witnesses(): Promise<readonly Witness[]> {
+    const witnesses: Witness[] = [];
+    for await (const item of this.#state.partition(WITNESS_PK)) witnesses.push(witnessOf(item));
+    return witnesses;
+  }
+
+  async totals(): Promise<StoreTotals> {
+    const lanes = await this.#rows.lanes();
+    const sum = { ...NO_TOTALS };
+    for (const { totals } of lanes) {
+      sum.events += totals.events;
+      sum.bad += totals.bad;
+      sum.dead += totals.dead;
+      sum.visitors += totals.visitors;
+      sum.expired += totals.expired;
+      sum.erased += totals.erased;
+    }
+    const expiredThrough = lanes.flatMap(({ lane, expiredThrough: through }) =>
+      through === undefined ? [] : [[lane, through] as const],
+    );
+    return { ...sum, events: sum.events - sum.expired - sum.erased, expiredThrough: new Map(expiredThrough) };
+  }
+
+  async storedCounts(lane: string): Promise<readonly StoredCount[]> {
+    const counts = new Map<string, number>();
+    const add = (sequence: string, events: number) => counts.set(sequence, (counts.get(sequence) ?? 0) + events);
+    for await (const item of this.#allEvents()) {
+      const position = positionOf(item);
+      if (position.lane === lane) add(sequenceText(position.sequence), 1);
+    }
+    for await (const item of this.#state.partition(keyOf('removed', lane))) {
+      add(textOf(item, 'sk'), numberOf(item, 'events'));
+    }
+    const inOrder = [...counts].sort(([a], [b]) => (a < b ? -1 : 1));
+    return inOrder.map(([sequence, events]) => ({ lane, sequence: BigInt(sequence), events }));
+  }
+
+  /** A scan gives a visitor's events one after another, so that only one visitor's identities are kept at a time. */
+  async doubled(limit: number): Promise<readonly DoubledEvent[]> {
+    const doubled: DoubledEvent[] = [];
+    let own: Item[] = [];
+    for await (const item of this.#allEvents()) {
+      if (doubled.length >= limit) return doubled.slice(0, limit);
+      if (own[0] !== undefined && textOf(own[0], 'pk') !== textOf(item, 'pk')) {
+        doubled.push(...doubledAmong(own));
+        own = [];
+      }
+      own.push(item);
+    }
+    return [...doubled, ...doubledAmong(own)].slice(0, limit);
+  }
+
+  async *#allEvents(): AsyncGenerator<Item, void> {
+    let after: Item | undefined;
+    do {
+      const page = await this.#events.scan({ after, limit: SCAN_ITEMS });
+      yield* page.items;
+      after = page.after;
+    } while (after !== undefined);
+  }
+
+  /** What all lanes have set aside, the newest first, over lanes by sequence and then lane. */
+  async #aside(
+    list: AsideList,
+    { limit, after }: BadRange,
+  ): Promise<readonly { readonly item: Item; readonly position: EventPosition }[]> {
+    const { pkOf, attributes } = list;
+    const names = [...KEY_NAMES, ...(attributes ?? [])];
+    const inputOf = (lane: string) => ({
+      KeyConditionExpression: `pk = :pk${after === undefined ? '' : ' AND sk < :before'}`,
+      ExpressionAttributeValues: {
+        ':pk': text(pkOf(lane)),
+        ...(after && { ':before': text(placeBefore(list, lane, after)) }),
+      },
+      ...(attributes && {
+        ProjectionExpression: names.map((name) => `#${name}`).join(', '),
+        ExpressionAttributeNames: Object.fromEntries(names.map((name) => [`#${name}`, name])),
+      }),
+    });
+    const keyOfItem = (item: Item) => {
+      const position = list.positionOf(item);
+      return { time: position.sequence, ...position, item };
+    };
+    const lists = (await this.#rows.lanes()).map(
+      ({ lane }) =>
+        new ReadList({
+          ...{ table: this.#state, input: inputOf(lane), order: 'desc' },
+          ...{ keyOf: keyOfItem, names: KEY_NAMES },
+        }),
+    );
+    const found = await mergeLists(lists, { order: 'desc', limit });
+    return found.map(({ lane, sequence, index, item }) => ({ item, position: { lane, sequence, index } }));
+  }
+
+  async #itemsAt(keys: readonly Key[]): Promise<ReadonlyMap<string, Item>> {
+    const distinct = new Map(keys.map((key) => [keyText(key), key]));
+    const items = await this.#state.getAll([...distinct.values()]);
+    return new Map(items.map((item) => [keyText({ pk: textOf(item, 'pk'), sk: textOf(item, 'sk') }), item]));
+  }
+
+  async #badEventOf(item: Item): Promise<BadEvent> {
+    return {
+      position: badPositionOf(item),
+      source: textOf(item, 'source'),
+      receivedAt: textOf(item, 'receivedAt'),
+      code: textOf(item, 'code'),
+      detail: textOf(item, 'detail'),
+      payload: inflateRawSync(await readLarge(this.#state, item)).toString(),
+    };
+  }
+
+  async #deadRecordOf(item: Item): Promise<DeadRecord> {
+    const { lane, sequence } = deadPositionOf(item);
+    const redriven = redrivenOf(item);
+    const payload = inflateRawSync(await readLarge(this.#state, item));
+    return { lane, sequence, detail: textOf(item, 'detail'), payload, ...(redriven && { redriven }) };
+  }
+}
+
+/** Items of one page of a scan, which ends at 1 MB anyhow. */
+const SCAN_ITEMS = 5_000;
+const KEY_NAMES = ['pk', 'sk'];
+
+/** A kind of list of what lanes set aside. */
+interface AsideList {
+  readonly pkOf: (lane: string) => string;
+  readonly skOf: (position: EventPosition) => string;
+  readonly positionOf: (item: Item) => EventPosition;
+  /** Those to read beside the key. @default all */
+  readonly attributes?: readonly string[];
+}
+
+/** Of a lane, everything before a position of whichever lane lies before this sort key. */
+function placeBefore({ skOf }: AsideList, lane: string, after: EventPosition): string {
+  if (lane === after.lane) return skOf(after);
+  return `${sequenceText(after.sequence)}${lane < after.lane ? AFTER_PART : ''}`;
+}
+
+function badPositionOf(item: Item): EventPosition {
+  const [, lane = ''] = partsOf(textOf(item, 'pk'));
+  const [sequence = '', index = ''] = partsOf(textOf(item, 'sk'));
+  return { lane, sequence: BigInt(sequence), index: Number(index) };
+}
+
+function deadSk({ sequence }: EventPosition): string {
+  return sequenceText(sequence);
+}
+
+function deadPositionOf(item: Item): EventPosition {
+  const [, lane = ''] = partsOf(textOf(item, 'pk'));
+  return { lane, sequence: BigInt(textOf(item, 'sk')), index: 0 };
+}
+
+function keyText({ pk, sk }: Key): string {
+  return keyOf(pk, sk);
+}
+
+/** Identities that lie there more than once. Each has its one key, so a second copy can only be there by hand. */
+function doubledAmong(items: readonly Item[]): readonly DoubledEvent[] {
+  if (items.length < 2) return [];
+  const byIdentity = new Map<string, { readonly identity: Identity; readonly positions: EventPosition[] }>();
+  for (const item of items) {
+    const event = storedEventOf(item);
+    const identity = identityOf(event);
+    const same = byIdentity.get(identityKey(identity)) ?? { identity, positions: [] };
+    same.positions.push(event.position);
+    byIdentity.set(identityKey(identity), same);
+  }
+  const doubled = [...byIdentity.values()].filter(({ positions }) => positions.length > 1);
+  for (const { positions } of doubled) positions.sort(comparePlaces);
+  return doubled;
+}
+
+function comparePlaces(a: EventPosition, b: EventPosition): number {
+  if (a.sequence !== b.sequence) return a.sequence < b.sequence ? -1 : 1;
+  if (a.lane !== b.lane) return a.lane < b.lane ? -1 : 1;
+  return a.index - b.index;
+}

@@ -1,0 +1,366 @@
+import { randomUUID } from 'node:crypto';
+import { deflateRawSync } from 'node:zlib';
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { type Identity, identityKey } from '../../core/event.ts';
+import { LIMITS } from '../../core/limits.ts';
+import type { View } from '../../core/view.ts';
+import type { RecordPosition } from '../../log/event-log.ts';
+import {
+  type Applied,
+  type Decision,
+  type EventPut,
+  type EventStore,
+  type KnownEvent,
+  type LaneState,
+  type Loaded,
+  type VisitorPut,
+  type VisitorState,
+  visitorText,
+  type Witness,
+} from '../../store/event-store.ts';
+import { atOnce } from './at-once.ts';
+import { type Condition, DynamoTable } from './dynamo-client.ts';
+import { DynamoMaintenance } from './dynamo-maintenance.ts';
+import { DynamoRows, type NamedFold } from './dynamo-rows.ts';
+import {
+  badAttributes,
+  badPk,
+  badSk,
+  deadAttributes,
+  deadPk,
+  eventItem,
+  eventKeyOf,
+  factsAndBodyOf,
+  type Item,
+  KINDS_PK,
+  keyOf,
+  LANE_PK,
+  laneItem,
+  laneOf,
+  linkItem,
+  NO_TOTALS,
+  positionOf,
+  redrivenAttributes,
+  redrivenOf,
+  type StoredLane,
+  sequenceOf,
+  sequenceText,
+  text,
+  textOf,
+  VISITOR_SK,
+  visitorPk,
+  visitorStateOf,
+  WITNESS_PK,
+  witnessItem,
+} from './items.ts';
+import { putLarge } from './large-values.ts';
+import type { TableNames } from './tables.ts';
+
+export interface DynamoEventStoreOptions {
+  readonly client: Pick<DynamoDBClient, 'send'>;
+  readonly tables: TableNames;
+  /** What rows are made by: the views and the ledger. */
+  readonly folds: readonly NamedFold[];
+  /** Journal items of a lane that may wait before they are folded into rows. @default journalItemsMax */
+  readonly journalItemsMax?: number;
+  /** Tells the items of one try from those of another. @default random */
+  readonly attempt?: () => string;
+}
+
+/**
+ * The `EventStore` on DynamoDB, without transactions (docs/exactly-once.md). What a batch puts before the lane's own item is the
+ * same however often it is put; that item then counts it all at once, by a compare-and-set. A batch that fails anywhere is
+ * sent again and completes what is there.
+ */
+export class DynamoEventStore implements EventStore {
+  readonly #events: DynamoTable;
+  readonly #state: DynamoTable;
+  readonly #rows: DynamoRows;
+  readonly #maintenance: DynamoMaintenance;
+  readonly #journalItemsMax: number;
+  readonly #attempt: () => string;
+  /** As last read or written. */
+  readonly #lanes = new Map<string, StoredLane | undefined>();
+  /** Kinds of events that are known to be listed. */
+  readonly #kinds = new Set<string>();
+  /** Events that this batch has put already, when it is decided again: by key, with their position. */
+  #putAlready = new Set<string>();
+  /** Where duplicates come, more are to be expected: then events are looked for before they are put. */
+  #expectsDuplicates = false;
+
+  constructor({ client, tables, folds, journalItemsMax, attempt = randomUUID }: DynamoEventStoreOptions) {
+    this.#events = new DynamoTable(client, tables.events);
+    this.#state = new DynamoTable(client, tables.state);
+    this.#rows = new DynamoRows(this.#state, folds);
+    this.#maintenance = new DynamoMaintenance({ events: this.#events, state: this.#state, rows: this.#rows });
+    this.#journalItemsMax = journalItemsMax ?? LIMITS.journalItemsMax;
+    this.#attempt = attempt;
+  }
+
+  async load(lane: string, keys: Parameters<EventStore['load']>[1]): Promise<Loaded> {
+    this.#putAlready = new Set();
+    const [stored, items] = await Promise.all([
+      this.#readLane(lane),
+      this.#state.getAll([...keys.visitors.values()].map((key) => ({ pk: visitorPk(key), sk: VISITOR_SK }))),
+    ]);
+    const byKey = new Map(items.map((item) => [textOf(item, 'pk'), visitorStateOf(item)]));
+    const visitors = new Map<string, VisitorState>();
+    for (const [name, key] of keys.visitors) {
+      const state = byKey.get(visitorPk(key));
+      if (state !== undefined) visitors.set(name, state);
+    }
+    const known = await this.#lookFor(keys.identities, { visitors, done: stored?.state.done ?? -1n });
+    if (this.#expectsDuplicates) this.#expectsDuplicates = known.size > 0;
+    return { lane: stored?.state, visitors, known };
+  }
+
+  async apply(decision: Decision): Promise<Applied> {
+    const { lane } = decision;
+    const before = this.#lanes.has(lane) ? this.#lanes.get(lane) : await this.#readLane(lane);
+    if (!isSame(before?.state, decision.loaded)) throw new Error(`lane ${lane} is no longer as it was loaded`);
+    await this.#listKinds(decision.events);
+    const known = await this.#putEvents(decision.events);
+    if (known.size > 0) {
+      this.#expectsDuplicates = true;
+      return { kind: 'contradicted', known };
+    }
+    await this.#putBad(decision);
+    await this.#putDead(decision);
+    await this.#putLinks(decision);
+    await atOnce(decision.visitors, LIMITS.dynamoPutsAtOnce, (put) => this.#putVisitor(put));
+    const erased = await this.#maintenance.erase(decision.erase);
+    const attempt = this.#attempt();
+    const name = await this.#rows.putJournal(decision.rows, { lane, sequence: decision.becomes.done, attempt });
+    const done = before?.state.done ?? -1n;
+    const { totals, journal, revision } = before ?? { totals: NO_TOTALS, journal: [], revision: 0 };
+    await this.#putLane(before, {
+      lane,
+      state: decision.becomes,
+      totals: {
+        ...totals,
+        events: totals.events + decision.counts.stored,
+        bad: totals.bad + decision.bad.filter(({ position }) => position.sequence > done).length,
+        dead: totals.dead + decision.dead.filter(({ sequence }) => sequence > done).length,
+        visitors: totals.visitors + decision.counts.newVisitors - erased.visitors,
+        erased: totals.erased + erased.events,
+      },
+      journal: name === undefined ? journal : [...journal, name],
+      expiredThrough: before?.expiredThrough,
+      revision: revision + 1,
+    });
+    if ((this.#lanes.get(lane)?.journal.length ?? 0) > this.#journalItemsMax) await this.#foldJournal(lane);
+    return { kind: 'applied' };
+  }
+
+  async witness(witness: Witness): Promise<void> {
+    const condition = {
+      expression: 'attribute_not_exists(pk) OR #number < :number',
+      names: { '#number': 'number' },
+      values: { ':number': { N: String(witness.number) } },
+    };
+    await this.#state.put({ ...witnessItem(witness), pk: text(WITNESS_PK) }, condition);
+  }
+
+  async markRedriven(lane: string, sequence: bigint, position: RecordPosition): Promise<RecordPosition> {
+    const dead = await this.#state.get({ pk: deadPk(lane), sk: sequenceText(sequence) });
+    if (dead === undefined) throw new Error(`there is no dead record ${sequence} of ${lane}`);
+    const noted = { ...dead, ...redrivenAttributes(position) };
+    const result = await this.#state.put(noted, { expression: 'attribute_not_exists(redrivenLane)' });
+    return (result.kind === 'refused' && result.found && redrivenOf(result.found)) || position;
+  }
+
+  /** On AWS items expire by themselves, by `expiresAt`; this is for who wants them gone sooner. It reads the whole table. */
+  expire(before: { readonly receivedAt: string; readonly limit: number }): Promise<number> {
+    this.#lanes.clear();
+    return this.#maintenance.expire(before);
+  }
+
+  rebuild(view: View, limit: number): Promise<boolean> {
+    this.#lanes.clear();
+    return this.#maintenance.rebuild(view, limit);
+  }
+
+  /** All that DynamoDB has taken is durable. */
+  async sync(): Promise<ReadonlyMap<string, bigint>> {
+    const dones = new Map<string, bigint>();
+    for await (const item of this.#state.partition(LANE_PK)) dones.set(textOf(item, 'sk'), laneOf(item).state.done);
+    return dones;
+  }
+
+  async close(): Promise<void> {}
+
+  async #readLane(lane: string): Promise<StoredLane | undefined> {
+    const item = await this.#state.get({ pk: LANE_PK, sk: lane });
+    const stored = item && laneOf(item);
+    this.#lanes.set(lane, stored);
+    return stored;
+  }
+
+  /**
+   * Events that the store may hold already: all, where duplicates are expected, else those of visitors whose state is past
+   * the lane's `done`: their batch came before, and was left half done.
+   */
+  async #lookFor(
+    identities: () => readonly Identity[],
+    { visitors, done }: { readonly visitors: ReadonlyMap<string, VisitorState>; readonly done: bigint },
+  ): Promise<ReadonlyMap<string, KnownEvent>> {
+    const isPast = ({ source, visitor }: Identity) =>
+      (visitors.get(visitorText({ source, visitor }))?.sequence ?? -1n) > done;
+    if (!this.#expectsDuplicates && ![...visitors.values()].some(({ sequence }) => sequence > done)) return new Map();
+    return this.#find(identities().filter((identity) => this.#expectsDuplicates || isPast(identity)));
+  }
+
+  async #find(identities: readonly Identity[]): Promise<ReadonlyMap<string, KnownEvent>> {
+    const asked = new Map(
+      identities.map((identity) => {
+        const key = eventKeyOf(identity);
+        return [keyOf(key.pk, key.sk), { key, identity }] as const;
+      }),
+    );
+    const known = new Map<string, KnownEvent>();
+    for (const item of await this.#events.getAll([...asked.values()].map(({ key }) => key))) {
+      const found = asked.get(keyOf(textOf(item, 'pk'), textOf(item, 'sk')));
+      if (found !== undefined) known.set(identityKey(found.identity), knownOf(item));
+    }
+    return known;
+  }
+
+  /** Visitors side by side, each one's events in order: what one becomes depends on those before it. */
+  async #putEvents(puts: readonly EventPut[]): Promise<ReadonlyMap<string, KnownEvent>> {
+    const known = new Map<string, KnownEvent>();
+    const byVisitor = Map.groupBy(puts, ({ visitor }) => visitorText(visitor));
+    await atOnce(byVisitor.values(), LIMITS.dynamoPutsAtOnce, async (own) => {
+      for (const [place, put] of own.entries()) {
+        const contradiction = await this.#putEvent(put);
+        if (contradiction === undefined) continue;
+        known.set(identityKey(put.identity), contradiction);
+        // Nothing more of this visitor is put, for it was decided on what is not so; but what else is known is told.
+        const rest = own.slice(place + 1);
+        for (const [key, found] of await this.#find(rest.map(({ identity }) => identity))) known.set(key, found);
+        return;
+      }
+    });
+    return known;
+  }
+
+  /** Undefined when it lies there as decided, whoever put it. */
+  async #putEvent(put: EventPut): Promise<KnownEvent | undefined> {
+    const item = eventItem(put);
+    const name = keyOf(textOf(item, 'pk'), textOf(item, 'sk'), textOf(item, 'typeOrder'));
+    if (this.#putAlready.has(name)) return undefined;
+    const result = await this.#events.put(item);
+    // Gone between the refusal and the look: the batch is sent again.
+    if (result.kind === 'refused' && result.found === undefined) throw new Error('an event was there and is gone');
+    if (result.kind === 'refused' && result.found !== undefined) {
+      const known = knownOf(result.found);
+      const { lane, sequence, index } = known.position;
+      const { position } = put;
+      const isMine = lane === position.lane && sequence === position.sequence && index === position.index;
+      // Put by a try before this one, which may have been told otherwise: the facts that are stored count.
+      if (!isMine || known.facts !== put.facts) return known;
+    }
+    this.#putAlready.add(name);
+    return undefined;
+  }
+
+  async #putVisitor({ source, visitor, sequence, state, loaded }: VisitorPut): Promise<void> {
+    const item = {
+      pk: text(visitorPk({ source, visitor })),
+      sk: text(VISITOR_SK),
+      sequence: text(sequenceText(sequence)),
+      state: text(state),
+    };
+    const condition: Condition =
+      loaded === undefined
+        ? { expression: 'attribute_not_exists(pk)' }
+        : {
+            expression: '#sequence = :loaded',
+            names: { '#sequence': 'sequence' },
+            values: { ':loaded': text(sequenceText(loaded)) },
+          };
+    const result = await this.#state.put(item, condition);
+    if (result.kind === 'put') return;
+    // One at or past mine was written by another try of the same records.
+    if (result.found !== undefined && sequenceOf(result.found) >= sequence) return;
+    throw new Error(`visitor ${visitor} of ${source} is no longer as it was loaded`);
+  }
+
+  async #putBad({ bad }: Decision): Promise<void> {
+    await atOnce(bad, LIMITS.dynamoPutsAtOnce, async (event) => {
+      const key = { pk: badPk(event.position.lane), sk: badSk(event.position) };
+      const held = await putLarge(this.#state, key, deflateRawSync(event.payload), this.#attempt());
+      await this.#state.put({ pk: text(key.pk), sk: text(key.sk), ...badAttributes(event), ...held });
+    });
+  }
+
+  async #putDead({ dead }: Decision): Promise<void> {
+    await atOnce(dead, LIMITS.dynamoPutsAtOnce, async (record) => {
+      const key = { pk: deadPk(record.lane), sk: sequenceText(record.sequence) };
+      const held = await putLarge(this.#state, key, deflateRawSync(record.payload), this.#attempt());
+      await this.#state.put({ pk: text(key.pk), sk: text(key.sk), ...deadAttributes(record), ...held });
+    });
+  }
+
+  /** Before the visitors: a visitor's state says that it is linked. */
+  async #putLinks({ links, lane, becomes }: Decision): Promise<void> {
+    const places = [...links.entries()];
+    await atOnce(places, LIMITS.dynamoPutsAtOnce, ([place, link]) => {
+      const order = keyOf(sequenceText(becomes.done), lane, String(place).padStart(6, '0'));
+      return this.#state.put(linkItem(link, order));
+    });
+  }
+
+  /** Before the first event of a kind, so that no list lacks it. */
+  async #listKinds(puts: readonly EventPut[]): Promise<void> {
+    for (const { visitor, eventType } of puts) {
+      const sk = keyOf(visitor.source, eventType);
+      if (this.#kinds.has(sk)) continue;
+      await this.#state.set({ pk: text(KINDS_PK), sk: text(sk) });
+      this.#kinds.add(sk);
+    }
+  }
+
+  async #putLane(before: StoredLane | undefined, after: StoredLane): Promise<void> {
+    const condition: Condition =
+      before === undefined
+        ? { expression: 'attribute_not_exists(pk)' }
+        : {
+            expression: '#revision = :revision',
+            names: { '#revision': 'revision' },
+            values: { ':revision': { N: String(before.revision) } },
+          };
+    const result = await this.#state.put(laneItem(after), condition);
+    const found = result.kind === 'refused' && result.found !== undefined ? laneOf(result.found) : undefined;
+    // A put that timed out after it had taken place is refused when it is sent again, for what it wrote itself.
+    const isMine = found?.revision === after.revision && found.journal.at(-1) === after.journal.at(-1);
+    if (result.kind === 'refused' && !(isMine && isSame(found?.state, after.state))) {
+      this.#lanes.delete(after.lane);
+      throw new Error(`lane ${after.lane} is no longer as it was loaded`);
+    }
+    this.#lanes.set(after.lane, after);
+  }
+
+  /** The batch is done before: what fails here is thrown, the batch sent again finds nothing to do, and the next one folds. */
+  async #foldJournal(lane: string): Promise<void> {
+    const before = this.#lanes.get(lane);
+    if (before === undefined) return;
+    await this.#rows.fold(lane, before.journal);
+    await this.#putLane(before, { ...before, journal: [], revision: before.revision + 1 });
+    await this.#rows.drop(lane, before.journal);
+  }
+}
+
+function knownOf(item: Item): KnownEvent {
+  return { position: positionOf(item), facts: factsAndBodyOf(item).facts };
+}
+
+function isSame(a: LaneState | undefined, b: LaneState | undefined): boolean {
+  return laneText(a) === laneText(b);
+}
+
+function laneText(lane: LaneState | undefined): string {
+  if (lane === undefined) return '';
+  const cuts = Object.entries(lane.cuts).map(([view, cut]) => `${view}=${cut}`);
+  const registry = Object.entries(lane.registry).map(([view, version]) => `${view}@${version}`);
+  return [lane.done, ...registry.sort(), ...cuts.sort()].join(' ');
+}

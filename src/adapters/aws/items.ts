@@ -1,0 +1,348 @@
+import { createHash } from 'node:crypto';
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
+import type { AttributeValue } from '@aws-sdk/client-dynamodb';
+import type { Event, Identity } from '../../core/event.ts';
+import { visitorOf } from '../../core/event.ts';
+import { LIMITS } from '../../core/limits.ts';
+import type { Facts } from '../../core/view.ts';
+import type { RecordPosition } from '../../log/event-log.ts';
+import type {
+  BadEvent,
+  DeadRecord,
+  EventPosition,
+  EventPut,
+  LaneState,
+  Link,
+  RowKey,
+  StoredEvent,
+  VisitorKey,
+  VisitorState,
+  Witness,
+} from '../../store/event-store.ts';
+
+/*
+ * What lies in the two tables. Parts of a key are joined by NUL, which no id holds (`checkEvent`).
+ *
+ * Table `events`
+ *   event     pk source, visitor        sk createdAt, eventId, fingerprint     a visitor's timeline, in its own order
+ *             by-type: typeShard = source, type, shard; typeOrder = timestamp, lane, sequence, index
+ * Table `state`
+ *   lane      pk lane                   sk the lane                            done, registry, cuts, totals, journal
+ *   journal   pk journal, lane          sk sequence, attempt                   what a batch adds to rows of views
+ *   row       pk row, view, version, source   sk bucket, lane                  one writer: the lane's compaction
+ *   visitor   pk visitor, source, id    sk -                                   one writer: the lane that owns the key
+ *   link      pk link, userId           sk source, visitor                     put if absent
+ *   bad       pk bad, lane              sk sequence, index                     put if absent
+ *   dead      pk dead, lane             sk sequence                            put if absent
+ *   part      pk and sk of an item whose value is too long for one, sk with its number
+ *   witness   pk witness                sk collector
+ *   kind      pk kinds                  sk source, type                        which lists by type there are
+ *   rebuild   pk rebuild                sk view, version                       how far it is
+ */
+
+export type Item = Record<string, AttributeValue>;
+
+/** A sequence number of Kinesis has 56 digits, a number of DynamoDB 38: so it is a text, and longer ones than today's fit. */
+const SEQUENCE_DIGITS = 60;
+
+export function sequenceText(sequence: bigint): string {
+  return sequence.toString().padStart(SEQUENCE_DIGITS, '0');
+}
+
+export function keyOf(...parts: readonly (string | number)[]): string {
+  return parts.join('\0');
+}
+
+export function partsOf(key: string): readonly string[] {
+  return key.split('\0');
+}
+
+export function text(value: string): AttributeValue {
+  return { S: value };
+}
+
+export function number(value: number): AttributeValue {
+  return { N: String(value) };
+}
+
+export function textOf(item: Item, name: string): string {
+  const value = item[name]?.S;
+  if (value === undefined) throw new Error(`an item has no text ${name}`);
+  return value;
+}
+
+export function sequenceOf(item: Item, name = 'sequence'): bigint {
+  return BigInt(textOf(item, name));
+}
+
+export function numberOf(item: Item, name: string): number {
+  return Number(item[name]?.N ?? 0);
+}
+
+/** Words that most events have, the commonest last: zlib finds them in place of spelling them out. Never changed: a new one gets a new number. */
+const DICTIONARY = Buffer.from(
+  '"country":"language":"en-GB""de-DE""en-US""browser":"Safari""Edge""Firefox""Chrome""os":"Android""iOS""macOS""Windows""Linux""device":"tablet""mobile""desktop"' +
+    '"medium":"source":"campaign":"channel":"mail""social""referral""paid""search""direct""referrer":"https://www."opening":{"entryPage":"exitPage":"/' +
+    '"before":{"seconds":"bounced":false"after":{"seconds":0,"bounced":true,"exitPage":"/"newVisitorSession":true"first":true,"newVisitor":true,"late":false,"enriched":{' +
+    '{"session":1,"sessionStart":"2026-"first":false,"newVisitor":false,"Mozilla/5.0 (Windows NT 10.0; Win64; x64) (Macintosh; Intel Mac OS X 10_15_7) (iPhone; CPU iPhone OS like Mac OS X) ' +
+    '(X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/.0.0.0 Mobile Safari/537.36"library":{"name":"analytics","version":"},"locale":"ip":".0"title":"search":"path":"/' +
+    '"page":{"path":"/","referrer":"https://","url":"https://"},"userAgent":"properties":{"name":"price":"currency":"EUR","quantity":1,"productId":"category":"' +
+    '{"eventId":"","eventType":"page","userId":"user-","anonymousId":"","createdAt":"2026-","sentAt":"2026-","timestamp":"2026-T:.000Z","fingerprint":"","properties":{},"context":{},"traits":{}}',
+);
+
+/** Text as bytes that cost fewer write units; with the dictionary, for what is short. */
+export function packed(value: string): AttributeValue {
+  return { B: deflateRawSync(value, { dictionary: DICTIONARY, level: 9 }) };
+}
+
+export function unpacked(item: Item, name: string): string {
+  const bytes = item[name]?.B;
+  if (bytes === undefined) throw new Error(`an item has no bytes ${name}`);
+  return inflateRawSync(bytes, { dictionary: DICTIONARY }).toString();
+}
+
+// Events.
+
+/** Without its final Z, so that texts order as times do. */
+function timeKey(time: string): string {
+  return time.slice(0, -1);
+}
+
+export function eventKeyOf({ source, visitor, createdAt, eventId, fingerprint }: Identity): { pk: string; sk: string } {
+  return { pk: keyOf(source, visitor), sk: keyOf(timeKey(createdAt), eventId, fingerprint) };
+}
+
+/** Where an event lies in the list of its type; orders as time and then position do. */
+export function typeOrderOf(timestamp: string, { lane, sequence, index }: EventPosition): string {
+  return keyOf(timeKey(timestamp), lane, sequenceText(sequence), String(index).padStart(6, '0'));
+}
+
+export function typeShardOf(kind: { readonly source: string; readonly eventType: string }, shard: number): string {
+  return keyOf(kind.source, kind.eventType, shard);
+}
+
+/** A visitor's events of a type lie in one shard. */
+export function shardOf({ visitor }: VisitorKey): number {
+  return (createHash('sha256').update(visitor).digest()[0] ?? 0) % LIMITS.typeShards;
+}
+
+export function eventItem(put: EventPut): Item {
+  const { identity, position, visitor, eventType, timestamp, receivedAt, facts, body } = put;
+  const { pk, sk } = eventKeyOf(identity);
+  return {
+    pk: text(pk),
+    sk: text(sk),
+    typeShard: text(typeShardOf({ source: visitor.source, eventType }, shardOf(visitor))),
+    typeOrder: text(typeOrderOf(timestamp, position)),
+    receivedAt: text(receivedAt),
+    packed: packed(`${facts}\n${body}`),
+    expiresAt: number(Math.floor(Date.parse(receivedAt) / 1_000) + LIMITS.eventRetentionDays * 86_400),
+  };
+}
+
+/** The position lies in `typeOrder`, and nowhere twice. */
+export function positionOf(item: Item): EventPosition {
+  const [, lane = '', sequence = '', index = ''] = partsOf(textOf(item, 'typeOrder'));
+  return { lane, sequence: BigInt(sequence), index: Number(index) };
+}
+
+/** JSON has no line feed outside its texts' escapes, so the first one parts the two. */
+export function factsAndBodyOf(item: Item): { readonly facts: string; readonly body: string } {
+  const both = unpacked(item, 'packed');
+  const end = both.indexOf('\n');
+  return { facts: both.slice(0, end), body: both.slice(end + 1) };
+}
+
+export function storedEventOf(item: Item): StoredEvent {
+  const { facts, body } = factsAndBodyOf(item);
+  const [source = ''] = partsOf(textOf(item, 'pk'));
+  const event = { ...(JSON.parse(body) as Event), source, receivedAt: textOf(item, 'receivedAt') };
+  return { ...event, position: positionOf(item), visitor: visitorOf(event), facts: JSON.parse(facts) as Facts };
+}
+
+// Lanes.
+
+/** What a lane counts by itself, with its `done`, so that nothing is counted twice. */
+export interface LaneTotals {
+  readonly events: number;
+  readonly bad: number;
+  readonly dead: number;
+  readonly visitors: number;
+  readonly expired: number;
+  readonly erased: number;
+}
+
+export const NO_TOTALS: LaneTotals = { events: 0, bad: 0, dead: 0, visitors: 0, expired: 0, erased: 0 };
+
+export interface StoredLane {
+  readonly lane: string;
+  readonly state: LaneState;
+  readonly totals: LaneTotals;
+  /** Keys of journal items that rows may not hold yet, oldest first. */
+  readonly journal: readonly string[];
+  readonly expiredThrough: bigint | undefined;
+  /** Grows with every write: what a compare-and-set asks for. */
+  readonly revision: number;
+}
+
+export const LANE_PK = 'lane';
+
+export function laneItem({ lane, state, totals, journal, expiredThrough, revision }: StoredLane): Item {
+  const cuts = Object.entries(state.cuts).map(([view, cut]) => [view, { S: cut.toString() }] as const);
+  const registry = Object.entries(state.registry).map(([view, version]) => [view, number(version)] as const);
+  return {
+    pk: text(LANE_PK),
+    sk: text(lane),
+    done: text(state.done.toString()),
+    registry: { M: Object.fromEntries(registry) },
+    cuts: { M: Object.fromEntries(cuts) },
+    totals: { M: Object.fromEntries(Object.entries(totals).map(([name, count]) => [name, number(count)])) },
+    journal: { L: journal.map(text) },
+    revision: number(revision),
+    ...(expiredThrough !== undefined && { expiredThrough: text(expiredThrough.toString()) }),
+  };
+}
+
+export function laneOf(item: Item): StoredLane {
+  const registry = Object.entries(item.registry?.M ?? {}).map(([view, { N }]) => [view, Number(N)] as const);
+  const cuts = Object.entries(item.cuts?.M ?? {}).map(([view, { S = '' }]) => [view, BigInt(S)] as const);
+  const totals = Object.entries(item.totals?.M ?? {}).map(([name, { N }]) => [name, Number(N)] as const);
+  const expiredThrough = item.expiredThrough?.S;
+  return {
+    lane: textOf(item, 'sk'),
+    state: {
+      done: BigInt(textOf(item, 'done')),
+      registry: Object.fromEntries(registry),
+      cuts: Object.fromEntries(cuts),
+    },
+    totals: { ...NO_TOTALS, ...Object.fromEntries(totals) },
+    journal: (item.journal?.L ?? []).map(({ S = '' }) => S),
+    expiredThrough: expiredThrough === undefined ? undefined : BigInt(expiredThrough),
+    revision: numberOf(item, 'revision'),
+  };
+}
+
+// Rows of views, and the journal of what batches add to them.
+
+/** What a batch adds to one row: the places of its deltas in `deltas`. */
+export interface JournalRow {
+  readonly view: string;
+  readonly version: number;
+  readonly source: string;
+  readonly bucket: string;
+  readonly deltas: readonly number[];
+}
+
+/** All that one batch adds to rows; a delta goes into several rows, and lies here once, as its view encodes it. */
+export interface Journal {
+  readonly sequence: bigint;
+  readonly deltas: readonly string[];
+  readonly rows: readonly JournalRow[];
+}
+
+export function journalPk(lane: string): string {
+  return keyOf('journal', lane);
+}
+
+export function journalText({ deltas, rows }: Journal): string {
+  return JSON.stringify({
+    deltas,
+    rows: rows.map(({ view, version, source, bucket, deltas: of }) => [view, version, source, bucket, of]),
+  });
+}
+
+export function journalOf(sequence: bigint, value: string): Journal {
+  const { deltas, rows } = JSON.parse(value) as {
+    readonly deltas: readonly string[];
+    readonly rows: readonly (readonly [string, number, string, string, readonly number[]])[];
+  };
+  return {
+    sequence,
+    deltas,
+    rows: rows.map(([view, version, source, bucket, of]) => ({ view, version, source, bucket, deltas: of })),
+  };
+}
+
+/** `sequence\0attempt`. */
+export function journalSequence(sk: string): bigint {
+  return BigInt(partsOf(sk)[0] ?? '');
+}
+
+export function rowPk({ view, version, source }: Pick<RowKey, 'view' | 'version' | 'source'>): string {
+  return keyOf('row', view, version, source);
+}
+
+export function rowSk({ bucket, lane }: Pick<RowKey, 'bucket' | 'lane'>): string {
+  return keyOf(bucket, lane);
+}
+
+// Visitors, links, events set aside, witnesses.
+
+export function visitorPk({ source, visitor }: VisitorKey): string {
+  return keyOf('visitor', source, visitor);
+}
+
+export const VISITOR_SK = '-';
+
+export function visitorStateOf(item: Item): VisitorState {
+  return { sequence: sequenceOf(item), state: textOf(item, 'state') };
+}
+
+export function linkItem({ userId, source, visitor }: Link, order: string): Item {
+  return { pk: text(keyOf('link', userId)), sk: text(keyOf(source, visitor)), order: text(order) };
+}
+
+export function badPk(lane: string): string {
+  return keyOf('bad', lane);
+}
+
+export function badSk({ sequence, index }: Pick<EventPosition, 'sequence' | 'index'>): string {
+  return keyOf(sequenceText(sequence), String(index).padStart(6, '0'));
+}
+
+/** Everything of a bad event but its payload, which may need parts. */
+export function badAttributes({ source, receivedAt, code, detail }: BadEvent): Item {
+  return { source: text(source), receivedAt: text(receivedAt), code: text(code), detail: text(detail) };
+}
+
+export function deadPk(lane: string): string {
+  return keyOf('dead', lane);
+}
+
+export function deadAttributes({ detail }: DeadRecord): Item {
+  return { detail: text(detail) };
+}
+
+/** Where a dead record was put back to. */
+export function redrivenAttributes({ lane, sequence }: RecordPosition): Item {
+  return { redrivenLane: text(lane), redrivenSequence: text(sequence.toString()) };
+}
+
+export function redrivenOf(item: Item): RecordPosition | undefined {
+  if (item.redrivenLane === undefined) return undefined;
+  return { lane: textOf(item, 'redrivenLane'), sequence: sequenceOf(item, 'redrivenSequence') };
+}
+
+export const WITNESS_PK = 'witness';
+
+export function witnessItem({ collector, number: settled, lane, sequence }: Witness): Item {
+  return {
+    pk: text(WITNESS_PK),
+    sk: text(collector),
+    number: number(settled),
+    lane: text(lane),
+    sequence: text(sequence.toString()),
+  };
+}
+
+export function witnessOf(item: Item): Witness {
+  return {
+    collector: textOf(item, 'sk'),
+    number: numberOf(item, 'number'),
+    lane: textOf(item, 'lane'),
+    sequence: sequenceOf(item),
+  };
+}
+
+export const KINDS_PK = 'kinds';
+export const REBUILD_PK = 'rebuild';

@@ -1,0 +1,44 @@
+import { LIMITS } from '../../core/limits.ts';
+import type { DynamoTable, Key } from './dynamo-client.ts';
+import { type Item, keyOf, number, numberOf, text, textOf } from './items.ts';
+
+/**
+ * A value as an attribute of its item, or, where it is longer than an item may be (400 KB,
+ * https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html), in parts beside it, which are put here,
+ * before the item that names them. `version` tells the parts of one putting from those of another.
+ */
+export async function putLarge(table: DynamoTable, key: Key, value: Uint8Array, version: string): Promise<Item> {
+  if (value.length <= LIMITS.dynamoValueBytesMax) return { value: { B: value } };
+  const parts = Math.ceil(value.length / LIMITS.dynamoValueBytesMax);
+  for (let part = 0; part < parts; part += 1) {
+    const start = part * LIMITS.dynamoValueBytesMax;
+    const { pk, sk } = partKey(key, version, part);
+    await table.set({
+      pk: text(pk),
+      sk: text(sk),
+      value: { B: value.subarray(start, start + LIMITS.dynamoValueBytesMax) },
+    });
+  }
+  return { parts: number(parts), version: text(version) };
+}
+
+/** Throws when a part is missing. */
+export async function readLarge(table: DynamoTable, item: Item): Promise<Buffer> {
+  const whole = item.value?.B;
+  if (whole !== undefined) return Buffer.from(whole);
+  const keys = partKeys(item);
+  const found = new Map((await table.getAll(keys)).map((part) => [textOf(part, 'sk'), part.value?.B]));
+  const parts = keys.map(({ sk }) => found.get(sk));
+  if (parts.some((part) => part === undefined)) throw new Error(`a part of ${textOf(item, 'pk')} is missing`);
+  return Buffer.concat(parts.map((part) => part ?? new Uint8Array()));
+}
+
+/** Keys of the parts that an item names, for deleting them. */
+export function partKeys(item: Item): readonly Key[] {
+  const key = { pk: textOf(item, 'pk'), sk: textOf(item, 'sk') };
+  return Array.from({ length: numberOf(item, 'parts') }, (_, part) => partKey(key, textOf(item, 'version'), part));
+}
+
+function partKey({ pk, sk }: Key, version: string, part: number): Key {
+  return { pk: keyOf('part', pk), sk: keyOf(sk, version, String(part).padStart(4, '0')) };
+}

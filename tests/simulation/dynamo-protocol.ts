@@ -1,0 +1,188 @@
+import { inflateRawSync } from 'node:zlib';
+import { DynamoEventStore } from '../../src/adapters/aws/dynamo-event-store.ts';
+import {
+  type Item,
+  journalOf,
+  journalPk,
+  journalSequence,
+  keyOf,
+  laneOf,
+  partsOf,
+  sequenceOf,
+  storedEventOf,
+  textOf,
+} from '../../src/adapters/aws/items.ts';
+import type { LaneRecord } from '../../src/log/event-log.ts';
+import { processBatch } from '../../src/process/process-batch.ts';
+import { LEDGER, ledgerRows } from '../../src/process/views/ledger.ts';
+import { VIEWS } from '../../src/process/views/registry.ts';
+import type { RowKey } from '../../src/store/event-store.ts';
+import type { MemoryEventStore } from '../contracts/memory-event-store.ts';
+import { MemoryDynamo } from './memory-dynamo.ts';
+
+export const TABLES = { events: 'events', state: 'state' };
+export const FOLDS = [...VIEWS, { ...ledgerRows, ...LEDGER }];
+
+/**
+ * Plays the records of one lane as an event source mapping does, on a table that throttles, loses answers and gives back keys
+ * unprocessed: batches of any size from the checkpoint on, tried again and cut in two when they fail, while tries that were
+ * given up as timed out go on beside the next ones. The order of all calls is drawn. Ends when every record is done.
+ */
+export async function playOnDynamo(records: readonly LaneRecord[], random: () => number): Promise<MemoryDynamo> {
+  const dynamo = new MemoryDynamo();
+  const below = (bound: number) => Math.floor(random() * bound);
+  const waiting: (() => void)[] = [];
+  const trouble = random() < 0.5 ? 0.03 : 0.15;
+  dynamo.faults = {
+    turn: () => new Promise((resolve) => waiting.push(resolve)),
+    isThrottled: () => random() < trouble,
+    isLost: () => random() < trouble,
+    isUnprocessed: () => random() < trouble,
+  };
+  let attempts = 0;
+  const invoke = async (batch: readonly LaneRecord[], folds: number): Promise<void> => {
+    // Each invocation has an environment of its own, or an older one's.
+    const attempt = () => {
+      attempts += 1;
+      return `attempt-${attempts}`;
+    };
+    const store = new DynamoEventStore({
+      client: dynamo.client,
+      tables: TABLES,
+      folds: FOLDS,
+      journalItemsMax: folds,
+      attempt,
+    });
+    for (let rest = batch; rest.length > 0; ) {
+      const { done } = await processBatch({ lane: 'lane', records: rest }, store);
+      rest = rest.filter(({ sequence }) => sequence > done);
+    }
+  };
+  const running = new Set<Promise<void>>();
+  const drive = async () => {
+    for (let start = 0; start < records.length; ) {
+      let size = 1 + below(6);
+      for (;;) {
+        const work = invoke(records.slice(start, start + size), below(4)).then(
+          () => true,
+          () => false,
+        );
+        const ended = work.then(() => undefined);
+        running.add(ended);
+        void ended.finally(() => running.delete(ended));
+        // A try that takes too long is given up, and goes on all the same.
+        const outcome = await Promise.race([work, patience(below(60) + 20, dynamo)]);
+        if (outcome === true) break;
+        if (random() < 0.3) size = Math.max(1, Math.floor(size / 2));
+      }
+      start += size;
+    }
+  };
+  let isOver = false;
+  const all = drive()
+    .then(() => Promise.all(running))
+    .finally(() => {
+      isOver = true;
+    });
+  while (!isOver) {
+    await new Promise((resolve) => setImmediate(resolve));
+    const [next] = waiting.splice(below(waiting.length), 1);
+    next?.();
+  }
+  await all;
+  dynamo.faults = { ...dynamo.faults, turn: async () => undefined, isThrottled: () => false, isLost: () => false };
+  dynamo.faults = { ...dynamo.faults, isUnprocessed: () => false };
+  return dynamo;
+}
+
+/** So many turns of the table's scheduler. */
+async function patience(turns: number, dynamo: MemoryDynamo): Promise<undefined> {
+  for (let turn = 0; turn < turns; turn += 1) await dynamo.faults.turn();
+  return undefined;
+}
+
+/** What the tables say in the end, as plain values: rows with what their journal adds. */
+export function saidByDynamo(dynamo: MemoryDynamo): unknown {
+  const items = dynamo.itemsOf(TABLES.state);
+  const of = (kind: string) => items.filter((item) => partsOf(textOf(item, 'pk'))[0] === kind);
+  const lanes = of('lane').map(laneOf);
+  const rows = new Map<string, { readonly key: RowKey; text: string; readonly through: bigint }>();
+  for (const item of of('row')) {
+    const [, view = '', version = '', source = ''] = partsOf(textOf(item, 'pk'));
+    const [bucket = '', lane = ''] = partsOf(textOf(item, 'sk'));
+    const key = { view, version: Number(version), source, bucket, lane };
+    rows.set(rowName(key), { key, text: inflated(item), through: sequenceOf(item) });
+  }
+  for (const { lane, journal } of lanes) {
+    for (const name of journal) {
+      const item = items.find((found) => textOf(found, 'pk') === journalPk(lane) && textOf(found, 'sk') === name);
+      if (item === undefined) throw new Error('a journal item that its lane names is not there');
+      const sequence = journalSequence(name);
+      const { deltas, rows: named } = journalOf(sequence, inflated(item));
+      for (const { view, version, source, bucket, deltas: places } of named) {
+        const key = { view, version, source, bucket, lane };
+        const fold = FOLDS.find((known) => known.name === view && known.version === version);
+        const before = rows.get(rowName(key));
+        if (fold === undefined || (before !== undefined && before.through >= sequence)) continue;
+        const state = before === undefined ? fold.empty() : fold.decode(before.text);
+        const more = places.map((place) => fold.decode(deltas[place] ?? ''));
+        rows.set(rowName(key), {
+          key,
+          text: fold.encode(fold.absorb(state as never, more as never, bucket) as never),
+          through: sequence,
+        });
+      }
+    }
+  }
+  return {
+    events: dynamo.itemsOf(TABLES.events).map(storedEventOf).sort(byPlace),
+    visitors: of('visitor').map((item) => [textOf(item, 'pk'), sequenceOf(item), textOf(item, 'state')]),
+    rows: [...rows.values()].map(({ key, text }) => `${rowName(key)} ${text}`).sort(),
+    bad: of('bad').map((item) => [
+      sequenceOf({ sequence: { S: partsOf(textOf(item, 'sk'))[0] ?? '' } }),
+      textOf(item, 'code'),
+    ]),
+    dead: of('dead').map((item) => BigInt(textOf(item, 'sk'))),
+    done: lanes.map(({ state }) => state.done),
+    totals: lanes.map(({ totals: { events, bad, dead, visitors } }) => ({ events, bad, dead, visitors })),
+  };
+}
+
+/** The same of a store in memory to which each record was applied once, in order. */
+export async function saidByMemory(store: MemoryEventStore): Promise<unknown> {
+  return store.snapshot(async (reads) => {
+    const views = await Promise.all(FOLDS.map(({ name }) => reads.rows({ view: name, from: '', to: '~' })));
+    const { events, bad, dead, visitors } = await reads.totals();
+    return {
+      events: [...(await reads.events({ order: 'asc', limit: 10_000 }))].sort(byPlace),
+      visitors: [...store.visitors]
+        .map(([name, { sequence, state }]) => [keyOf('visitor', name), sequence, state] as const)
+        .sort(([a], [b]) => (a < b ? -1 : 1)),
+      rows: views
+        .flat()
+        .map(({ key, text }) => `${rowName(key)} ${text}`)
+        .sort(),
+      bad: [...(await reads.badReasons({ limit: 1_000 }))]
+        .reverse()
+        .map(({ position, code }) => [position.sequence, code]),
+      dead: [...(await reads.dead(1_000))].reverse().map(({ sequence }) => sequence),
+      done: [...(await reads.lanes()).values()].map(({ done }) => done),
+      totals:
+        events + bad + dead === 0 && visitors === 0 && (await reads.lanes()).size === 0
+          ? []
+          : [{ events, bad, dead, visitors }],
+    };
+  });
+}
+
+function inflated(item: Item): string {
+  return inflateRawSync(item.value?.B ?? new Uint8Array()).toString();
+}
+
+function rowName({ view, version, source, bucket, lane }: RowKey): string {
+  return [view, version, source, bucket, lane].join(' ');
+}
+
+function byPlace(a: { readonly position: { readonly sequence: bigint; readonly index: number } }, b: typeof a): number {
+  return Number(a.position.sequence - b.position.sequence) || a.position.index - b.position.index;
+}
