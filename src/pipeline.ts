@@ -75,7 +75,8 @@ export function answer(
   from: {
     readonly reader: EventReader;
     readonly clock: Clock;
-    readonly log: () => Promise<LogView>;
+    /** @default the log cannot be looked into: nothing is said to be pending */
+    readonly log?: (() => Promise<LogView>) | undefined;
     /** @default none */
     readonly schemas?: QueryParts['schemas'];
     readonly report: (fault: ClickstreamError) => void;

@@ -215,10 +215,7 @@ function readLedger(input: AuditInput, problems: ProblemList) {
   const all = noOutcomes();
   const counts =
     input.deep === undefined ? undefined : new Map(input.deep.storedCounts.map((of) => [recordKey(of), of]));
-  const passed = [...input.lanes.values()].reduce<bigint | undefined>(
-    (least, { done }) => (least === undefined || done < least ? done : least),
-    undefined,
-  );
+  const passed = passedBy(input.lanes);
   let deadRecords = 0;
   for (const block of input.ledger) {
     const state = collectorOf(collectors, block.collector);
@@ -245,6 +242,14 @@ function readLedger(input: AuditInput, problems: ProblemList) {
   return { collectors, sources, all, deadRecords };
 }
 
+/** What every lane has passed: an idle lane holds it back, and then what is missing is called unresolved rather than lost. */
+function passedBy(lanes: AuditInput['lanes']): bigint | undefined {
+  return [...lanes.values()].reduce<bigint | undefined>(
+    (least, { done }) => (least === undefined || done < least ? done : least),
+    undefined,
+  );
+}
+
 function addCopy(copy: LedgerCopy, to: { readonly first: boolean; readonly outcomes: Outcomes }): void {
   const { first, outcomes } = to;
   outcomes[first ? 'accepted' : 'redelivered'] += copy.count;
@@ -269,14 +274,15 @@ function addPending(
 }
 
 /**
- * A witness was written when the log ended where it says. Its number counts once the lane is done up to there, or at
- * once where all that the log still holds is known.
+ * A witness was written when the log ended where it says. Its number counts once every lane is done up to there, for the
+ * collector's records lie in any of them, or at once where all that the log still holds is known.
  */
 function witness({ witnesses, log, lanes }: AuditInput, collectors: Map<string, CollectorState>): void {
-  for (const { collector, number, lane, sequence } of witnesses) {
+  const passed = passedBy(lanes) ?? -1n;
+  for (const { collector, number, sequence } of witnesses) {
     const state = collectorOf(collectors, collector);
     if (number > state.highest) state.highest = number;
-    const counts = log !== undefined || (lanes.get(lane)?.done ?? -1n) >= sequence;
+    const counts = log !== undefined || passed >= sequence;
     if (counts && number > state.settledThrough) state.settledThrough = number;
   }
 }
