@@ -1,5 +1,5 @@
 /**
- * Plays histories of one lane on a model of DynamoDB with throttles, lost answers, unprocessed keys, retries, bisects and
+ * Plays histories of a lane, and of one that is split midway, on a model of DynamoDB with throttles, lost answers, unprocessed keys, retries, bisects and
  * zombies, and holds what is left against each record applied once, in order:
  * `node tests/simulation/dynamo-histories.ts --histories 1000 --seed 1`. A failing seed is printed, and replays alone.
  */
@@ -9,15 +9,19 @@ import { processBatch } from '../../src/process/process-batch.ts';
 import { MemoryEventStore } from '../contracts/memory-event-store.ts';
 import { seededRandom } from '../random.ts';
 import { anyHistoryWithoutErasures } from './any-history.ts';
-import { playOnDynamo, saidByDynamo, saidByMemory } from './dynamo-protocol.ts';
+import { drawLanes, playOnDynamo, saidByDynamo, saidByMemory } from './dynamo-protocol.ts';
 
 /** Undefined when the history is right. */
 async function problemOf(seed: number): Promise<string | undefined> {
   const [records = []] = fc.sample(anyHistoryWithoutErasures, { seed, numRuns: 1 });
+  const random = seededRandom(seed);
+  const phases = drawLanes(records, random);
   const once = new MemoryEventStore();
-  for (const record of records) await processBatch({ lane: 'lane', records: [record] }, once);
+  for (const { lane, records: own } of phases.flat()) {
+    for (const record of own) await processBatch({ lane, records: [record] }, once);
+  }
   try {
-    const played = saidByDynamo(await playOnDynamo(records, seededRandom(seed))) as Record<string, unknown>;
+    const played = saidByDynamo(await playOnDynamo(phases, random)) as Record<string, unknown>;
     const expected = (await saidByMemory(once)) as Record<string, unknown>;
     const wrong = Object.keys(expected).filter((name) => !isDeepStrictEqual(played[name], expected[name]));
     return wrong.length === 0 ? undefined : `${wrong.join(', ')} differ`;

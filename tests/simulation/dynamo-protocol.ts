@@ -23,12 +23,43 @@ import { MemoryDynamo } from './memory-dynamo.ts';
 export const TABLES = { events: 'events', state: 'state' };
 export const FOLDS = [...VIEWS, { ...ledgerRows, ...LEDGER }];
 
+/** Records of one lane. */
+export interface LanePlan {
+  readonly lane: string;
+  readonly records: readonly LaneRecord[];
+}
+
 /**
- * Plays the records of one lane as an event source mapping does, on a table that throttles, loses answers and gives back keys
+ * The records as shards hold them, in phases: all in one, or in a parent that was split midway, whose children begin when it is
+ * done. A visitor's records lie in one child.
+ */
+export function drawLanes(records: readonly LaneRecord[], random: () => number): readonly (readonly LanePlan[])[] {
+  if (random() < 0.5) return [[{ lane: 'lane', records }]];
+  const cut = Math.floor(random() * records.length);
+  const [before, after] = [records.slice(0, cut), records.slice(cut)];
+  const children = Map.groupBy(after, (record) =>
+    visitorIn(record).charCodeAt(0) % 2 === 0 ? 'lane-even' : 'lane-odd',
+  );
+  return [
+    before.length === 0 ? [] : [{ lane: 'lane', records: before }],
+    [...children].map(([lane, own]) => ({ lane, records: own })),
+  ];
+}
+
+/** As its header says it; a record that cannot be read lies anywhere. */
+function visitorIn({ data }: LaneRecord): string {
+  return /"visitor":"([^"]*)"/.exec(Buffer.from(data).toString())?.[1] ?? '';
+}
+
+/**
+ * Plays the records of lanes as an event source mapping does, on a table that throttles, loses answers and gives back keys
  * unprocessed: batches of any size from the checkpoint on, tried again and cut in two when they fail, while tries that were
  * given up as timed out go on beside the next ones. The order of all calls is drawn. Ends when every record is done.
  */
-export async function playOnDynamo(records: readonly LaneRecord[], random: () => number): Promise<MemoryDynamo> {
+export async function playOnDynamo(
+  phases: readonly (readonly LanePlan[])[],
+  random: () => number,
+): Promise<MemoryDynamo> {
   const dynamo = new MemoryDynamo();
   const below = (bound: number) => Math.floor(random() * bound);
   const waiting: (() => void)[] = [];
@@ -40,7 +71,7 @@ export async function playOnDynamo(records: readonly LaneRecord[], random: () =>
     isUnprocessed: () => random() < trouble,
   };
   let attempts = 0;
-  const invoke = async (batch: readonly LaneRecord[], folds: number): Promise<void> => {
+  const invoke = async (lane: string, batch: readonly LaneRecord[], folds: number): Promise<void> => {
     // Each invocation has an environment of its own, or an older one's.
     const attempt = () => {
       attempts += 1;
@@ -54,16 +85,16 @@ export async function playOnDynamo(records: readonly LaneRecord[], random: () =>
       attempt,
     });
     for (let rest = batch; rest.length > 0; ) {
-      const { done } = await processBatch({ lane: 'lane', records: rest }, store);
+      const { done } = await processBatch({ lane, records: rest }, store);
       rest = rest.filter(({ sequence }) => sequence > done);
     }
   };
   const running = new Set<Promise<void>>();
-  const drive = async () => {
+  const drive = async ({ lane, records }: LanePlan) => {
     for (let start = 0; start < records.length; ) {
       let size = 1 + below(6);
       for (;;) {
-        const work = invoke(records.slice(start, start + size), below(4)).then(
+        const work = invoke(lane, records.slice(start, start + size), below(4)).then(
           () => true,
           () => false,
         );
@@ -79,11 +110,13 @@ export async function playOnDynamo(records: readonly LaneRecord[], random: () =>
     }
   };
   let isOver = false;
-  const all = drive()
-    .then(() => Promise.all(running))
-    .finally(() => {
-      isOver = true;
-    });
+  const driveAll = async () => {
+    for (const lanes of phases) await Promise.all(lanes.map(drive));
+    await Promise.all(running);
+  };
+  const all = driveAll().finally(() => {
+    isOver = true;
+  });
   while (!isOver) {
     await new Promise((resolve) => setImmediate(resolve));
     const [next] = waiting.splice(below(waiting.length), 1);
@@ -142,9 +175,11 @@ export function saidByDynamo(dynamo: MemoryDynamo): unknown {
       sequenceOf({ sequence: { S: partsOf(textOf(item, 'sk'))[0] ?? '' } }),
       textOf(item, 'code'),
     ]),
-    dead: of('dead').map((item) => BigInt(textOf(item, 'sk'))),
-    done: lanes.map(({ state }) => state.done),
-    totals: lanes.map(({ totals: { events, bad, dead, visitors } }) => ({ events, bad, dead, visitors })),
+    dead: of('dead')
+      .map((item) => BigInt(textOf(item, 'sk')))
+      .sort(byNumber),
+    done: lanes.map(({ lane, state }) => `${lane} ${state.done}`).sort(),
+    totals: sumOf(lanes.map(({ totals }) => totals)),
   };
 }
 
@@ -166,17 +201,29 @@ export async function saidByMemory(store: MemoryEventStore): Promise<unknown> {
         .reverse()
         .map(({ position, code }) => [position.sequence, code]),
       dead: [...(await reads.dead(1_000))].reverse().map(({ sequence }) => sequence),
-      done: [...(await reads.lanes()).values()].map(({ done }) => done),
-      totals:
-        events + bad + dead === 0 && visitors === 0 && (await reads.lanes()).size === 0
-          ? []
-          : [{ events, bad, dead, visitors }],
+      done: [...(await reads.lanes())].map(([lane, { done }]) => `${lane} ${done}`).sort(),
+      totals: { events, bad, dead, visitors },
     };
   });
 }
 
+function sumOf(totals: readonly Record<'events' | 'bad' | 'dead' | 'visitors', number>[]) {
+  const sum = { events: 0, bad: 0, dead: 0, visitors: 0 };
+  for (const { events, bad, dead, visitors } of totals) {
+    sum.events += events;
+    sum.bad += bad;
+    sum.dead += dead;
+    sum.visitors += visitors;
+  }
+  return sum;
+}
+
 function inflated(item: Item): string {
   return inflateRawSync(item.value?.B ?? new Uint8Array()).toString();
+}
+
+function byNumber(a: bigint, b: bigint): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 function rowName({ view, version, source, bucket, lane }: RowKey): string {
