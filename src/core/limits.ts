@@ -242,6 +242,22 @@ export const LIMITS = {
   /** Longer than a stream keeps a record by default and than its function tries it. */
   recordTriesKeptHours: 192,
 
+  // The archive, and replay from it.
+  /** A record of the archive was one of Kinesis. What is longer is none. */
+  archiveRecordBytesMax: 1024 * 1024,
+  /** One file of the archive, decompressed. Firehose makes them of 64 MB; someone may have joined a day's. */
+  archiveFileTextBytesMax: 16 * 1024 * 1024 * 1024,
+  /** Compressed bytes that are decompressed at once: they may become a thousand times as many. */
+  archiveStepBytes: 4 * 1024,
+  /** Records of one append; Kinesis takes those of one visitor one after the other, all within kinesisDeadlineMsMax. */
+  replayAppendRecordsMax: 100,
+  /** After it a replay request begins no more appends, so that it is answered within queryMsMax. */
+  replayMsMax: 20_000,
+  /** How long the command tries one body again while the server does not take it. */
+  replayRetryMsMax: 300_000,
+  replayBackoffMsMin: 250,
+  replayBackoffMsMax: 10_000,
+
   // The command line.
   /** How long a command waits for one answer; above queryMsMax, so that it is the server that says why. */
   clientMsMax: 40_000,
@@ -297,6 +313,12 @@ export function assertLimits(limits: { readonly [Name in keyof typeof LIMITS]: n
     [limits.headersMsMax <= limits.requestMsMax, 'headersMsMax <= requestMsMax'],
     [limits.gateMsMax < limits.requestMsMax, 'gateMsMax < requestMsMax'],
     [limits.pageEventsDefault <= limits.pageEventsMax, 'pageEventsDefault <= pageEventsMax'],
+    [limits.archiveRecordBytesMax < limits.decompressedBytesMax, 'archiveRecordBytesMax < decompressedBytesMax'],
+    [limits.replayMsMax + limits.gateMsMax < limits.queryMsMax, 'replayMsMax + gateMsMax < queryMsMax'],
+    [
+      limits.replayMsMax + limits.kinesisDeadlineMsMax < limits.queryMsMax,
+      'replayMsMax + kinesisDeadlineMsMax < queryMsMax',
+    ],
     [limits.decompressedBytesMax <= limits.pageCharsMax, 'decompressedBytesMax <= pageCharsMax'],
   ];
   for (const [holds, relation] of relations) {

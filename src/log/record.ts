@@ -52,6 +52,12 @@ export class RecordError extends Error {
   }
 }
 
+/** A record as `decodeRecord` reads it. */
+export interface DecodedRecord {
+  readonly header: RecordHeader;
+  readonly lines: readonly string[];
+}
+
 const LINE_FEED = 10;
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
@@ -67,7 +73,7 @@ export function encodeRecord(header: RecordHeader, lines: readonly string[]): st
 }
 
 /** The header and the lines. Throws RecordError when the record is not what `encodeRecord` wrote. */
-export function decodeRecord(data: Uint8Array): { readonly header: RecordHeader; readonly lines: readonly string[] } {
+export function decodeRecord(data: Uint8Array): DecodedRecord {
   const header = decodeHeader(data);
   return { header, lines: decodeLines(data, header) };
 }
@@ -89,7 +95,8 @@ export function decodeLines(data: Uint8Array, header: RecordHeader): readonly st
   return lines;
 }
 
-function parseHeader(bytes: Uint8Array): RecordHeader & { readonly checksum: number } {
+/** A header from its line alone. Throws RecordError. */
+export function parseHeader(bytes: Uint8Array): RecordHeader & { readonly checksum: number } {
   let header: unknown;
   try {
     header = JSON.parse(decoder.decode(bytes));

@@ -22,7 +22,7 @@ const DEFAULT_STEPS: Steps = { views: VIEWS, check: () => undefined, enrich: cre
  */
 export async function processBatch(
   batch: { readonly lane: string; readonly records: readonly LaneRecord[]; readonly steps?: Partial<Steps> },
-  store: EventStore,
+  store: Pick<EventStore, 'load' | 'apply'>,
 ): Promise<BatchResult> {
   const { lane } = batch;
   const steps = { ...DEFAULT_STEPS, ...batch.steps };

@@ -11,6 +11,7 @@ import {
   ScanCommand,
 } from '@aws-sdk/client-dynamodb';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
+import { ClickstreamError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { type Item, text, textOf } from './items.ts';
 
@@ -183,6 +184,6 @@ export class DynamoTable {
 
 /** Full jitter (https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/). Throws after `dynamoTries`. */
 async function backOff(tries: number, detail: string): Promise<void> {
-  if (tries >= LIMITS.dynamoTries) throw new Error(detail);
+  if (tries >= LIMITS.dynamoTries) throw new ClickstreamError('overloaded', detail);
   await sleep(Math.random() * Math.min(LIMITS.dynamoBackoffMsMax, LIMITS.dynamoBackoffMsMin * 2 ** tries));
 }

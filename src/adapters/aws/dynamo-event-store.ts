@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { deflateRawSync } from 'node:zlib';
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { ClickstreamError } from '../../core/errors.ts';
 import { type Identity, identityKey } from '../../core/event.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { View } from '../../core/view.ts';
@@ -117,7 +118,8 @@ export class DynamoEventStore implements EventStore {
   async apply(decision: Decision): Promise<Applied> {
     const { lane } = decision;
     const before = this.#lanes.has(lane) ? this.#lanes.get(lane) : await this.#readLane(lane);
-    if (!isSame(before?.state, decision.loaded)) throw new Error(`lane ${lane} is no longer as it was loaded`);
+    if (!isSame(before?.state, decision.loaded))
+      throw new ClickstreamError('overloaded', `lane ${lane} is no longer as it was loaded`);
     await this.#listKinds(decision.events);
     const known = await this.#putEvents(decision.events);
     if (known.size > 0) {
@@ -250,7 +252,8 @@ export class DynamoEventStore implements EventStore {
     if (this.#putAlready.has(name)) return undefined;
     const result = await this.#events.put(item);
     // Gone between the refusal and the look: the batch is sent again.
-    if (result.kind === 'refused' && result.found === undefined) throw new Error('an event was there and is gone');
+    if (result.kind === 'refused' && result.found === undefined)
+      throw new ClickstreamError('overloaded', 'an event was there and is gone');
     if (result.kind === 'refused' && result.found !== undefined) {
       const known = knownOf(result.found);
       const { lane, sequence, index } = known.position;
@@ -282,7 +285,7 @@ export class DynamoEventStore implements EventStore {
     if (result.kind === 'put') return;
     // One at or past mine was written by another try of the same records.
     if (result.found !== undefined && sequenceOf(result.found) >= sequence) return;
-    throw new Error(`visitor ${visitor} of ${source} is no longer as it was loaded`);
+    throw new ClickstreamError('overloaded', `visitor ${visitor} of ${source} is no longer as it was loaded`);
   }
 
   async #putBad({ bad }: Decision): Promise<void> {
@@ -335,7 +338,7 @@ export class DynamoEventStore implements EventStore {
     const isMine = found?.revision === after.revision && found.journal.at(-1) === after.journal.at(-1);
     if (result.kind === 'refused' && !(isMine && isSame(found?.state, after.state))) {
       this.#lanes.delete(after.lane);
-      throw new Error(`lane ${after.lane} is no longer as it was loaded`);
+      throw new ClickstreamError('overloaded', `lane ${after.lane} is no longer as it was loaded`);
     }
     this.#lanes.set(after.lane, after);
   }

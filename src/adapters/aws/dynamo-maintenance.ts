@@ -1,4 +1,5 @@
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
+import { ClickstreamError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { View } from '../../core/view.ts';
 import type { EventStore, VisitorKey } from '../../store/event-store.ts';
@@ -197,7 +198,7 @@ export class DynamoMaintenance {
       });
       if (result.kind === 'put') return;
     }
-    throw new Error(`lane ${lane} was written by others each time it was read`);
+    throw new ClickstreamError('overloaded', `lane ${lane} was written by others each time it was read`);
   }
 }
 

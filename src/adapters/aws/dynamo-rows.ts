@@ -1,4 +1,5 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
+import { ClickstreamError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { RowFold } from '../../core/view.ts';
 import type { RowKey, RowUpdate } from '../../store/event-store.ts';
@@ -111,7 +112,7 @@ export class DynamoRows {
       if (found !== undefined) await this.#table.deleteAll(partKeys(found));
       return;
     }
-    throw new Error(`a row of ${key.view} was written by others each time it was read`);
+    throw new ClickstreamError('overloaded', `a row of ${key.view} was written by others each time it was read`);
   }
 
   /** What no fold of this program knows, an older version's, stays as it came, in rows of its own: readers merge rows. */

@@ -1,0 +1,80 @@
+import { mkdir, stat } from 'node:fs/promises';
+import { basename, join, relative, resolve } from 'node:path';
+import { build, type Plugin } from 'esbuild';
+
+/** The functions of the stack, each of one handler in src/main. */
+export const HANDLERS = ['collect', 'process', 'query'] as const;
+export type HandlerName = (typeof HANDLERS)[number];
+
+export interface BundledHandler {
+  /** Holds `index.mjs` and its source map; the function's handler is `index.handler`. */
+  readonly folder: string;
+  /** Of `index.mjs`, which is what a cold start reads. */
+  readonly bytes: number;
+}
+
+const ROOT = resolve(import.meta.dirname, '..');
+
+/** Bundles every handler into a folder of its own below `outFolder`. The same source gives the same bytes. */
+export async function bundle(outFolder: string): Promise<Record<HandlerName, BundledHandler>> {
+  const bundled = await Promise.all(
+    HANDLERS.map(async (name) => [name, await bundleHandler(name, join(outFolder, name))] as const),
+  );
+  return Object.fromEntries(bundled) as Record<HandlerName, BundledHandler>;
+}
+
+async function bundleHandler(name: HandlerName, folder: string): Promise<BundledHandler> {
+  await mkdir(folder, { recursive: true });
+  const file = join(folder, 'index.mjs');
+  await build({
+    absWorkingDir: ROOT,
+    entryPoints: [join(ROOT, 'src', 'main', `${name}-lambda.ts`)],
+    outfile: resolve(file),
+    bundle: true,
+    platform: 'node',
+    target: 'node24',
+    format: 'esm',
+    minify: true,
+    // Frames of a stack trace need lines and names; the sources themselves are in the repository.
+    sourcemap: 'linked',
+    sourcesContent: false,
+    legalComments: 'none',
+    // What is written as modules is shaken; Node's own order prefers CommonJS, which is not.
+    mainFields: ['module', 'main'],
+    // Some packages are CommonJS, and ask for Node's modules by `require`.
+    banner: {
+      js: "import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url);",
+    },
+    plugins: [environmentCredentials],
+    logLevel: 'warning',
+  });
+  return { folder, bytes: (await stat(file)).size };
+}
+
+/**
+ * Lambda gives a function its credentials in its environment. The SDK's chain of providers also knows single sign-on,
+ * profiles, processes, web identities and metadata services, which are a quarter of a bundle and never asked.
+ */
+const environmentCredentials: Plugin = {
+  name: 'environment-credentials',
+  setup({ onResolve }) {
+    onResolve({ filter: /^@aws-sdk\/credential-provider-node$/ }, () => ({
+      path: join(ROOT, 'infra', 'environment-credentials.ts'),
+    }));
+  },
+};
+
+/** `node infra/bundle.ts [--json] [folder]` bundles into infra/dist, or the folder. */
+async function main(options: readonly string[]): Promise<void> {
+  const folder = options.find((option) => !option.startsWith('--')) ?? join(import.meta.dirname, 'dist');
+  const bundled = await bundle(folder);
+  if (options.includes('--json')) {
+    process.stdout.write(`${JSON.stringify(bundled)}\n`);
+    return;
+  }
+  for (const { folder: of, bytes } of Object.values(bundled)) {
+    process.stdout.write(`${basename(of)}\t${bytes} bytes\t${relative(process.cwd(), of)}\n`);
+  }
+}
+
+if (import.meta.main) await main(process.argv.slice(2));

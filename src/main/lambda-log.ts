@@ -1,0 +1,33 @@
+import { asClickstreamError } from '../core/errors.ts';
+
+/** Writes a fault as one line of JSON, as CloudWatch takes it apart. */
+export function reportFault(what: string, thrown: unknown): void {
+  const { code, message, stack } = asClickstreamError(thrown);
+  process.stderr.write(`${JSON.stringify({ level: 'error', what, code, message, stack: stackOf(thrown) ?? stack })}\n`);
+}
+
+function stackOf(thrown: unknown): string | undefined {
+  return thrown instanceof Error ? thrown.stack : undefined;
+}
+
+/**
+ * Writes metrics into the function's log, where CloudWatch finds them:
+ * https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html.
+ */
+export function writeMetricOf(functionName: string) {
+  return ({
+    name,
+    value,
+    atMs,
+  }: {
+    readonly name: string;
+    readonly value: number;
+    readonly atMs: number;
+  }): undefined => {
+    const metrics = [
+      { Namespace: 'Clickstream', Dimensions: [['FunctionName']], Metrics: [{ Name: name, Unit: 'Count' }] },
+    ];
+    const line = { _aws: { Timestamp: atMs, CloudWatchMetrics: metrics }, FunctionName: functionName, [name]: value };
+    process.stdout.write(`${JSON.stringify(line)}\n`);
+  };
+}

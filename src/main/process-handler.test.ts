@@ -1,0 +1,300 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import fc from 'fast-check';
+import { afterEach, expect, test, vi } from 'vitest';
+import { MemoryEventStore } from '../../tests/contracts/memory-event-store.ts';
+import { eventWith, recordOf } from '../../tests/events.ts';
+import type { DeadLetter } from '../adapters/aws/dead-letters.ts';
+import { LIMITS } from '../core/limits.ts';
+import type { Decision, EventStore } from '../store/event-store.ts';
+import { createProcessHandler, type ProcessEvent } from './process-handler.ts';
+
+const LANE = 'shardId-000000000006';
+const STREAM = 'arn:aws:kinesis:us-east-1:123456789012:stream/events';
+const NOW = Date.parse('2026-11-25T08:00:00.000Z');
+
+type Sent = ProcessEvent['Records'][number];
+
+/** One record as Lambda gives it; it arrived long ago unless it is told otherwise. */
+function sent(sequence: number, { data, ageMs = 60_000 }: { data?: Uint8Array; ageMs?: number } = {}): Sent {
+  const event = eventWith({ eventId: `e${sequence}`, anonymousId: `a${sequence % 3}` });
+  const bytes = data ?? recordOf([event], { number: sequence });
+  return {
+    eventID: `${LANE}:${sequence}`,
+    eventSourceARN: STREAM,
+    kinesis: {
+      sequenceNumber: String(sequence),
+      partitionKey: `default/a${sequence % 3}`,
+      data: Buffer.from(bytes).toString('base64'),
+      approximateArrivalTimestamp: (NOW - ageMs) / 1_000,
+    },
+  };
+}
+
+function batchOf(length: number): ProcessEvent {
+  return { Records: Array.from({ length }, (_, index) => sent(index + 1)) };
+}
+
+function throttled(): Error {
+  return Object.assign(new Error('planted'), { name: 'ThrottlingException', $metadata: { httpStatusCode: 400 } });
+}
+
+/** What the store does with a batch before it applies it: nothing, or throw, or never come back. */
+type Behave = (decision: Decision) => unknown;
+
+function processor() {
+  const memory = new MemoryEventStore();
+  const letters = new Map<string, DeadLetter>();
+  const tries = new Map<bigint, number>();
+  const faults: unknown[] = [];
+  const parts = {
+    behave: (() => undefined) as Behave,
+    beforeLoad: () => undefined as unknown,
+    letterFault: undefined as Error | undefined,
+    stores: 0,
+    begun: 0,
+    msLeft: 60_000,
+  };
+  const newStore = (): EventStore => {
+    parts.stores += 1;
+    return {
+      load: async (lane, keys) => {
+        await parts.beforeLoad();
+        return memory.load(lane, keys);
+      },
+      apply: async (decision) => {
+        await parts.behave(decision);
+        return memory.apply(decision);
+      },
+    } as EventStore;
+  };
+  const handler = createProcessHandler({
+    newStore,
+    attempts: {
+      begin: async (_, sequence) => {
+        parts.begun += 1;
+        const count = (tries.get(sequence) ?? 0) + 1;
+        tries.set(sequence, count);
+        return count;
+      },
+      clear: async (_, sequence) => {
+        tries.delete(sequence);
+      },
+    },
+    deadLetters: {
+      put: async (letter) => {
+        if (parts.letterFault !== undefined) throw parts.letterFault;
+        letters.set(String(letter.sequence), letter);
+      },
+    },
+    clock: () => NOW,
+    report: (_, fault) => faults.push(fault),
+  });
+  const run = async (event: ProcessEvent) => {
+    const { batchItemFailures } = await handler(event, { getRemainingTimeInMillis: () => parts.msLeft });
+    return batchItemFailures.map(({ itemIdentifier }) => itemIdentifier);
+  };
+  const stored = () => memory.events.map((event) => event.identity.eventId).sort();
+  const dead = () => memory.snapshot((reads) => reads.dead(100));
+  return { run, parts, memory, letters, tries, faults, stored, dead };
+}
+
+function fromSequence({ Records }: ProcessEvent, first: string | undefined): ProcessEvent {
+  return { Records: Records.filter(({ kinesis }) => BigInt(kinesis.sequenceNumber) >= BigInt(first ?? -1)) };
+}
+
+function holds(decision: Decision, eventId: string): boolean {
+  return decision.events.some(({ identity }) => identity.eventId === eventId);
+}
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+test('a batch is processed whole, and a repetition of it changes nothing', async () => {
+  const { run, stored, faults, parts } = processor();
+  expect(await run(batchOf(5))).toEqual([]);
+  expect(await run(batchOf(5))).toEqual([]);
+  expect(stored()).toEqual(['e1', 'e2', 'e3', 'e4', 'e5']);
+  expect(faults).toEqual([]);
+  expect(parts.begun).toBe(0);
+});
+
+test('a fault of the store sends all again, however often, and sets nothing aside', async () => {
+  const { run, parts, stored, letters, tries } = processor();
+  parts.behave = () => {
+    throw throttled();
+  };
+  for (let index = 0; index < 3 * LIMITS.recordTriesMax; index += 1) {
+    expect(await run(batchOf(4))).toEqual(['1']);
+    expect(await run(batchOf(1))).toEqual(['1']);
+  }
+  expect(tries.size).toBe(0);
+  parts.behave = () => undefined;
+  expect(await run(batchOf(4))).toEqual([]);
+  expect(stored()).toHaveLength(4);
+  expect(letters.size).toBe(0);
+});
+
+test('a store that refuses every batch, also an empty one, sets nothing aside', async () => {
+  const { run, parts, letters, tries } = processor();
+  parts.beforeLoad = () => {
+    throw new Error('the store was written by a newer version');
+  };
+  for (let index = 0; index < 3 * LIMITS.recordTriesMax; index += 1) expect(await run(batchOf(1))).toEqual(['1']);
+  expect(tries.size).toBe(0);
+  expect(letters.size).toBe(0);
+});
+
+test('a record that the store throws at is found among others, and set aside whole after its tries', async () => {
+  const { run, parts, stored, letters, dead, tries } = processor();
+  parts.behave = (decision) => {
+    if (holds(decision, 'e3')) throw new TypeError('planted');
+  };
+  let batch = batchOf(7);
+  for (let index = 0; index < LIMITS.recordTriesMax; index += 1) {
+    expect(await run(batch)).toEqual(['3']);
+    expect(stored()).toEqual(['e1', 'e2']);
+    batch = fromSequence(batch, '3');
+  }
+  expect(await run(batch)).toEqual([]);
+  expect(stored()).toEqual(['e1', 'e2', 'e4', 'e5', 'e6', 'e7']);
+  const data = Buffer.from(sent(3).kinesis.data, 'base64');
+  const letter = letters.get('3');
+  expect(letter).toMatchObject({ lane: LANE, sequence: 3n, partitionKey: 'default/a0', streamArn: STREAM });
+  expect(letter?.reason).toMatch(/5 tries/);
+  expect(letter?.approximateArrival).toBe(NOW - 60_000);
+  expect(Buffer.from(letter?.data ?? []).equals(data)).toBe(true);
+  const [record] = await dead();
+  expect(record).toMatchObject({ lane: LANE, sequence: 3n, detail: letter?.reason });
+  expect(Buffer.from(record?.payload ?? []).equals(data)).toBe(true);
+  expect(tries.size).toBe(0);
+});
+
+test('what comes after a record set aside is not counted for it', async () => {
+  const { run, parts, tries, stored } = processor();
+  parts.behave = (decision) => {
+    if (holds(decision, 'e1')) throw new TypeError('planted');
+  };
+  tries.set(1n, LIMITS.recordTriesMax);
+  expect(await run(batchOf(2))).toEqual([]);
+  expect(stored()).toEqual(['e2']);
+  expect(parts.begun).toBe(1);
+});
+
+test('a record that ends the function is set aside untried, after tries that were counted before', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout'] });
+  const { run, parts, letters, stored } = processor();
+  let tried = 0;
+  parts.behave = (decision) => {
+    if (!holds(decision, 'e1')) return undefined;
+    tried += 1;
+    // The function is gone: nothing comes back, and nobody waits.
+    return new Promise(() => undefined);
+  };
+  for (let index = 0; index < LIMITS.recordTriesMax; index += 1) {
+    void run(batchOf(1));
+    for (let turns = 0; turns < 20; turns += 1) await turn();
+    expect(tried).toBe(index + 1);
+  }
+  expect(await run(batchOf(1))).toEqual([]);
+  expect(tried).toBe(LIMITS.recordTriesMax);
+  expect(letters.size).toBe(1);
+  expect(stored()).toEqual([]);
+});
+
+test('a record alone that has just come is not counted, unless it fails', async () => {
+  const { run, parts, tries } = processor();
+  expect(await run({ Records: [sent(1, { ageMs: 500 })] })).toEqual([]);
+  expect(parts.begun).toBe(0);
+  parts.behave = () => {
+    throw new TypeError('planted');
+  };
+  expect(await run({ Records: [sent(2, { ageMs: 500 })] })).toEqual(['2']);
+  expect(tries.get(2n)).toBe(1);
+});
+
+test('what the core cannot read is whole in the bucket before the store has it as dead', async () => {
+  const { run, parts, letters, stored, dead } = processor();
+  const broken = Buffer.from('not a record');
+  const batch = { Records: [sent(1), sent(2, { data: broken }), sent(3)] };
+  parts.letterFault = throttled();
+  expect(await run(batch)).toEqual(['1']);
+  expect(await dead()).toEqual([]);
+  parts.letterFault = undefined;
+  expect(await run(batch)).toEqual([]);
+  expect(stored()).toEqual(['e1', 'e3']);
+  expect(Buffer.from(letters.get('2')?.data ?? []).equals(broken)).toBe(true);
+  expect(letters.get('2')?.reason).toMatch(/no header/);
+  expect((await dead()).map(({ sequence }) => sequence)).toEqual([2n]);
+});
+
+test('with little time left it begins nothing, and reports all', async () => {
+  const { run, parts, stored } = processor();
+  parts.msLeft = LIMITS.lambdaMsLeftMin - 1;
+  expect(await run(batchOf(3))).toEqual(['1']);
+  expect(stored()).toEqual([]);
+});
+
+test('what does not come back in time is reported, not counted, and left with its store', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  const { run, parts, tries, stored } = processor();
+  const held = Promise.withResolvers<void>();
+  parts.behave = () => held.promise;
+  const running = run(batchOf(1));
+  for (let turns = 0; turns < 20; turns += 1) await turn();
+  await vi.advanceTimersByTimeAsync(parts.msLeft - LIMITS.lambdaMsLeftMin / 2);
+  expect(await running).toEqual(['1']);
+  expect(tries.size).toBe(0);
+  expect(parts.stores).toBe(2);
+  expect(vi.getTimerCount()).toBe(0);
+  parts.behave = () => undefined;
+  expect(await run(batchOf(1))).toEqual([]);
+  held.resolve();
+  for (let turns = 0; turns < 20; turns += 1) await turn();
+  expect(stored()).toEqual(['e1']);
+});
+
+type Fault = 'none' | 'before' | 'after' | 'odd';
+
+test('whatever fails and however often, each good record is stored once, and each bad one is dead', async () => {
+  const histories = fc.record({
+    length: fc.integer({ min: 1, max: 12 }),
+    unreadable: fc.uniqueArray(fc.integer({ min: 1, max: 12 }), { maxLength: 2 }),
+    hard: fc.uniqueArray(fc.integer({ min: 1, max: 12 }), { maxLength: 2 }),
+    faults: fc.array(fc.constantFrom<Fault>('none', 'before', 'after', 'odd'), { maxLength: 12 }),
+  });
+  await fc.assert(
+    fc.asyncProperty(histories, async ({ length, unreadable, hard, faults }) => {
+      const { run, parts, memory, stored, dead, letters } = processor();
+      const plan = [...faults];
+      parts.behave = async (decision) => {
+        if (hard.some((number) => holds(decision, `e${number}`))) throw new TypeError('planted');
+        const fault = plan.shift() ?? 'none';
+        if (fault === 'before') throw throttled();
+        if (fault === 'odd') throw new Error('odd');
+        if (fault === 'after') {
+          await memory.apply(decision);
+          throw throttled();
+        }
+      };
+      const numbers = Array.from({ length }, (_, index) => index + 1);
+      const records = numbers.map((number) =>
+        unreadable.includes(number) ? sent(number, { data: Buffer.from('broken') }) : sent(number),
+      );
+      let waiting: ProcessEvent = { Records: records };
+      for (let turns = 0; waiting.Records.length > 0; turns += 1) {
+        if (turns > 200) throw new Error('it does not end');
+        const [first] = await run(waiting);
+        if (first === undefined) break;
+        waiting = fromSequence(waiting, first);
+      }
+      const bad = numbers.filter((number) => unreadable.includes(number) || hard.includes(number));
+      const good = numbers.filter((number) => !bad.includes(number)).map((number) => `e${number}`);
+      expect(stored()).toEqual(good.sort());
+      const deadNumbers = (await dead()).map(({ sequence }) => Number(sequence)).sort((a, b) => a - b);
+      expect(deadNumbers).toEqual(bad);
+      expect([...letters.keys()].map(Number).sort((a, b) => a - b)).toEqual(bad);
+    }),
+    { numRuns: 200 },
+  );
+});

@@ -1,0 +1,260 @@
+import type { Attempts } from '../adapters/aws/attempts.ts';
+import type { DeadLetters } from '../adapters/aws/dead-letters.ts';
+import { isOutsideFault } from '../adapters/aws/faults.ts';
+import {
+  type KinesisBatch,
+  type KinesisBatchResponse,
+  type KinesisEvent,
+  kinesisBatchResponse,
+  readKinesisEvent,
+} from '../adapters/aws/kinesis-records.ts';
+import { LIMITS } from '../core/limits.ts';
+import type { Clock } from '../core/time.ts';
+import type { LaneRecord } from '../log/event-log.ts';
+import { processBatch } from '../pipeline.ts';
+import type { DeadRecord, EventStore } from '../store/event-store.ts';
+
+type SentRecord = KinesisEvent['Records'][number];
+
+/** A Kinesis event with what a dead letter tells besides. */
+export interface ProcessEvent extends KinesisEvent {
+  readonly Records: readonly (Omit<SentRecord, 'kinesis'> & {
+    readonly kinesis: SentRecord['kinesis'] & {
+      readonly partitionKey: string;
+      /** Epoch seconds, with a fraction. */
+      readonly approximateArrivalTimestamp: number;
+    };
+  })[];
+}
+
+/** What is read of Lambda's context. */
+export interface ProcessContext {
+  getRemainingTimeInMillis(): number;
+}
+
+export interface ProcessParts {
+  /** Made anew after one that did not come back in time, which may go on writing when Lambda thaws the function. */
+  readonly newStore: () => EventStore;
+  readonly attempts: Attempts;
+  readonly deadLetters: Pick<DeadLetters, 'put'>;
+  readonly clock: Clock;
+  readonly report: (what: string, fault: unknown) => void;
+}
+
+/**
+ * The processor of one function environment: applies the records of one shard in order, and answers with the first that
+ * is to be sent again. What comes after a record that fails waits for it, so nothing is skipped.
+ */
+export function createProcessHandler(
+  parts: ProcessParts,
+): (event: ProcessEvent, context: ProcessContext) => Promise<KinesisBatchResponse> {
+  let store = parts.newStore();
+  return async (event, context) => {
+    const batch = readKinesisEvent(event);
+    const { done, isLate } = await new Batch({ ...parts, store }, { event, batch, context }).run();
+    if (isLate) store = parts.newStore();
+    return kinesisBatchResponse(batch, done);
+  };
+}
+
+interface BatchParts extends ProcessParts {
+  readonly store: EventStore;
+}
+
+/** What was under way did not come back while there was time for it. */
+class LateError extends Error {
+  override readonly name = 'LateError';
+}
+
+class Batch {
+  readonly #parts: BatchParts;
+  readonly #event: ProcessEvent;
+  readonly #batch: KinesisBatch;
+  readonly #context: ProcessContext;
+  /** Why records are set aside untried. */
+  readonly #setAside = new Map<bigint, string>();
+  readonly #store: Pick<EventStore, 'load' | 'apply'>;
+  #done = -1n;
+  /** How many records are tried at once: fewer after a failure, until the one that fails is alone. */
+  #atOnce: number;
+  /** A record alone is held to its count of tries. */
+  #isCounted: boolean;
+  /** The record whose try was counted and not yet taken back. */
+  #counted: bigint | undefined;
+
+  constructor(
+    parts: BatchParts,
+    of: { readonly event: ProcessEvent; readonly batch: KinesisBatch; readonly context: ProcessContext },
+  ) {
+    this.#parts = parts;
+    this.#event = of.event;
+    this.#batch = of.batch;
+    this.#context = of.context;
+    this.#atOnce = of.batch.records.length;
+    this.#isCounted = this.#isOldAndAlone();
+    const { store } = parts;
+    // The core asks for these two. Whole records go to the dead letters before the store says that they are dead.
+    this.#store = {
+      load: (lane, keys) => store.load(lane, keys),
+      apply: async (decision) => {
+        const dead = decision.dead.map((record) => this.#whole(record));
+        for (const record of dead) await this.#putDeadLetter(record);
+        return store.apply({ ...decision, dead });
+      },
+    };
+  }
+
+  /** Returns the last sequence done, -1n for none; late when something was given up that may still go on. */
+  async run(): Promise<{ readonly done: bigint; readonly isLate: boolean }> {
+    const { lane, records } = this.#batch;
+    let rest = records;
+    while (rest.length > 0) {
+      const msLeft = this.#context.getRemainingTimeInMillis();
+      if (msLeft < LIMITS.lambdaMsLeftMin) {
+        this.#parts.report('process', new Error(`${lane}: out of time; ${rest.length} records are to be sent again`));
+        break;
+      }
+      const before = rest.length;
+      const part = rest.slice(0, this.#atOnce);
+      try {
+        await within(msLeft - LIMITS.lambdaMsLeftMin / 2, this.#process(part));
+        rest = rest.filter(({ sequence }) => sequence > this.#done);
+        if (rest.length === before) throw new Error(`${lane}: a batch was processed, and nothing of it is done`);
+      } catch (thrown) {
+        this.#parts.report(`process: ${lane}, ${part.length} records from ${part[0]?.sequence}`, thrown);
+        if (thrown instanceof LateError) {
+          await this.#takeBackTry();
+          return { done: this.#done, isLate: true };
+        }
+        if (!this.#narrow(part.length, thrown)) break;
+      }
+    }
+    return { done: this.#done, isLate: false };
+  }
+
+  /**
+   * After a failure: whether to go on with fewer records, or with the same one counted. What fails for a reason outside
+   * the records fails for each of them, and is left to Lambda's next try.
+   */
+  #narrow(failed: number, thrown: unknown): boolean {
+    if (isOutsideFault(thrown)) return false;
+    if (failed === 1 && this.#isCounted) return false;
+    this.#isCounted = true;
+    this.#atOnce = Math.ceil(failed / 2);
+    return true;
+  }
+
+  /**
+   * Lambda halves a batch that ended its function, until the record that did it is alone: then its tries are counted. Of the
+   * many that are alone because little comes, those just arrived are spared the count.
+   */
+  #isOldAndAlone(): boolean {
+    const [first, second] = this.#event.Records;
+    if (first === undefined || second !== undefined) return false;
+    return this.#parts.clock() - first.kinesis.approximateArrivalTimestamp * 1_000 >= LIMITS.recordFreshMs;
+  }
+
+  async #process(part: readonly LaneRecord[]): Promise<void> {
+    const [only, second] = part;
+    if (this.#isCounted && only !== undefined && second === undefined) await this.#processAlone(only);
+    else await this.#apply(part);
+  }
+
+  async #apply(records: readonly LaneRecord[]): Promise<void> {
+    const { done } = await processBatch({ lane: this.#batch.lane, records }, this.#store);
+    this.#done = done;
+  }
+
+  /** The count goes up before the try, so that a try which ends the function counts. */
+  async #processAlone(record: LaneRecord): Promise<void> {
+    const { sequence } = record;
+    const tries = await this.#parts.attempts.begin(this.#batch.lane, sequence);
+    this.#counted = sequence;
+    if (tries > LIMITS.recordTriesMax) {
+      this.#setAside.set(
+        sequence,
+        `it failed or ended the function in ${LIMITS.recordTriesMax} tries, and was not tried again`,
+      );
+      await this.#apply([unreadable(record)]);
+    } else {
+      try {
+        await this.#apply([record]);
+      } catch (thrown) {
+        // What is not the record's fault is not held against it; nor is what a batch of none would meet as well.
+        if (isOutsideFault(thrown) || !(await this.#worksWithout())) await this.#takeBackTry();
+        throw thrown;
+      }
+    }
+    await this.#takeBackTry();
+    // What comes after it is tried together again.
+    this.#isCounted = false;
+    this.#atOnce = this.#batch.records.length;
+  }
+
+  /** Never rejects. One that stays counts against a record that is tried once more, and then expires. */
+  async #takeBackTry(): Promise<void> {
+    if (this.#counted === undefined) return;
+    const { attempts, report } = this.#parts;
+    const sequence = this.#counted;
+    this.#counted = undefined;
+    try {
+      await within(LIMITS.lambdaMsLeftMin / 4, attempts.clear(this.#batch.lane, sequence));
+    } catch (thrown) {
+      report('process: the tries of a record', thrown);
+    }
+  }
+
+  /** Whether the lane takes a batch of no records. */
+  async #worksWithout(): Promise<boolean> {
+    try {
+      await processBatch({ lane: this.#batch.lane, records: [] }, this.#store);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** As it came, for it may have been made unreadable; that much of it is put back when it is redriven. */
+  #whole(dead: DeadRecord): DeadRecord {
+    const record = this.#batch.records.find(({ sequence }) => sequence === dead.sequence);
+    const detail = this.#setAside.get(dead.sequence) ?? dead.detail;
+    return { ...dead, detail, payload: record?.data ?? dead.payload };
+  }
+
+  async #putDeadLetter({ lane, sequence, detail: reason, payload: data }: DeadRecord): Promise<void> {
+    const sent = this.#event.Records.find(({ kinesis }) => BigInt(kinesis.sequenceNumber) === sequence);
+    if (sent === undefined) throw new Error(`${lane}: ${sequence} is not of this batch`);
+    const { partitionKey, approximateArrivalTimestamp } = sent.kinesis;
+    await this.#parts.deadLetters.put({
+      ...{ lane, sequence, partitionKey, data, reason },
+      approximateArrival: approximateArrivalTimestamp * 1_000,
+      streamArn: sent.eventSourceARN,
+    });
+  }
+}
+
+/** Rejects with LateError when it takes longer; what then becomes of it is not asked. */
+async function within<Value>(ms: number, asked: Promise<Value>): Promise<Value> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new LateError(`not done in ${Math.round(ms)} ms`)), ms);
+  });
+  asked.catch(() => undefined);
+  try {
+    return await Promise.race([asked, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const LINE_FEED = 10;
+const NOTHING_LEFT = Buffer.from('set aside');
+
+/**
+ * The record with its header, which the ledger counts it by, and other bytes in the place of its events: they have another
+ * checksum, so the core makes a dead record of it and reads nothing more.
+ */
+function unreadable({ sequence, data }: LaneRecord): LaneRecord {
+  const end = data.indexOf(LINE_FEED);
+  return { sequence, data: end < 0 ? NOTHING_LEFT : Buffer.concat([data.subarray(0, end + 1), NOTHING_LEFT]) };
+}

@@ -1,0 +1,86 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type AlbEvent, type AlbResult, answerAlb } from '../adapters/aws/lambda-http.ts';
+import type { Secret } from '../adapters/aws/secrets.ts';
+import { Numbering } from '../collect/numbering.ts';
+import { Redriver } from '../collect/redrive.ts';
+import { ClickstreamError } from '../core/errors.ts';
+import type { Clock } from '../core/time.ts';
+import type { EventLog } from '../log/event-log.ts';
+import { answer } from '../pipeline.ts';
+import { createRedrive } from '../query/dead.ts';
+import { createQueries } from '../query/http.ts';
+import type { Answer, Question } from '../query/queries.ts';
+import type { EventReader, EventStore } from '../store/event-store.ts';
+import { readTokenOf } from './lambda-keys.ts';
+
+export interface QueryParts {
+  readonly reader: EventReader;
+  /** What is put back goes into it. */
+  readonly log: EventLog;
+  readonly store: Pick<EventStore, 'markRedriven'>;
+  readonly secret: Pick<Secret, 'text' | 'look' | 'settled'>;
+  readonly clock: Clock;
+  /** Takes a metric in CloudWatch's embedded format, without what names the function. */
+  readonly metric: (metric: Metric) => undefined;
+  readonly report: (what: string, fault: unknown) => void;
+}
+
+/** What the stack's schedule sends. */
+export interface AuditEvent {
+  readonly task: 'audit';
+}
+
+/** One value of one metric. */
+export interface Metric {
+  readonly name: 'LedgerOutOfBalance';
+  readonly value: 0 | 1;
+  readonly atMs: number;
+}
+
+interface QueryHandler {
+  (event: AlbEvent): Promise<AlbResult>;
+  (event: AuditEvent): Promise<undefined>;
+  (event: AlbEvent | AuditEvent): Promise<AlbResult | undefined>;
+}
+
+const AUDIT: Question = { path: '/api/v1/audit', parameters: {} };
+
+/** Throws when there is no answer: no audit is no proof. */
+function outOfBalance({ status, body }: Answer, atMs: number): Metric {
+  if (status !== 200) throw new ClickstreamError('internal', `the audit was answered with ${status}: ${body}`);
+  const { balanced } = JSON.parse(body) as { readonly balanced: boolean };
+  return { name: 'LedgerOutOfBalance', value: balanced ? 0 : 1, atMs };
+}
+
+/** The readers' side of one function environment. Nothing is left running once it has answered. */
+export function createQueryHandler(parts: QueryParts): QueryHandler {
+  const { reader, store, secret, clock } = parts;
+  const report = (fault: unknown) => parts.report('query', fault);
+  // What lies in the stream and is not processed yet is unknown here: an audit then calls unresolved what may be there.
+  const ask = (question: Question) => answer(question, { reader, clock, report });
+  const redriver = new Redriver({ log: parts.log, numbering: new Numbering(), clock });
+  const queries = createQueries({
+    ask,
+    redrive: createRedrive({
+      find: (place) => reader.snapshot((reads) => reads.deadAt(place)),
+      append: (payload) => redriver.append(payload),
+      mark: (lane, sequence, position) => store.markRedriven(lane, sequence, position),
+    }),
+    access: { kind: 'token', authorize: readTokenOf(secret) },
+    // One that answers is able to. Whether events are taken and processed, CloudWatch's alarms tell.
+    ready: () => ({ ready: true, reasons: [] }),
+    metrics: () => '# Of AWS, CloudWatch has the metrics; one function environment knows little.\n',
+    report,
+  });
+  const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    // The target group asks for its health whether or not the secret can be read.
+    if (request.url !== '/health') await secret.look();
+    queries.handle(request, response);
+  };
+  return (async (event: AlbEvent | AuditEvent) => {
+    if ('task' in event) return parts.metric(outOfBalance(await ask(AUDIT), clock()));
+    const result = await answerAlb(event, handle, report);
+    await secret.settled();
+    return result;
+  }) as QueryHandler;
+}
