@@ -2,10 +2,10 @@ import { ClickstreamError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { Clock } from '../core/time.ts';
 import type { EventLog, RecordPosition } from '../log/event-log.ts';
-import { decodeRecord, encodeRecord } from '../log/record.ts';
+import { type DecodedRecord, decodeRecord, encodeRecord } from '../log/record.ts';
 import type { Numbering } from './numbering.ts';
 
-/** Takes in once more what was taken in before, and came out of the log as a record that could not be processed. */
+/** Takes in once more what was taken in before: a record that could not be processed, or records of an archive. */
 export class Redriver {
   readonly #log: EventLog;
   readonly #numbering: Numbering;
@@ -18,36 +18,46 @@ export class Redriver {
     this.#clock = clock;
   }
 
-  /**
-   * Appends a record's events under a number of ours, for its own number stays counted as dead, and resolves to where
-   * they lie now. All else stays: what makes an event one that is stored already, and when it arrived. Rejects with
-   * ClickstreamError `dead_unreadable` (nothing was appended), `log_unavailable` or `overloaded`.
-   */
+  /** `appendAll` of one, as its bytes. Rejects with `dead_unreadable` as well; then nothing was appended. */
   async append(payload: Uint8Array): Promise<RecordPosition> {
-    const { header, lines } = read(payload);
-    this.#refuseWhileFailing();
-    const { kind, source, visitor, receivedAt, count } = header;
-    const range = this.#numbering.take(1);
-    const { first: number, ackedThrough, voids } = range;
-    const { collector } = this.#numbering;
-    const data = encodeRecord(
-      { v: 1, kind, source, visitor, receivedAt, collector, number, count, ackedThrough, voids },
-      lines,
-    );
-    let position: RecordPosition | undefined;
-    try {
-      [position] = await this.#log.append([{ partitionKey: `${source}/${visitor}`, data }]);
-    } catch (error) {
-      this.#failedAtMs = this.#clock();
-      this.#numbering.fail(range);
-      throw error;
-    }
-    this.#numbering.acknowledge(range);
+    const [position] = await this.appendAll([read(payload)]);
     if (position === undefined) throw new Error('the log does not say where the record lies');
     return position;
   }
 
-  /** Each failed append leaves a number that later records must carry, and nobody waits for this one. */
+  /**
+   * Appends the events of records under numbers of ours, for their own numbers stay counted where they were, and resolves
+   * to where they lie now. All else stays: what makes an event one that is stored already, and when it arrived. Rejects
+   * with ClickstreamError `log_unavailable` or `overloaded`, or with what the log does not take at all.
+   */
+  async appendAll(records: readonly DecodedRecord[]): Promise<readonly RecordPosition[]> {
+    this.#refuseWhileFailing();
+    const range = this.#numbering.take(records.length);
+    const { ackedThrough, voids } = range;
+    const { collector } = this.#numbering;
+    const entries = records.map(({ header, lines }, index) => {
+      const { kind, source, visitor, receivedAt, count } = header;
+      const number = range.first + index;
+      const data = encodeRecord(
+        { v: 1, kind, source, visitor, receivedAt, collector, number, count, ackedThrough, voids },
+        lines,
+      );
+      return { partitionKey: `${source}/${visitor}`, data };
+    });
+    let positions: readonly RecordPosition[];
+    try {
+      positions = await this.#log.append(entries);
+    } catch (error) {
+      // What is refused for what it is says nothing of the log.
+      if (!(error instanceof ClickstreamError) || error.retriable) this.#failedAtMs = this.#clock();
+      this.#numbering.fail(range);
+      throw error;
+    }
+    this.#numbering.acknowledge(range);
+    return positions;
+  }
+
+  /** Each failed append leaves numbers that later records must carry, and nobody waits for this one. */
   #refuseWhileFailing(): void {
     const sinceMs = this.#clock() - this.#failedAtMs;
     if (sinceMs < 0 || sinceMs >= LIMITS.retryAfterSeconds * 1_000) return;
@@ -55,7 +65,7 @@ export class Redriver {
   }
 }
 
-function read(payload: Uint8Array): ReturnType<typeof decodeRecord> {
+function read(payload: Uint8Array): DecodedRecord {
   try {
     return decodeRecord(payload);
   } catch (cause) {

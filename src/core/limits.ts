@@ -247,8 +247,8 @@ export const LIMITS = {
   archiveRecordBytesMax: 1024 * 1024,
   /** One file of the archive, decompressed. Firehose makes them of 64 MB; someone may have joined a day's. */
   archiveFileTextBytesMax: 16 * 1024 * 1024 * 1024,
-  /** Compressed bytes that are decompressed at once: they may become a thousand times as many. */
-  archiveStepBytes: 4 * 1024,
+  /** Compressed bytes that are decompressed at once: they may become a thousand times as many, and fail all together. */
+  archiveStepBytes: 1024,
   /** Records of one append; Kinesis takes those of one visitor one after the other, all within kinesisDeadlineMsMax. */
   replayAppendRecordsMax: 100,
   /** After it a replay request begins no more appends, so that it is answered within queryMsMax. */
@@ -319,6 +319,11 @@ export function assertLimits(limits: { readonly [Name in keyof typeof LIMITS]: n
       limits.replayMsMax + limits.kinesisDeadlineMsMax < limits.queryMsMax,
       'replayMsMax + kinesisDeadlineMsMax < queryMsMax',
     ],
+    [limits.kinesisConnectMsMax < limits.kinesisRequestMsMax, 'kinesisConnectMsMax < kinesisRequestMsMax'],
+    [limits.kinesisBackoffMsMax < limits.kinesisDeadlineMsMax, 'kinesisBackoffMsMax < kinesisDeadlineMsMax'],
+    [limits.batchEventsMax <= limits.kinesisWaitingRecordsMax, 'batchEventsMax <= kinesisWaitingRecordsMax'],
+    [limits.recordBytesMax < limits.kinesisRecordBytesMax, 'recordBytesMax < kinesisRecordBytesMax'],
+    [limits.kinesisRecordBytesMax <= limits.kinesisCallBytesMax, 'kinesisRecordBytesMax <= kinesisCallBytesMax'],
     [limits.decompressedBytesMax <= limits.pageCharsMax, 'decompressedBytesMax <= pageCharsMax'],
   ];
   for (const [holds, relation] of relations) {

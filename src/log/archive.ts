@@ -61,6 +61,7 @@ export async function* readArchive(
 const LINE_FEED = 10;
 /** What `encodeRecord` begins with. No event, and nothing set aside, begins so. */
 const HEAD = Buffer.from('{"v":1,"kind":"');
+const ENDS_EARLY = 'it ends before its last line';
 
 /** The record, or what is none, that is being read. */
 interface Reading {
@@ -107,13 +108,13 @@ class Splitter {
   /** Something is missing here, or wrong with the bytes that the text is made of. */
   *gap({ problem, bytes }: GzipGap): Generator<Archived> {
     yield* this.#lineEnds(0);
-    yield* this.#cut(problem);
+    this.#cut(problem);
     this.#throwAway(problem, { byte: this.#byte, bytes });
   }
 
   *end(): Generator<Archived> {
     yield* this.#lineEnds(0);
-    yield* this.#cut('it ends before its last line');
+    this.#cut(ENDS_EARLY);
     yield* this.#rubbishEnds();
   }
 
@@ -140,15 +141,14 @@ class Splitter {
     this.#isTooLong = false;
     if (isTooLong) {
       const problem = `a line is longer than ${this.#recordBytesMax} bytes`;
-      yield* this.#cut(problem);
+      this.#cut(problem);
       this.#throwAway(problem, { byte, bytes });
-      // What stands before it may be the rest of another; a record's own header is at the beginning of a line.
     } else if (bytes > 0) yield* this.#lineAt(byte, line);
   }
 
   *#lineAt(byte: number, line: Uint8Array): Generator<Archived> {
     if (beginsWithHead(line)) {
-      yield* this.#cut('it ends before its last line');
+      this.#cut(ENDS_EARLY);
       yield* this.#headerAt(byte, line);
     } else if (this.#reading !== undefined) {
       yield* this.#continued(this.#reading, line);
@@ -178,7 +178,7 @@ class Splitter {
     reading.bytes += line.length + 1;
     reading.missing -= 1;
     if (reading.bytes > this.#recordBytesMax + 1) {
-      yield* this.#cut(`it is longer than ${this.#recordBytesMax} bytes`);
+      this.#cut(`it is longer than ${this.#recordBytesMax} bytes`);
     } else if (reading.missing === 0) yield* this.#whole(reading);
   }
 
@@ -191,16 +191,15 @@ class Splitter {
       this.#reading = undefined;
       yield { kind: 'record', place: this.#place(reading.byte), record, data };
     } catch (thrown) {
-      yield* this.#cut(problemOf(thrown));
+      this.#cut(problemOf(thrown));
     }
   }
 
   /** The record that is being read is none. */
-  *#cut(problem: string): Generator<Archived> {
+  #cut(problem: string): void {
     const reading = this.#reading;
     if (reading === undefined) return;
     this.#reading = undefined;
-    yield* this.#rubbishEnds();
     this.#throwAway(problem, { byte: reading.byte, bytes: reading.bytes - 1 });
   }
 

@@ -1,17 +1,12 @@
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
-import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { LIMITS } from '../../core/limits.ts';
 import type { Clock } from '../../core/time.ts';
+import { connections } from './connections.ts';
 
 export function createS3Client(options: { readonly endpoint?: string; readonly region?: string } = {}): S3Client {
   return new S3Client({
     ...options,
-    requestHandler: new NodeHttpHandler({
-      connectionTimeout: LIMITS.awsConnectMsMax,
-      requestTimeout: LIMITS.awsRequestMsMax,
-      httpsAgent: { keepAlive: true },
-      httpAgent: { keepAlive: true },
-    }),
+    requestHandler: connections({ requestMsMax: LIMITS.awsRequestMsMax }),
   });
 }
 

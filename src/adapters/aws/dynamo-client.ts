@@ -10,9 +10,10 @@ import {
   type QueryCommandInput,
   ScanCommand,
 } from '@aws-sdk/client-dynamodb';
-import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { ClickstreamError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
+import { backoffMs } from './backoff.ts';
+import { connections } from './connections.ts';
 import { type Item, text, textOf } from './items.ts';
 
 /** A client that keeps its connections; its own retries are of throttles and faults, with jittered backoff. */
@@ -22,15 +23,7 @@ export function createDynamoClient(
   return new DynamoDBClient({
     ...options,
     maxAttempts: LIMITS.dynamoTries,
-    requestHandler: new NodeHttpHandler({
-      connectionTimeout: LIMITS.awsConnectMsMax,
-      requestTimeout: LIMITS.awsRequestMsMax,
-      // Without it a late answer is only warned of, and the body has a time-out of its own.
-      throwOnRequestTimeout: true,
-      socketTimeout: LIMITS.awsRequestMsMax,
-      httpsAgent: { keepAlive: true, maxSockets: LIMITS.awsSocketsMax },
-      httpAgent: { keepAlive: true, maxSockets: LIMITS.awsSocketsMax },
-    }),
+    requestHandler: connections({ requestMsMax: LIMITS.awsRequestMsMax }),
   });
 }
 
@@ -182,8 +175,9 @@ export class DynamoTable {
   }
 }
 
-/** Full jitter (https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/). Throws after `dynamoTries`. */
+/** Throws after `dynamoTries`. */
 async function backOff(tries: number, detail: string): Promise<void> {
   if (tries >= LIMITS.dynamoTries) throw new ClickstreamError('overloaded', detail);
-  await sleep(Math.random() * Math.min(LIMITS.dynamoBackoffMsMax, LIMITS.dynamoBackoffMsMin * 2 ** tries));
+  const { dynamoBackoffMsMin: msMin, dynamoBackoffMsMax: msMax } = LIMITS;
+  await sleep(backoffMs({ tries: tries + 1, msMin, msMax, random: Math.random }));
 }

@@ -1,7 +1,7 @@
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { LIMITS } from '../../core/limits.ts';
 import type { Clock } from '../../core/time.ts';
+import { connections } from './connections.ts';
 
 /** A client that keeps its connection, and gives up soon: a request waits for it. */
 export function createSecretsClient(
@@ -10,12 +10,7 @@ export function createSecretsClient(
   return new SecretsManagerClient({
     ...options,
     maxAttempts: 2,
-    requestHandler: new NodeHttpHandler({
-      connectionTimeout: LIMITS.awsConnectMsMax,
-      requestTimeout: LIMITS.awsConnectMsMax,
-      httpsAgent: { keepAlive: true, maxSockets: 1 },
-      httpAgent: { keepAlive: true, maxSockets: 1 },
-    }),
+    requestHandler: connections({ requestMsMax: LIMITS.awsConnectMsMax, socketsMax: 1 }),
   });
 }
 
