@@ -17,12 +17,17 @@ module.exports = {
     },
     {
       name: 'stages-know-core-and-ports',
-      comment: 'A stage imports its own room, core, and the ports and the codec of log and store.',
+      comment: 'A stage imports its own room, core, and the ports of log and store and the codecs of records.',
       severity: 'error',
       from: { path: `^src/(${stages})/`, pathNot: '\\.test\\.ts$' },
       to: {
         path: '^(src|tests)/',
-        pathNot: ['^src/$1/', '^src/core/', '^src/log/(event-log|record)\\.ts$', '^src/store/event-store\\.ts$'],
+        pathNot: [
+          '^src/$1/',
+          '^src/core/',
+          '^src/log/(archive|event-log|record)\\.ts$',
+          '^src/store/event-store\\.ts$',
+        ],
       },
     },
     {

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { text } from 'node:stream/consumers';
-import { gzipSync } from 'node:zlib';
+import { buffer, text } from 'node:stream/consumers';
+import { gunzipSync, gzipSync } from 'node:zlib';
 
 /** What a fake server does with one request to collect: `storeAndCut` is the answer that got lost. */
 export type Fate = 'store' | 'storeAndCut' | 'cut' | 'busy' | 'refuse';
@@ -36,6 +36,10 @@ export interface FakeDeadRecord {
   redriven: { readonly lane: string; readonly sequence: string } | null;
 }
 
+export type FakeReplay =
+  | { readonly status: number; readonly code: string }
+  | { readonly refused: readonly { readonly place: number; readonly code: string; readonly detail: string }[] };
+
 /**
  * A small server with the surface that the command line uses, for tests of the command line alone. It keeps what it
  * stored in an array, which a test may spoil.
@@ -50,6 +54,11 @@ export class FakeServer {
   readonly dead: FakeDeadRecord[] = [];
   /** The ids of those that were put back, in order. */
   readonly redriven: string[] = [];
+  /** The visitors of the records that were replayed, a list for each request. */
+  readonly replayed: string[][] = [];
+  /** What becomes of each request to replay, numbered from 0: a status with its code, or some refused of those that came. */
+  replay: (request: number, visitors: readonly string[]) => FakeReplay = () => ({ refused: [] });
+  replays = 0;
   /** The problem in place of the next record put back, by id. */
   readonly refusals = new Map<string, { readonly status: number; readonly code: string }>();
   /** Decides on each request to collect, numbered from 0. */
@@ -78,10 +87,13 @@ export class FakeServer {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '', 'http://fake');
     const redriven = /^\/api\/v1\/dead\/([^/]+)\/redrive$/.exec(url.pathname)?.[1];
-    if (request.method === 'POST' && redriven === undefined) {
+    const isReplay = url.pathname === '/api/v1/replay';
+    if (request.method === 'POST' && redriven === undefined && !isReplay) {
       this.#collect(await text(request), response);
     } else if (this.token !== undefined && request.headers.authorization !== `Bearer ${this.token}`) {
       send(response, 401, { code: 'read_token_missing', detail: 'a token is wanted', cure: 'send it' });
+    } else if (isReplay && request.method === 'POST') {
+      this.#replay(gunzipSync(await buffer(request)).toString(), response);
     } else if (redriven !== undefined && request.method === 'POST') {
       this.#redrive(redriven, response);
     } else {
@@ -128,6 +140,27 @@ export class FakeServer {
     });
   }
 
+  /** Takes records of one event each. */
+  #replay(text: string, response: ServerResponse): void {
+    const lines = text.split('\n').filter((_, index) => index % 2 === 0);
+    const visitors = lines.filter((line) => line !== '').map((line) => JSON.parse(line).visitor as string);
+    const fate = this.replay(this.replays, visitors);
+    this.replays += 1;
+    if ('status' in fate) {
+      send(response, fate.status, { code: fate.code, detail: 'not now', cure: 'none' });
+      return;
+    }
+    const { refused } = fate;
+    // After one that is passing, nothing was taken.
+    const end = Math.min(
+      ...refused.flatMap(({ place, code }) => (code === 'overloaded' ? [place - 1] : [])),
+      visitors.length,
+    );
+    const taken = visitors.slice(0, end).filter((_, index) => !refused.some(({ place }) => place === index + 1));
+    this.replayed.push(taken);
+    send(response, 200, { records: taken.length, events: taken.length, refused });
+  }
+
   #redrive(id: string, response: ServerResponse): void {
     const refusal = this.refusals.get(id);
     const record = this.dead.find((dead) => dead.id === id);
@@ -147,6 +180,7 @@ export class FakeServer {
     if (url.pathname === '/api/v1/events') return this.#list(url.searchParams, () => true);
     if (user !== undefined)
       return this.#list(url.searchParams, (event) => (event.userId ?? event.anonymousId) === user);
+    if (url.pathname === '/api/v1/sources') return { sources: [] };
     if (url.pathname === '/api/v1/audit') return this.#audit();
     if (url.pathname === '/api/v1/bad') return this.#listBad(url.searchParams);
     const bad = /^\/api\/v1\/bad\/([^/]+)$/.exec(url.pathname)?.[1];

@@ -80,7 +80,9 @@ export class Process extends Construct {
     super(scope, id);
     const { log, store, keys, network, parameters, deadLetters } = props;
     const { streamArn } = log.stream;
-    const eventsActions = ['GetItem', 'BatchGetItem', 'PutItem'].map((action) => `dynamodb:${action}`);
+    const eventsActions = ['GetItem', 'BatchGetItem', 'Query', 'PutItem', 'DeleteItem'].map(
+      (action) => `dynamodb:${action}`,
+    );
     const stateActions = [
       'GetItem',
       'BatchGetItem',

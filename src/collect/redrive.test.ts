@@ -4,6 +4,7 @@ import { FakeLog } from '../../tests/collector.ts';
 import { eventWith, lineOf, recordOf, recordOfLines } from '../../tests/events.ts';
 import { ClickstreamError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
+import { decodeRecord } from '../log/record.ts';
 import { Numbering } from './numbering.ts';
 import { Redriver } from './redrive.ts';
 
@@ -68,4 +69,32 @@ test('a number that the log did not take is void, and none is taken for a while'
   await redriver.append(recordOf(events));
   expect(log.records()[0]?.header).toMatchObject({ number: 1, ackedThrough: 0, voids: [0] });
   expect(numbering.voidsWaiting).toBe(0);
+});
+
+test('records of an archive are appended together, each under a number of ours, in their order', async () => {
+  const { log, redriver } = setUp();
+  const archived = ['a', 'b', 'a'].map((anonymousId, index) =>
+    decodeRecord(
+      recordOf([eventWith({ anonymousId, eventId: `${index}` })], { collector: 'other', number: 70 + index }),
+    ),
+  );
+  expect(await redriver.appendAll(archived)).toEqual([0n, 1n, 2n].map((sequence) => ({ lane: '0', sequence })));
+  expect(log.appends).toHaveLength(1);
+  expect(log.records().map(({ header }) => [header.visitor, header.collector, header.number])).toEqual([
+    ['a', 'mine', 0],
+    ['b', 'mine', 1],
+    ['a', 'mine', 2],
+  ]);
+  expect(log.events().map(({ eventId }) => eventId)).toEqual(['0', '1', '2']);
+});
+
+test('what the log does not take for what it is holds up nobody', async () => {
+  const { log, numbering, redriver } = setUp();
+  const archived = [decodeRecord(recordOf(events))];
+  log.behave = () => Promise.reject(new ClickstreamError('body_too_large'));
+  await expect(redriver.appendAll(archived)).rejects.toMatchObject({ code: 'body_too_large' });
+  log.behave = () => Promise.resolve();
+  await redriver.appendAll(archived);
+  expect(log.records()[0]?.header).toMatchObject({ number: 1, voids: [0] });
+  expect(numbering.settledThrough).toBe(1);
 });

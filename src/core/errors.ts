@@ -120,6 +120,12 @@ export const ERRORS = {
     meaning: 'The dead record is damaged: no events can be read from it, so it cannot be put back.',
     cure: 'Look at its bytes at /api/v1/dead/{id}, and send what they tell of anew.',
   },
+  record_unreadable: {
+    status: 400,
+    retriable: false,
+    meaning: 'What an archive holds at this place is no record, or a damaged one; the others are not held up by it.',
+    cure: 'Look at the file there; another copy of it may be whole.',
+  },
   method_not_allowed: {
     status: 405,
     retriable: false,
@@ -129,9 +135,8 @@ export const ERRORS = {
   content_type_unsupported: {
     status: 415,
     retriable: false,
-    meaning:
-      'A POST of the API has another Content-Type than application/json, as a form on a page of another site would.',
-    cure: 'Send it with Content-Type application/json.',
+    meaning: 'A POST of the API has another Content-Type than it takes, as a form on a page of another site would.',
+    cure: 'Send it with the Content-Type that the detail names.',
   },
   parameter_invalid: {
     status: 400,

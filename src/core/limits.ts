@@ -178,6 +178,8 @@ export const LIMITS = {
   typeShards: 8,
   /** Journal items of a lane before they are folded into its rows: each is read by every query of statistics. */
   journalItemsMax: 24,
+  /** A function runs at most 15 minutes (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html): what began before an erasure is dead then. */
+  erasureDelayMs: 900_000,
   awsConnectMsMax: 2_000,
   awsRequestMsMax: 10_000,
   awsSocketsMax: 64,
@@ -249,8 +251,8 @@ export const LIMITS = {
   archiveFileTextBytesMax: 16 * 1024 * 1024 * 1024,
   /** Compressed bytes that are decompressed at once: they may become a thousand times as many, and fail all together. */
   archiveStepBytes: 1024,
-  /** Records of one append; Kinesis takes those of one visitor one after the other, all within kinesisDeadlineMsMax. */
-  replayAppendRecordsMax: 100,
+  /** Records of one append. If all are of one visitor, Kinesis takes them one after the other, within kinesisDeadlineMsMax: 100 ms each. */
+  replayAppendRecordsMax: 50,
   /** After it a replay request begins no more appends, so that it is answered within queryMsMax. */
   replayMsMax: 20_000,
   /** How long the command tries one body again while the server does not take it. */

@@ -23,10 +23,15 @@ export type Archived =
       readonly place: ArchivePlace;
       readonly problem: string;
       readonly bytes: number;
+    }
+  | {
+      /** The last: what lies beyond `textBytesMax` is not read. */
+      readonly kind: 'too long';
+      readonly place: ArchivePlace;
     };
 
 export interface ArchiveLimits {
-  /** Of the text. What lies beyond is reported as no record, and not read. */
+  /** Of the text. */
   readonly textBytesMax: number;
   /** @default LIMITS.archiveRecordBytesMax */
   readonly recordBytesMax?: number;
@@ -35,7 +40,8 @@ export interface ArchiveLimits {
 /**
  * Reads an archive: records with a line feed after each, gzipped in any number of members, or plain, cut into chunks
  * anywhere. Whatever is no record is told of with its place, and what follows is read on from the next header. It holds
- * one record at a time.
+ * one record at a time, so those of a gzip member are given before its checksum is seen: one that differs is told of
+ * after them, and until then their headers are as they were found, for a record's own checksum is of its lines.
  */
 export async function* readArchive(
   chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
@@ -49,8 +55,9 @@ export async function* readArchive(
       bytes += piece.length;
       if (bytes > textBytesMax) {
         yield* splitter.take(piece.subarray(0, piece.length - (bytes - textBytesMax)));
-        yield* splitter.gap({ problem: `the text is longer than ${textBytesMax} bytes: the rest is not read`, bytes: 0 });
-        break;
+        yield* splitter.end();
+        yield splitter.tooLong();
+        return;
       }
       yield* splitter.take(piece);
     }
@@ -116,6 +123,10 @@ class Splitter {
     yield* this.#lineEnds(0);
     this.#cut(ENDS_EARLY);
     yield* this.#rubbishEnds();
+  }
+
+  tooLong(): Archived {
+    return { kind: 'too long', place: this.#place(this.#byte) };
   }
 
   #add(part: Uint8Array): void {
@@ -185,7 +196,11 @@ class Splitter {
   *#whole(reading: Reading): Generator<Archived> {
     const [header = new Uint8Array(), ...lines] = reading.parts;
     const feed = Uint8Array.of(LINE_FEED);
-    const data = Buffer.concat([header, feed, ...lines.flatMap((line, index) => (index === 0 ? [line] : [feed, line]))]);
+    const data = Buffer.concat([
+      header,
+      feed,
+      ...lines.flatMap((line, index) => (index === 0 ? [line] : [feed, line])),
+    ]);
     try {
       const record = decodeRecord(data);
       this.#reading = undefined;

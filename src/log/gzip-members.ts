@@ -22,12 +22,18 @@ export async function* textOf(
     return;
   }
   while (await source.has(1)) {
+    const { passed } = source;
     const problem = yield* memberOf(source);
-    if (problem !== undefined) yield { problem, bytes: await skipToMember(source) };
+    if (problem === undefined) continue;
+    // One that was cut short takes the beginning of the next one for its own, before it is seen to be broken.
+    source.back(source.passed - passed - 1);
+    yield { problem, bytes: await skipToMember(source) };
   }
 }
 
 const MAGIC_BYTES = 3;
+/** A broken stream is seen to be broken within this, as good as always. */
+const BACK_BYTES_MAX = 16 * 1024;
 const FIXED_BYTES = 10;
 const TRAILER_BYTES = 8;
 const RESERVED_FLAGS = 0xe0;
@@ -102,7 +108,8 @@ async function skipToMember(source: Source): Promise<number> {
       return bytes + ahead.length;
     }
     let at = ahead.indexOf(0x1f);
-    while (at >= 0 && at <= ahead.length - MAGIC_BYTES && !isMagic(ahead.subarray(at))) at = ahead.indexOf(0x1f, at + 1);
+    while (at >= 0 && at <= ahead.length - MAGIC_BYTES && !isMagic(ahead.subarray(at)))
+      at = ahead.indexOf(0x1f, at + 1);
     const isFound = at >= 0 && at <= ahead.length - MAGIC_BYTES;
     // The last two bytes may be the beginning of one.
     const passed = isFound ? at : ahead.length - (MAGIC_BYTES - 1);
@@ -116,6 +123,11 @@ async function skipToMember(source: Source): Promise<number> {
 class Source {
   readonly #chunks: AsyncIterator<Uint8Array> | Iterator<Uint8Array>;
   #held: Uint8Array = new Uint8Array();
+  /** The last of what was passed. */
+  #behind: Uint8Array[] = [];
+  #behindBytes = 0;
+  /** Bytes so far. */
+  passed = 0;
 
   constructor(chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>) {
     this.#chunks = Symbol.asyncIterator in chunks ? chunks[Symbol.asyncIterator]() : chunks[Symbol.iterator]();
@@ -137,7 +149,31 @@ class Source {
   }
 
   pass(bytes: number): void {
+    if (bytes === 0) return;
+    const part = this.#held.subarray(0, bytes);
     this.#held = this.#held.subarray(bytes);
+    this.#behind.push(part);
+    this.#behindBytes += part.length;
+    this.passed += part.length;
+    for (
+      let [first] = this.#behind;
+      first !== undefined && this.#behindBytes - first.length >= BACK_BYTES_MAX;
+      [first] = this.#behind
+    ) {
+      this.#behind.shift();
+      this.#behindBytes -= first.length;
+    }
+  }
+
+  /** So many bytes are ahead once more, or as many as are still known. */
+  back(bytes: number): void {
+    if (bytes <= 0) return;
+    const behind = Buffer.concat(this.#behind);
+    const again = behind.subarray(Math.max(0, behind.length - Math.min(bytes, BACK_BYTES_MAX)));
+    this.#held = Buffer.concat([again, this.#held]);
+    this.passed -= again.length;
+    this.#behind = [];
+    this.#behindBytes = 0;
   }
 
   /** Everything to this byte, with it. */

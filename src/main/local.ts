@@ -15,6 +15,7 @@ import type { RecordPosition } from '../log/event-log.ts';
 import { collect } from '../pipeline.ts';
 import { createRedrive } from '../query/dead.ts';
 import { type Access, createQueries, type Queries } from '../query/http.ts';
+import { createReplay } from '../query/replay.ts';
 import { type AskedWorker, askedWorker } from './asked-worker.ts';
 import { type Config, isLoopback, writeKeysOf } from './config.ts';
 import { localMetrics } from './metrics.ts';
@@ -215,6 +216,7 @@ class Local {
         append: (payload) => redriver.append(payload),
         mark: (lane, sequence, position) => this.#markRedriven({ lane, sequence }, position),
       }),
+      replay: createReplay({ append: (records) => redriver.appendAll(records), clock: Date.now }),
       access,
       ready: () => {
         const { writable, detail } = log.condition();

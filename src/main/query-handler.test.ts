@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { type AlbRequest, albAnswer, albEvent, HEALTH_CHECK } from '../../tests/alb.ts';
 import { FakeLog } from '../../tests/collector.ts';
@@ -129,6 +130,19 @@ test('a dead record is put back into the log', async () => {
   expect(answer.status).toBe(200);
   expect(log.events()).toMatchObject([{ eventId: 'e1' }]);
   expect((await ask({ method: 'POST', url, headers, body: '{}' }, '')).status).toBe(401);
+});
+
+test('records of an archive are put into the log', async () => {
+  const { ask, log } = await queries();
+  const archive = gzipSync(Buffer.concat([recordOf([eventWith({ eventId: 'archived' })]), Buffer.from('\n')]));
+  const headers = { 'content-type': 'application/x-ndjson' };
+  const asked = { method: 'POST', url: '/api/v1/replay', headers, body: archive };
+  const answer = await ask(asked);
+  expect(answer.status).toBe(200);
+  expect(JSON.parse(answer.body)).toEqual({ records: 1, events: 1, refused: [] });
+  expect(log.events()).toMatchObject([{ eventId: 'archived' }]);
+  expect((await ask(asked, '')).status).toBe(401);
+  expect(log.appends).toHaveLength(1);
 });
 
 test('the schedule has the ledger audited, and told as a metric', async () => {

@@ -10,6 +10,7 @@ import { answer } from '../pipeline.ts';
 import { createRedrive } from '../query/dead.ts';
 import { createQueries } from '../query/http.ts';
 import type { Answer, Question } from '../query/queries.ts';
+import { createReplay } from '../query/replay.ts';
 import type { EventReader, EventStore } from '../store/event-store.ts';
 import { readTokenOf } from './lambda-keys.ts';
 
@@ -66,6 +67,7 @@ export function createQueryHandler(parts: QueryParts): QueryHandler {
       append: (payload) => redriver.append(payload),
       mark: (lane, sequence, position) => store.markRedriven(lane, sequence, position),
     }),
+    replay: createReplay({ append: (records) => redriver.appendAll(records), clock }),
     access: { kind: 'token', authorize: readTokenOf(secret) },
     // One that answers is able to. Whether events are taken and processed, CloudWatch's alarms tell.
     ready: () => ({ ready: true, reasons: [] }),

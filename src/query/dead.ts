@@ -141,23 +141,13 @@ export interface RedriveRequest {
   readonly body: Uint8Array;
 }
 
-/** The answer of REDRIVE, as JSON, to a POST that `checkContentType` let pass. Rejects with ClickstreamError. */
+/** The answer of REDRIVE, as JSON, to a POST of its Content-Type. Rejects with ClickstreamError. */
 export async function answerRedrive(redrive: Redrive, { path, parameters, body }: RedriveRequest): Promise<string> {
   readParameters(parameters, REDRIVE.parameters);
   const asked = readSegment('id', REDRIVE_PATH.exec(path)?.[1] ?? '', ID);
   checkBody(body);
   const { id, redriven, appended } = await redrive(asked);
   return JSON.stringify({ id, redriven: renderPlace(redriven), appended });
-}
-
-/**
- * A page of another site can have a browser send forms and plain text here, with no more ado than a link; to send this
- * type it would have to ask first, and nobody answers it. Throws `content_type_unsupported`.
- */
-export function checkContentType(contentType: string | undefined): void {
-  if (/^application\/json\s*(?:;|$)/i.test(contentType ?? '')) return;
-  const detail = `the Content-Type is ${shown(contentType)}; allowed: application/json`;
-  throw new ClickstreamError('content_type_unsupported', detail);
 }
 
 /** There is nothing to say in it: what is more than `{}` or no byte at all is a mistake. */

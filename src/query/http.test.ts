@@ -30,6 +30,7 @@ async function serve(part: Partial<QueriesOptions> = {}): Promise<Ask> {
   const queries = createQueries({
     ask: async (question) => ({ status: 200, body: JSON.stringify(question) }),
     redrive: async (id) => ({ id, redriven: { lane: 'local', sequence: 7n }, appended: true }),
+    replay: async () => ({ records: 0, events: 0, refused: [] }),
     access: { kind: 'loopback' },
     ready: () => ({ ready: true, reasons: [] }),
     metrics: () => 'up 1\n',
@@ -203,6 +204,61 @@ describe('a dead record', () => {
     const redrive = () => Promise.reject(new ClickstreamError('log_unavailable'));
     const reply = await (await serve({ redrive }))(PATH, { method: 'POST', headers: json });
     expect(codeOf(reply)).toEqual(problem(503, 'log_unavailable'));
+    expect(reply.headers['retry-after']).toBe('1');
+  });
+});
+
+describe('an archive', () => {
+  const PATH = '/api/v1/replay';
+  const type = { 'content-type': 'application/x-ndjson' };
+  const listening = async (part: Partial<QueriesOptions> = {}) => {
+    const bodies: string[] = [];
+    const replay: QueriesOptions['replay'] = async (archive) => {
+      bodies.push(Buffer.from(archive).toString());
+      return { records: 1, events: 2, refused: [{ place: 2, code: 'record_unreadable', detail: 'at byte 9' }] };
+    };
+    return { bodies, ask: await serve({ replay, ...part }) };
+  };
+
+  test('is replayed by a POST, its bytes as they came', async () => {
+    const { bodies, ask } = await listening();
+    const headers = { 'content-type': 'Application/X-NDJSON; charset=utf-8' };
+    const { status, text } = await ask(PATH, { method: 'POST', headers, body: '{"v":1}\n{}\n' });
+    expect([status, JSON.parse(text)]).toEqual([
+      200,
+      { records: 1, events: 2, refused: [{ place: 2, code: 'record_unreadable', detail: 'at byte 9' }] },
+    ]);
+    expect(bodies).toEqual(['{"v":1}\n{}\n']);
+  });
+
+  test.each([{}, { 'content-type': 'text/plain' }, { 'content-type': 'application/json' }])(
+    'is not, with %j',
+    async (headers) => {
+      const { bodies, ask } = await listening();
+      const reply = await ask(PATH, { method: 'POST', headers, body: '{}' });
+      expect(codeOf(reply)).toEqual(problem(415, 'content_type_unsupported'));
+      expect(bodies).toEqual([]);
+    },
+  );
+
+  test('is not by another method, with parameters, without the token, by another host, or too large', async () => {
+    const { bodies, ask } = await listening();
+    expect((await ask(PATH)).headers.allow).toBe('POST');
+    const asked = { method: 'POST', headers: type };
+    expect(codeOf(await ask(`${PATH}?from=1`, asked))).toEqual(problem(400, 'parameter_invalid'));
+    const evil = { ...asked, headers: { ...type, host: 'evil.example' } };
+    expect(codeOf(await ask(PATH, evil))).toEqual(problem(403, 'host_refused'));
+    const large = { ...asked, body: ' '.repeat(LIMITS.bodyBytesMax + 1) };
+    expect(codeOf(await ask(PATH, large))).toEqual(problem(413, 'body_too_large'));
+    const token = await listening({ access: { kind: 'token', authorize: (text) => text === 'right' } });
+    expect(codeOf(await token.ask(PATH, asked))).toEqual(problem(401, 'read_token_missing'));
+    expect([...bodies, ...token.bodies]).toEqual([]);
+  });
+
+  test('that the log does not take now is a 503', async () => {
+    const { ask } = await listening({ replay: () => Promise.reject(new ClickstreamError('overloaded')) });
+    const reply = await ask(PATH, { method: 'POST', headers: type });
+    expect(codeOf(reply)).toEqual(problem(503, 'overloaded'));
     expect(reply.headers['retry-after']).toBe('1');
   });
 });

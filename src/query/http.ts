@@ -2,12 +2,13 @@ import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:
 import { asClickstreamError, ClickstreamError, problemOf } from '../core/errors.ts';
 import { shown } from '../core/event.ts';
 import { LIMITS } from '../core/limits.ts';
-import { answerRedrive, checkContentType, isRedrivePath, REDRIVE, type Redrive } from './dead.ts';
+import { answerRedrive, isRedrivePath, REDRIVE, type Redrive } from './dead.ts';
 import { METRICS_TYPE } from './metrics.ts';
 import type { Operation } from './openapi.ts';
 import { SERVED } from './openapi-served.ts';
 import { PAGE, PAGE_POLICY } from './page.ts';
 import type { Answer, Question } from './queries.ts';
+import { answerReplay, REPLAY, REPLAY_TYPE, type Replay } from './replay.ts';
 
 /**
  * Who may read. With read tokens configured, who has one: `authorize` compares in constant time. Without, only this
@@ -28,6 +29,8 @@ export interface QueriesOptions {
   readonly ask: (question: Question) => Promise<Answer>;
   /** Puts a dead record back into the log, which is not the query worker's. */
   readonly redrive: Redrive;
+  /** Puts records of an archive into the log. */
+  readonly replay: Replay;
   readonly access: Access;
   /** Able to take events and to process them. */
   readonly ready: () => Readiness;
@@ -92,10 +95,27 @@ export function createQueries(options: QueriesOptions): Queries {
   const redrive: Route = {
     ...{ open: REDRIVE.open, allow: 'POST' },
     reply: async (question, request) => {
-      checkContentType(request.headers['content-type']);
-      const body = await readBody(request);
+      checkContentType(request, JSON_TYPE);
+      const body = await readBody(request, LIMITS.apiBodyBytesMax);
       return jsonReply({ status: 200, body: await answerRedrive(redriveBounded, { ...question, body }) });
     },
+  };
+
+  // Bodies are large: there are no more of them in memory than are waited for.
+  const replayBounded = bounded(async ({ parameters, request }: Question & { readonly request: IncomingMessage }) => {
+    const body = await readBody(request, LIMITS.bodyBytesMax);
+    return answerReplay(options.replay, { parameters, body });
+  }, options);
+  const replay: Route = {
+    ...{ open: REPLAY.open, allow: 'POST' },
+    reply: async (question, request) => {
+      checkContentType(request, REPLAY_TYPE);
+      return jsonReply({ status: 200, body: await replayBounded({ ...question, request }) });
+    },
+  };
+  const apiRouteOf = (path: string): Route => {
+    if (path === REPLAY.path) return replay;
+    return isRedrivePath(path) ? redrive : api;
   };
 
   const reply = async (request: IncomingMessage, route: Route | undefined, target: Target): Promise<Reply> => {
@@ -117,8 +137,8 @@ export function createQueries(options: QueriesOptions): Queries {
   return {
     handle(request, response) {
       const target = targetOf(request.url ?? '');
-      const apiRoute = isRedrivePath(target.path) ? redrive : api;
-      const route = target.path.startsWith('/api/') ? apiRoute : routes.get(target.path);
+      const { path } = target;
+      const route = path.startsWith('/api/') ? apiRouteOf(path) : routes.get(path);
       void reply(request, route, target).then((answer) => send(response, answer));
     },
   };
@@ -197,22 +217,33 @@ function isLoopbackHost(host: string | undefined): boolean {
   return host !== undefined && /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?$/i.test(host);
 }
 
+/**
+ * A page of another site can have a browser send forms and plain text here, with no more ado than a link; to send a type
+ * such as this it would have to ask first, and nobody answers it. Throws `content_type_unsupported`.
+ */
+function checkContentType({ headers }: IncomingMessage, allowed: string): void {
+  const contentType = headers['content-type'];
+  if (contentType?.split(';', 1)[0]?.trim().toLowerCase() === allowed) return;
+  const detail = `the Content-Type is ${shown(contentType)}; allowed: ${allowed}`;
+  throw new ClickstreamError('content_type_unsupported', detail);
+}
+
 /** The body of a POST, whole. Throws `body_too_large` and `body_incomplete`. */
-async function readBody(request: IncomingMessage): Promise<Uint8Array> {
+async function readBody(request: IncomingMessage, bytesMax: number): Promise<Uint8Array> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   try {
     // What is over the limit is read all the same, within bounds, so that its client sees the answer.
     for await (const chunk of request as AsyncIterable<Buffer>) {
       bytes += chunk.length;
-      if (bytes <= LIMITS.apiBodyBytesMax) chunks.push(chunk);
+      if (bytes <= bytesMax) chunks.push(chunk);
       else if (bytes > LIMITS.discardedBytesMax) break;
     }
   } catch (cause) {
     throw new ClickstreamError('body_incomplete', undefined, { cause });
   }
-  if (bytes <= LIMITS.apiBodyBytesMax) return Buffer.concat(chunks);
-  throw new ClickstreamError('body_too_large', `the body may have ${LIMITS.apiBodyBytesMax} bytes`);
+  if (bytes <= bytesMax) return Buffer.concat(chunks);
+  throw new ClickstreamError('body_too_large', `the body may have ${bytesMax} bytes`);
 }
 
 /** Asks with at most `queriesWaitingMax` questions waiting, each for at most `queryMsMax`. */

@@ -222,6 +222,20 @@ export const SCHEMAS: JsonObject = {
     redriven: object(PLACE),
     appended: about('False when this was done before, and nothing was appended now.', FLAG),
   }),
+  Replayed: object({
+    records: about('Appended now.', COUNT),
+    events: about('Of these records.', COUNT),
+    refused: about(
+      'What was not appended. When its code is one of 503, neither was all after it.',
+      arrayOf(
+        object({
+          place: about("Which of the body's records, from 1; what is none but lies between two counts as one.", COUNT),
+          code: about('Stable.', { type: 'string', pattern: '^[a-z_]+$' }),
+          detail: TEXT,
+        }),
+      ),
+    ),
+  }),
   Audit: AUDIT,
   AuditProblem: object(
     { kind: NAME, detail: TEXT },

@@ -27,7 +27,12 @@ export interface Operation {
   readonly open: 'to all' | 'to the right host' | 'to readers' | 'to trackers';
   readonly inPath?: Parameters;
   readonly parameters?: Parameters;
-  readonly body?: { readonly schema: JsonObject; readonly examples: JsonObject };
+  readonly body?: {
+    /** @default application/json */
+    readonly type?: string;
+    readonly schema: JsonObject;
+    readonly examples: JsonObject;
+  };
   /** By HTTP status. */
   readonly answers: Readonly<Record<number, AnswerKind>>;
   /** What can go wrong beside what can with any request that is as open as this. */
@@ -107,9 +112,13 @@ function operationObject(operation: Operation): JsonObject {
     ...(description === undefined ? {} : { description }),
     security: SECURITY[open],
     parameters: [...parametersIn('path', inPath), ...parametersIn('query', parameters)],
-    ...(body === undefined ? {} : { requestBody: { required: true, content: { 'application/json': { ...body } } } }),
+    ...(body === undefined ? {} : { requestBody: requestBodyOf(body) }),
     responses: responsesOf(operation),
   };
+}
+
+function requestBodyOf({ type = 'application/json', ...content }: NonNullable<Operation['body']>): JsonObject {
+  return { required: true, content: { [type]: content } };
 }
 
 function parametersIn(place: 'path' | 'query', parameters: Parameters): readonly JsonObject[] {

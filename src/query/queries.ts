@@ -7,6 +7,7 @@ import { openApiDocument } from './openapi.ts';
 import { COLLECT } from './openapi-collect.ts';
 import { SERVED } from './openapi-served.ts';
 import { audit, live, schemas, sources, statsEndpoint } from './overview.ts';
+import { REPLAY } from './replay.ts';
 import type { Measures } from './stats.ts';
 
 export type { QueryParts } from './endpoint.ts';
@@ -60,7 +61,9 @@ export async function answer(reader: EventReader, question: Question, parts: Que
 
 async function bodyOf(reader: EventReader, { path, parameters }: Question, parts: QueryParts): Promise<string> {
   const endpoints = endpointsOf(parts.measures);
-  if (path === DOCUMENT_PATH) return JSON.stringify(openApiDocument([...COLLECT, ...endpoints, REDRIVE, ...SERVED]));
+  if (path === DOCUMENT_PATH) {
+    return JSON.stringify(openApiDocument([...COLLECT, ...endpoints, REDRIVE, REPLAY, ...SERVED]));
+  }
   for (const endpoint of endpoints) {
     const body = endpoint.answer({ reader, path, parameters, parts });
     if (body !== undefined) return body;

@@ -1,7 +1,7 @@
 import { ClickstreamError, type ErrorCode } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import { type Clock, isCanonicalTime } from '../core/time.ts';
-import { type Archived, readArchive } from '../log/archive.ts';
+import { readArchive } from '../log/archive.ts';
 import type { DecodedRecord } from '../log/record.ts';
 import type { Operation } from './openapi.ts';
 import { schemaOf } from './openapi-schemas.ts';
@@ -86,29 +86,32 @@ export function createReplay({ append, clock }: ReplayParts): Replay {
 }
 
 /** Read whole before anything is appended, so that a body that is too large is refused whole. */
-async function foundIn(archive: Uint8Array): Promise<{ readonly found: readonly Found[]; readonly refused: Refusal[] }> {
+async function foundIn(
+  archive: Uint8Array,
+): Promise<{ readonly found: readonly Found[]; readonly refused: Refusal[] }> {
   const found: Found[] = [];
   const refused: Refusal[] = [];
   const textBytesMax = LIMITS.decompressedBytesMax;
-  for await (const archived of readArchive([archive], { textBytesMax: textBytesMax + 1 })) {
-    const { place, problem } = { problem: problemOf(archived), place: archived.place };
-    if (place.byte > textBytesMax) {
-      throw new ClickstreamError('body_too_large', `it is more than ${textBytesMax} bytes once it is decompressed`);
-    }
-    if (archived.kind === 'record' && problem === undefined) {
-      found.push({ place: place.record, record: archived.record });
-    } else {
-      const detail = `at byte ${place.byte}: ${problem}`;
-      refused.push({ place: place.record, code: 'record_unreadable', detail });
+  for await (const archived of readArchive([archive], { textBytesMax })) {
+    const { record: place, byte } = archived.place;
+    switch (archived.kind) {
+      case 'too long':
+        throw new ClickstreamError('body_too_large', `it is more than ${textBytesMax} bytes once it is decompressed`);
+      case 'record':
+        // By it events expire.
+        if (isCanonicalTime(archived.record.header.receivedAt)) found.push({ place, record: archived.record });
+        else refused.push(unreadable({ place, byte, problem: 'the header has no time of arrival' }));
+        break;
+      case 'no record':
+        refused.push(unreadable({ place, byte, problem: archived.problem }));
+        break;
     }
   }
   return { found, refused };
 }
 
-function problemOf(archived: Archived): string | undefined {
-  if (archived.kind === 'no record') return archived.problem;
-  // By it events are kept and expire.
-  return isCanonicalTime(archived.record.header.receivedAt) ? undefined : 'the header has no time of arrival';
+function unreadable(of: { readonly place: number; readonly byte: number; readonly problem: string }): Refusal {
+  return { place: of.place, code: 'record_unreadable', detail: `at byte ${of.byte}: ${of.problem}` };
 }
 
 export const REPLAY_TYPE = 'application/x-ndjson';
@@ -124,9 +127,13 @@ export const REPLAY = {
     'As they lie in the archive: gzipped or not, each a header and its lines. They are processed like records that have just come; an event that is stored is a duplicate.',
   open: 'to readers',
   parameters: {},
-  body: { type: REPLAY_TYPE, schema: { type: 'string' }, examples: { none: { value: '' } } },
+  body: { type: REPLAY_TYPE, schema: {}, examples: { none: { value: '' } } },
   answers: {
-    200: { description: 'What was appended, and what was not.', type: 'application/json', schema: schemaOf('Replayed') },
+    200: {
+      description: 'What was appended, and what was not.',
+      type: 'application/json',
+      schema: schemaOf('Replayed'),
+    },
   },
   errors: ['query_unavailable', 'content_type_unsupported', 'body_too_large', 'log_unavailable', 'overloaded'],
 } as const satisfies Operation;

@@ -3,6 +3,7 @@ import { createServer, request as httpRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { PROTOCOLS } from '../../src/collect/protocols.ts';
 import { createQueries, type QueriesOptions } from '../../src/query/http.ts';
@@ -38,7 +39,7 @@ afterAll(async () => {
 interface Asking {
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string;
+  readonly body?: string | Buffer;
 }
 
 /** Over plain sockets, for `fetch` would mend what is wrong with a path or a header. */
@@ -173,6 +174,29 @@ describe('every answer is as documented', () => {
     expect([refused.status, JSON.parse(refused.body).code]).toEqual([409, 'dead_unreadable']);
   });
 
+  test('/api/v1/replay', async () => {
+    const headers = { 'content-type': 'application/x-ndjson' };
+    const record = Buffer.from(recordOf([eventWith({ anonymousId: 'archived' })])).toString();
+    const answers = [];
+    for (const body of ['', `${record}\n`, gzipSync(`no record\n${record}\n`)]) {
+      const { status, body: text } = await checked('/api/v1/replay', { method: 'POST', headers, body });
+      answers.push([status, JSON.parse(text)]);
+    }
+    const refused = [{ place: 1, code: 'record_unreadable', detail: 'at byte 0: no header' }];
+    expect(answers).toEqual([
+      [200, { records: 0, events: 0, refused: [] }],
+      [200, { records: 1, events: 1, refused: [] }],
+      [200, { records: 1, events: 1, refused }],
+    ]);
+    for (const [type, status] of [
+      ['text/plain', 415],
+      ['application/x-ndjson', 413],
+    ] as const) {
+      const asking = { method: 'POST', headers: { 'content-type': type }, body: gzipSync(Buffer.alloc(5_000_000)) };
+      expect((await checked('/api/v1/replay', asking)).status).toBe(status);
+    }
+  });
+
   const EVENT = { anonymousId: 'd9', event: 'Clicked' };
   const collectPaths = PROTOCOLS.flatMap(({ routes }) =>
     routes.flatMap(({ path, methods }) => methods.map((method) => ({ path: path.replace('*', '{key}'), method }))),
@@ -276,6 +300,7 @@ describe('of a server with read tokens, or one that is not well', () => {
     const queries = createQueries({
       ask: () => Promise.reject(new Error('gone')),
       redrive: () => Promise.reject(new Error('gone')),
+      replay: () => Promise.reject(new Error('gone')),
       access: { kind: 'token', authorize: (token) => token === 'right' },
       ready: () => ({ ready: false, reasons: ['the log cannot be written'] }),
       metrics: () => '',
@@ -310,11 +335,13 @@ describe('of a server with read tokens, or one that is not well', () => {
     const asked = paths.flatMap((path) => [right, wrong, {}].map((asking) => [path, asking] as const));
     const post = { method: 'POST', headers: { 'content-type': 'application/json', ...right.headers } };
     const redrive = ['/api/v1/dead/none/redrive', post] as const;
-    const others = [['/ready', {}], ['/metrics', {}], ['/openapi.json', {}], redrive] as const;
+    const archive = { method: 'POST', headers: { 'content-type': 'application/x-ndjson', ...right.headers } };
+    const replay = ['/api/v1/replay', archive] as const;
+    const others = [['/ready', {}], ['/metrics', {}], ['/openapi.json', {}], redrive, replay] as const;
     const answers = await answersOf({}, [...asked, ...others]);
     for (const answer of answers) expect(api.problemsOf(answer), answer.path).toEqual([]);
     const statuses = answers.map(({ status }) => status);
-    expect(statuses).toEqual([...paths.flatMap(() => [503, 401, 401]), 503, 401, 503, 503]);
+    expect(statuses).toEqual([...paths.flatMap(() => [503, 401, 401]), 503, 401, 503, 503, 503]);
   });
 });
 

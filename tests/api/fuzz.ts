@@ -46,7 +46,8 @@ async function fuzz(server: RunningServer, { name, tags, excluded }: (typeof RUN
     ],
     ...['--suppress-health-check', 'all', '--request-timeout', '30'],
   ];
-  const child = spawn(tool, args, { stdio: 'inherit' });
+  const env = { ...process.env, SCHEMATHESIS_HOOKS: 'tests/api/fuzz-hooks.py' };
+  const child = spawn(tool, args, { stdio: 'inherit', env });
   const [code] = (await once(child, 'exit')) as [number | null];
   return code === 0;
 }

@@ -20,7 +20,7 @@ describeEventStore('DynamoDB', async () => open(await emulator.newTables()));
 async function open(tables: Awaited<ReturnType<DynamoEmulator['newTables']>>): Promise<StoreSubject> {
   const { client } = emulator;
   // The journal is folded with each batch, so that rows can be read as they become.
-  const store = new DynamoEventStore({ client, tables, folds: [], journalItemsMax: 0 });
+  const store = new DynamoEventStore({ client, tables, folds: [], journalItemsMax: 0, erasureDelayMs: 0 });
   const reader = new DynamoEventReader({ client, tables });
   const find = async (position: EventPosition): Promise<Item> => {
     for (const item of await emulator.itemsOf(tables.events)) {

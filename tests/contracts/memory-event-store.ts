@@ -52,7 +52,7 @@ export class MemoryEventStore implements EventStore, EventReader {
   /** In order of arrival. */
   events: MemoryEvent[] = [];
   readonly visitors = new Map<string, VisitorState>();
-  #links: Link[] = [];
+  links: Link[] = [];
   readonly #rows = new Map<string, MemoryRow>();
   readonly #lanes = new Map<string, LaneState>();
   readonly #bad = new Map<string, BadEvent>();
@@ -96,10 +96,10 @@ export class MemoryEventStore implements EventStore, EventReader {
       this.visitors.set(visitorText(put), { sequence: put.sequence, state: put.state });
     }
     for (const { userId, source, visitor } of decision.links) {
-      const has = this.#links.some(
+      const has = this.links.some(
         (link) => link.userId === userId && link.source === source && link.visitor === visitor,
       );
-      if (!has) this.#links.push({ userId, source, visitor });
+      if (!has) this.links.push({ userId, source, visitor });
     }
     for (const row of rows) this.#rows.set(rowText(row.key), row);
     for (const bad of decision.bad) putIfAbsent(this.#bad, positionText(bad.position), bad);
@@ -182,7 +182,7 @@ export class MemoryEventStore implements EventStore, EventReader {
       ),
     events: async (range) => page(this.#stored(), range, ({ timestamp }) => timestamp),
     visitorsOf: async (userId, limit): Promise<readonly VisitorKey[]> =>
-      this.#links
+      this.links
         .filter((link) => link.userId === userId)
         .slice(0, limit)
         .map(({ source, visitor }) => ({ source, visitor })),
@@ -274,7 +274,7 @@ export class MemoryEventStore implements EventStore, EventReader {
     this.events = this.events.filter((event) => !isErased(event));
     for (const { stored } of erased) this.#remove(stored.position);
     this.#erased += erased.length;
-    this.#links = this.#links.filter((link) => link.source !== source || link.visitor !== visitor);
+    this.links = this.links.filter((link) => link.source !== source || link.visitor !== visitor);
     const state = this.visitors.get(visitorText({ source, visitor }));
     if (state !== undefined && state.sequence < sequence) this.visitors.delete(visitorText({ source, visitor }));
   }

@@ -486,7 +486,7 @@ export const GRANTS: Readonly<Record<'collect' | 'process' | 'query', readonly s
   ],
   process: [
     'Kinesis::Stream DescribeStream DescribeStreamSummary GetRecords GetShardIterator ListShards',
-    'DynamoDB::Table Events GetItem BatchGetItem PutItem',
+    'DynamoDB::Table Events GetItem BatchGetItem Query PutItem DeleteItem',
     'DynamoDB::Table State GetItem BatchGetItem Query PutItem BatchWriteItem UpdateItem DeleteItem',
     'S3::Bucket/* PutObject',
     'S3::Bucket ListBucket',

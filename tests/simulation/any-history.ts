@@ -40,4 +40,3 @@ const historyOf = (kinds: Parameters<typeof anyOf>[0]) =>
 
 /** Records of one lane. */
 export const anyHistory = historyOf(['bad', 'dead', 'erase']);
-export const anyHistoryWithoutErasures = historyOf(['bad', 'dead']);

@@ -1,4 +1,6 @@
 import { inflateRawSync } from 'node:zlib';
+import { DynamoTable } from '../../src/adapters/aws/dynamo-client.ts';
+import { DynamoErasures, isErasedLink, readPending } from '../../src/adapters/aws/dynamo-erasures.ts';
 import { DynamoEventStore } from '../../src/adapters/aws/dynamo-event-store.ts';
 import {
   type Item,
@@ -7,6 +9,7 @@ import {
   journalSequence,
   keyOf,
   laneOf,
+  numberOf,
   partsOf,
   sequenceOf,
   storedEventOf,
@@ -83,6 +86,8 @@ export async function playOnDynamo(
       folds: FOLDS,
       journalItemsMax: folds,
       attempt,
+      // Nothing is deleted while anything is under way.
+      erasureDelayMs: 1e13,
     });
     for (let rest = batch; rest.length > 0; ) {
       const { done } = await processBatch({ lane, records: rest }, store);
@@ -125,7 +130,16 @@ export async function playOnDynamo(
   await all;
   dynamo.faults = { ...dynamo.faults, turn: async () => undefined, isThrottled: () => false, isLost: () => false };
   dynamo.faults = { ...dynamo.faults, isUnprocessed: () => false };
+  if (random() < 0.5) await deleteErased(dynamo);
   return dynamo;
+}
+
+/** What is due once everything that began before is dead. */
+async function deleteErased(dynamo: MemoryDynamo): Promise<void> {
+  const [events, state] = [TABLES.events, TABLES.state].map((name) => new DynamoTable(dynamo.client, name));
+  if (events === undefined || state === undefined) return;
+  const erasures = new DynamoErasures({ events, state, delayMs: 0 });
+  await erasures.delete((await erasures.pending()).all);
 }
 
 /** So many turns of the table's scheduler. */
@@ -135,10 +149,14 @@ async function patience(turns: number, dynamo: MemoryDynamo): Promise<undefined>
 }
 
 /** What the tables say in the end, as plain values: rows with what their journal adds. */
-export function saidByDynamo(dynamo: MemoryDynamo): unknown {
+export async function saidByDynamo(dynamo: MemoryDynamo): Promise<unknown> {
   const items = dynamo.itemsOf(TABLES.state);
   const of = (kind: string) => items.filter((item) => partsOf(textOf(item, 'pk'))[0] === kind);
   const lanes = of('lane').map(laneOf);
+  const erased = await readPending(new DynamoTable(dynamo.client, TABLES.state));
+  const all = dynamo.itemsOf(TABLES.events);
+  const visible = all.filter((item) => !erased.hides(item));
+  const removed = of('removed').reduce((sum, item) => sum + numberOf(item, 'events'), 0);
   const rows = new Map<string, { readonly key: RowKey; text: string; readonly through: bigint }>();
   for (const item of of('row')) {
     const [, view = '', version = '', source = ''] = partsOf(textOf(item, 'pk'));
@@ -168,8 +186,14 @@ export function saidByDynamo(dynamo: MemoryDynamo): unknown {
     }
   }
   return {
-    events: dynamo.itemsOf(TABLES.events).map(storedEventOf).sort(byPlace),
-    visitors: of('visitor').map((item) => [textOf(item, 'pk'), sequenceOf(item), textOf(item, 'state')]),
+    events: visible.map(storedEventOf).sort(byPlace),
+    visitors: of('visitor')
+      .map((item) => [textOf(item, 'pk'), sequenceOf(item), textOf(item, 'state')])
+      .filter(([, , state]) => state !== ''),
+    links: of('link')
+      .filter((item) => !isErasedLink(item, erased))
+      .map((item) => `${textOf(item, 'pk')} ${textOf(item, 'sk')}`)
+      .sort(),
     rows: [...rows.values()].map(({ key, text }) => `${rowName(key)} ${text}`).sort(),
     bad: of('bad').map((item) => [
       sequenceOf({ sequence: { S: partsOf(textOf(item, 'sk'))[0] ?? '' } }),
@@ -179,7 +203,10 @@ export function saidByDynamo(dynamo: MemoryDynamo): unknown {
       .map((item) => BigInt(textOf(item, 'sk')))
       .sort(byNumber),
     done: lanes.map(({ lane, state }) => `${lane} ${state.done}`).sort(),
-    totals: sumOf(lanes.map(({ totals }) => totals)),
+    totals: sumOf([
+      ...lanes.map(({ totals }) => totals),
+      { events: visible.length - all.length - removed, bad: 0, dead: 0, visitors: 0 },
+    ]),
   };
 }
 
@@ -190,6 +217,9 @@ export async function saidByMemory(store: MemoryEventStore): Promise<unknown> {
     const { events, bad, dead, visitors } = await reads.totals();
     return {
       events: [...(await reads.events({ order: 'asc', limit: 10_000 }))].sort(byPlace),
+      links: store.links
+        .map(({ userId, source, visitor }) => `${keyOf('link', userId)} ${keyOf(source, visitor)}`)
+        .sort(),
       visitors: [...store.visitors]
         .map(([name, { sequence, state }]) => [keyOf('visitor', name), sequence, state] as const)
         .sort(([a], [b]) => (a < b ? -1 : 1)),

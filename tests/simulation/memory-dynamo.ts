@@ -3,6 +3,7 @@ import {
   BatchGetItemCommand,
   BatchWriteItemCommand,
   ConditionalCheckFailedException,
+  DeleteItemCommand,
   type DynamoDBClient,
   GetItemCommand,
   PutItemCommand,
@@ -63,6 +64,15 @@ export class MemoryDynamo {
       return { Item: copyOf(this.#table(TableName).get(keyText(Key))) };
     }
     if (command instanceof PutItemCommand) return this.#put(command);
+    if (command instanceof DeleteItemCommand) {
+      const { TableName = '', Key = {}, ConditionExpression } = command.input;
+      const found = this.#table(TableName).get(keyText(Key));
+      if (ConditionExpression !== undefined && !holds(ConditionExpression, found, command.input)) {
+        return new ConditionalCheckFailedException({ message: 'refused', $metadata: {} });
+      }
+      this.#table(TableName).delete(keyText(Key));
+      return {};
+    }
     if (command instanceof BatchGetItemCommand) return this.#getAll(command);
     if (command instanceof BatchWriteItemCommand) return this.#deleteAll(command);
     if (command instanceof QueryCommand) return this.#query(command);
@@ -141,7 +151,11 @@ export class MemoryDynamo {
 }
 
 /** Alternatives of `attribute_not_exists(a)`, `#a = :b` and `#a < :b`. */
-function holds(expression: string, item: Item | undefined, input: PutItemCommand['input']): boolean {
+function holds(
+  expression: string,
+  item: Item | undefined,
+  input: Pick<PutItemCommand['input'], 'ExpressionAttributeNames' | 'ExpressionAttributeValues'>,
+): boolean {
   return expression.split(' OR ').some((alternative) => {
     const [, absent] = /^attribute_not_exists\((\w+)\)$/.exec(alternative) ?? [];
     if (absent !== undefined) return item?.[absent] === undefined;
@@ -151,7 +165,7 @@ function holds(expression: string, item: Item | undefined, input: PutItemCommand
     const asked = input.ExpressionAttributeValues?.[value];
     if (found === undefined || asked === undefined) return false;
     if (operator === '=') return found.S === asked.S && found.N === asked.N;
-    return Number(found.N) < Number(asked.N);
+    return asked.S === undefined ? Number(found.N) < Number(asked.N) : (found.S ?? '') < asked.S;
   });
 }
 

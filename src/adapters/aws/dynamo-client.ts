@@ -3,6 +3,7 @@ import {
   BatchGetItemCommand,
   BatchWriteItemCommand,
   ConditionalCheckFailedException,
+  DeleteItemCommand,
   DynamoDBClient,
   GetItemCommand,
   PutItemCommand,
@@ -103,6 +104,23 @@ export class DynamoTable {
   /** Puts whatever is there, for what is the same each time it is put. */
   async set(item: Item): Promise<void> {
     await this.#client.send(new PutItemCommand({ TableName: this.name, Item: item }));
+  }
+
+  /** Deletes an item that has this text there; one that is another by now, or gone, stays as it is. */
+  async deleteIf({ pk, sk }: Key, { name, value }: { readonly name: string; readonly value: string }): Promise<void> {
+    try {
+      await this.#client.send(
+        new DeleteItemCommand({
+          TableName: this.name,
+          Key: { pk: text(pk), sk: text(sk) },
+          ConditionExpression: '#name = :value',
+          ExpressionAttributeNames: { '#name': name },
+          ExpressionAttributeValues: { ':value': text(value) },
+        }),
+      );
+    } catch (thrown) {
+      if (!(thrown instanceof ConditionalCheckFailedException)) throw thrown;
+    }
   }
 
   async deleteAll(keys: readonly Key[]): Promise<void> {

@@ -10,6 +10,7 @@ import {
 import type { EventMark, EventRange, StoredEvent, VisitorKey } from '../../store/event-store.ts';
 import { atOnce } from './at-once.ts';
 import type { DynamoTable, Key } from './dynamo-client.ts';
+import { type PendingErasures, readPending } from './dynamo-erasures.ts';
 import {
   eventKeyOf,
   type Item,
@@ -58,6 +59,7 @@ export class DynamoEventLists {
   readonly #events: DynamoTable;
   readonly #state: DynamoTable;
   #kinds: Promise<readonly Kind[]> | undefined;
+  #pending: Promise<PendingErasures> | undefined;
   readonly #read = new Map<string, { readonly start: EventKey | undefined; readonly list: ReadList }>();
 
   constructor({ events, state }: { readonly events: DynamoTable; readonly state: DynamoTable }) {
@@ -140,7 +142,9 @@ export class DynamoEventLists {
         .filter((item) => mark === undefined || sign * compareKeys(item, mark) > 0)
         .sort((a, b) => sign * compareKeys(a, b));
     let same: ListedItem[] = [];
+    const erased = await this.#erased();
     for await (const item of this.#itemsOf(visitor, range)) {
+      if (erased.hides(item)) continue;
       const [, type] = partsOf(textOf(item, 'typeShard'));
       if (eventType !== undefined && type !== eventType) continue;
       const [time = ''] = partsOf(textOf(item, 'sk'));
@@ -202,7 +206,14 @@ export class DynamoEventLists {
     return list;
   }
 
+  /** Events that were erased and are not yet deleted are hidden. */
+  #erased(): Promise<PendingErasures> {
+    this.#pending ??= readPending(this.#state);
+    return this.#pending;
+  }
+
   async #eventsAt(entries: readonly ListedItem[]): Promise<readonly StoredEvent[]> {
+    const erased = await this.#erased();
     const batches: Key[][] = [];
     for (let start = 0; start < entries.length; start += LIMITS.dynamoBatchGetMax) {
       const batch = entries.slice(start, start + LIMITS.dynamoBatchGetMax);
@@ -212,7 +223,7 @@ export class DynamoEventLists {
     const events = new Map(items.map((item) => [entryText(item), item]));
     return entries.flatMap(({ item: entry }) => {
       const item = events.get(entryText(entry));
-      return item === undefined ? [] : [storedEventOf(item)];
+      return item === undefined || erased.hides(item) ? [] : [storedEventOf(item)];
     });
   }
 }

@@ -21,6 +21,7 @@ import type {
   Witness,
 } from '../../store/event-store.ts';
 import { DynamoTable, type Key } from './dynamo-client.ts';
+import { isErasedLink, isErasedNote, readPending } from './dynamo-erasures.ts';
 import { AFTER_PART, DynamoEventLists, mergeLists, ReadList, resultsOf } from './dynamo-event-lists.ts';
 import { DynamoRowReader } from './dynamo-row-reader.ts';
 import {
@@ -92,7 +93,9 @@ class DynamoReads implements EventReads {
 
   async visitorsOf(userId: string, limit: number): Promise<readonly VisitorKey[]> {
     const links: { readonly order: string; readonly key: VisitorKey }[] = [];
+    const erased = await readPending(this.#state);
     for await (const item of this.#state.partition(keyOf('link', userId))) {
+      if (isErasedLink(item, erased)) continue;
       const [source = '', visitor = ''] = partsOf(textOf(item, 'sk'));
       links.push({ order: textOf(item, 'order'), key: { source, visitor } });
     }
@@ -151,7 +154,8 @@ class DynamoReads implements EventReads {
   async totals(): Promise<StoreTotals> {
     const lanes = await this.#rows.lanes();
     const sum = { ...NO_TOTALS };
-    for (const { totals } of lanes) {
+    for (const { lane, totals } of lanes) {
+      for await (const item of this.#state.partition(keyOf('removed', lane))) sum.erased += isErasedNote(item) ? 1 : 0;
       sum.events += totals.events;
       sum.bad += totals.bad;
       sum.dead += totals.dead;
@@ -173,7 +177,8 @@ class DynamoReads implements EventReads {
       if (position.lane === lane) add(sequenceText(position.sequence), 1);
     }
     for await (const item of this.#state.partition(keyOf('removed', lane))) {
-      add(textOf(item, 'sk'), numberOf(item, 'events'));
+      // An erasure's note has its own sequence behind the record's.
+      add(partsOf(textOf(item, 'sk'))[0] ?? '', numberOf(item, 'events'));
     }
     const inOrder = [...counts].sort(([a], [b]) => (a < b ? -1 : 1));
     return inOrder.map(([sequence, events]) => ({ lane, sequence: BigInt(sequence), events }));

@@ -4,6 +4,7 @@ import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { ClickstreamError } from '../../core/errors.ts';
 import { type Identity, identityKey } from '../../core/event.ts';
 import { LIMITS } from '../../core/limits.ts';
+import type { Clock } from '../../core/time.ts';
 import type { View } from '../../core/view.ts';
 import type { RecordPosition } from '../../log/event-log.ts';
 import {
@@ -21,6 +22,7 @@ import {
 } from '../../store/event-store.ts';
 import { atOnce } from './at-once.ts';
 import { type Condition, DynamoTable } from './dynamo-client.ts';
+import { DynamoErasures, PendingErasures } from './dynamo-erasures.ts';
 import { DynamoMaintenance } from './dynamo-maintenance.ts';
 import { DynamoRows, type NamedFold } from './dynamo-rows.ts';
 import {
@@ -64,6 +66,10 @@ export interface DynamoEventStoreOptions {
   readonly folds: readonly NamedFold[];
   /** Journal items of a lane that may wait before they are folded into rows. @default journalItemsMax */
   readonly journalItemsMax?: number;
+  /** @default Date.now */
+  readonly clock?: Clock;
+  /** How long erased events are hidden before they are deleted. @default erasureDelayMs */
+  readonly erasureDelayMs?: number;
   /** Tells the items of one try from those of another. @default random */
   readonly attempt?: () => string;
 }
@@ -78,6 +84,8 @@ export class DynamoEventStore implements EventStore {
   readonly #state: DynamoTable;
   readonly #rows: DynamoRows;
   readonly #maintenance: DynamoMaintenance;
+  readonly #erasures: DynamoErasures;
+  readonly #clock: Clock;
   readonly #journalItemsMax: number;
   readonly #attempt: () => string;
   /** As last read or written. */
@@ -89,26 +97,39 @@ export class DynamoEventStore implements EventStore {
   /** Where duplicates come, more are to be expected: then events are looked for before they are put. */
   #expectsDuplicates = false;
 
-  constructor({ client, tables, folds, journalItemsMax, attempt = randomUUID }: DynamoEventStoreOptions) {
+  /** As they were when the batch was loaded. */
+  #pending = new PendingErasures([]);
+  /** Sequences of visitors whose state an erasure emptied, by `visitorText`. */
+  #emptied = new Map<string, bigint>();
+
+  constructor(options: DynamoEventStoreOptions) {
+    const { client, tables, folds, journalItemsMax, attempt = randomUUID, clock = Date.now } = options;
     this.#events = new DynamoTable(client, tables.events);
     this.#state = new DynamoTable(client, tables.state);
     this.#rows = new DynamoRows(this.#state, folds);
     this.#maintenance = new DynamoMaintenance({ events: this.#events, state: this.#state, rows: this.#rows });
     this.#journalItemsMax = journalItemsMax ?? LIMITS.journalItemsMax;
     this.#attempt = attempt;
+    this.#clock = clock;
+    const delayMs = options.erasureDelayMs ?? LIMITS.erasureDelayMs;
+    this.#erasures = new DynamoErasures({ events: this.#events, state: this.#state, delayMs });
   }
 
   async load(lane: string, keys: Parameters<EventStore['load']>[1]): Promise<Loaded> {
     this.#putAlready = new Set();
-    const [stored, items] = await Promise.all([
+    const [stored, pending, items] = await Promise.all([
       this.#readLane(lane),
+      this.#erasures.pending(),
       this.#state.getAll([...keys.visitors.values()].map((key) => ({ pk: visitorPk(key), sk: VISITOR_SK }))),
     ]);
     const byKey = new Map(items.map((item) => [textOf(item, 'pk'), visitorStateOf(item)]));
     const visitors = new Map<string, VisitorState>();
+    this.#pending = pending;
+    this.#emptied = new Map();
     for (const [name, key] of keys.visitors) {
       const state = byKey.get(visitorPk(key));
-      if (state !== undefined) visitors.set(name, state);
+      if (state?.state === '') this.#emptied.set(name, state.sequence);
+      else if (state !== undefined) visitors.set(name, state);
     }
     const known = await this.#lookFor(keys.identities, { visitors, done: stored?.state.done ?? -1n });
     if (this.#expectsDuplicates) this.#expectsDuplicates = known.size > 0;
@@ -130,7 +151,8 @@ export class DynamoEventStore implements EventStore {
     await this.#putDead(decision);
     await this.#putLinks(decision);
     await atOnce(decision.visitors, LIMITS.dynamoPutsAtOnce, (put) => this.#putVisitor(put));
-    const erased = await this.#maintenance.erase(decision.erase);
+    let gone = 0;
+    for (const erase of decision.erase) gone += await this.#erasures.hide(lane, erase, this.#clock());
     const attempt = this.#attempt();
     const name = await this.#rows.putJournal(decision.rows, { lane, sequence: decision.becomes.done, attempt });
     const done = before?.state.done ?? -1n;
@@ -143,13 +165,14 @@ export class DynamoEventStore implements EventStore {
         events: totals.events + decision.counts.stored,
         bad: totals.bad + decision.bad.filter(({ position }) => position.sequence > done).length,
         dead: totals.dead + decision.dead.filter(({ sequence }) => sequence > done).length,
-        visitors: totals.visitors + decision.counts.newVisitors - erased.visitors,
-        erased: totals.erased + erased.events,
+        visitors: totals.visitors + decision.counts.newVisitors - gone,
       },
       journal: name === undefined ? journal : [...journal, name],
       expiredThrough: before?.expiredThrough,
       revision: revision + 1,
     });
+    if (decision.erase.length > 0) this.#pending = await this.#erasures.pending();
+    await this.#deleteDue(lane);
     if ((this.#lanes.get(lane)?.journal.length ?? 0) > this.#journalItemsMax) await this.#foldJournal(lane);
     return { kind: 'applied' };
   }
@@ -222,6 +245,8 @@ export class DynamoEventStore implements EventStore {
     const known = new Map<string, KnownEvent>();
     for (const item of await this.#events.getAll([...asked.values()].map(({ key }) => key))) {
       const found = asked.get(keyOf(textOf(item, 'pk'), textOf(item, 'sk')));
+      // What was erased may come again.
+      if (this.#pending.hides(item)) continue;
       if (found !== undefined) known.set(identityKey(found.identity), knownOf(item));
     }
     return known;
@@ -250,7 +275,17 @@ export class DynamoEventStore implements EventStore {
     const item = eventItem(put);
     const name = keyOf(textOf(item, 'pk'), textOf(item, 'sk'), textOf(item, 'typeOrder'));
     if (this.#putAlready.has(name)) return undefined;
-    const result = await this.#events.put(item);
+    let result = await this.#events.put(item);
+    const isAfter = this.#pending.isAfter(put.visitor, put.position.sequence);
+    if (result.kind === 'refused' && result.found !== undefined && this.#pending.hides(result.found) && isAfter) {
+      const old = result.found.typeOrder ?? text('');
+      await this.#erasures.noteRemoved(result.found);
+      result = await this.#events.put(item, {
+        expression: '#order = :old',
+        names: { '#order': 'typeOrder' },
+        values: { ':old': old },
+      });
+    }
     // Gone between the refusal and the look: the batch is sent again.
     if (result.kind === 'refused' && result.found === undefined)
       throw new ClickstreamError('overloaded', 'an event was there and is gone');
@@ -273,13 +308,18 @@ export class DynamoEventStore implements EventStore {
       sequence: text(sequenceText(sequence)),
       state: text(state),
     };
+    const emptied = this.#emptied.get(visitorText({ source, visitor }));
+    // An erasure came after these records: they were processed before it, and this try is one that nobody waits for.
+    if (emptied !== undefined && emptied >= sequence) return;
+    const standing = loaded ?? emptied;
     const condition: Condition =
-      loaded === undefined
+      standing === undefined
         ? { expression: 'attribute_not_exists(pk)' }
         : {
-            expression: '#sequence = :loaded',
+            expression:
+              loaded === undefined ? 'attribute_not_exists(pk) OR #sequence = :loaded' : '#sequence = :loaded',
             names: { '#sequence': 'sequence' },
-            values: { ':loaded': text(sequenceText(loaded)) },
+            values: { ':loaded': text(sequenceText(standing)) },
           };
     const result = await this.#state.put(item, condition);
     if (result.kind === 'put') return;
@@ -309,7 +349,14 @@ export class DynamoEventStore implements EventStore {
     const places = [...links.entries()];
     await atOnce(places, LIMITS.dynamoPutsAtOnce, ([place, link]) => {
       const order = keyOf(sequenceText(becomes.done), lane, String(place).padStart(6, '0'));
-      return this.#state.put(linkItem(link, order));
+      const erasure = this.#pending.of(link);
+      if (erasure === undefined || becomes.done < erasure) return this.#state.put(linkItem(link, order));
+      // One from before the erasure is hidden, and stands in the way.
+      return this.#state.put(linkItem(link, order), {
+        expression: 'attribute_not_exists(pk) OR #order < :erasure',
+        names: { '#order': 'order' },
+        values: { ':erasure': text(sequenceText(erasure)) },
+      });
     });
   }
 
@@ -341,6 +388,13 @@ export class DynamoEventStore implements EventStore {
       throw new ClickstreamError('overloaded', `lane ${after.lane} is no longer as it was loaded`);
     }
     this.#lanes.set(after.lane, after);
+  }
+
+  /** The lane that an erasure came in deletes what it hid, with one of its later batches. */
+  async #deleteDue(lane: string): Promise<void> {
+    const nowMs = this.#clock();
+    const due = this.#pending.all.filter((erasure) => erasure.lane === lane && erasure.dueAtMs <= nowMs);
+    if (due.length > 0) await this.#erasures.delete(due);
   }
 
   /** The batch is done before: what fails here is thrown, the batch sent again finds nothing to do, and the next one folds. */

@@ -2,9 +2,10 @@ import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import { ClickstreamError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { View } from '../../core/view.ts';
-import type { EventStore, VisitorKey } from '../../store/event-store.ts';
+import type { EventStore } from '../../store/event-store.ts';
 import { updatesOf } from '../../store/row-updates.ts';
 import type { DynamoTable, Key } from './dynamo-client.ts';
+import { isErasedNote } from './dynamo-erasures.ts';
 import type { DynamoRows } from './dynamo-rows.ts';
 import {
   type Item,
@@ -22,9 +23,6 @@ import {
   storedEventOf,
   text,
   textOf,
-  VISITOR_SK,
-  visitorPk,
-  visitorStateOf,
 } from './items.ts';
 import { partKeys } from './large-values.ts';
 
@@ -41,36 +39,6 @@ export class DynamoMaintenance {
     this.#events = parts.events;
     this.#state = parts.state;
     this.#rows = parts.rows;
-  }
-
-  /** Deletes the state, links and events of visitors before a sequence; returns what the lane is to count. */
-  async erase(
-    erase: readonly (VisitorKey & { readonly sequence: bigint })[],
-  ): Promise<{ readonly events: number; readonly visitors: number }> {
-    const erased = { events: 0, visitors: 0 };
-    for (const { source, visitor, sequence } of erase) {
-      const users = new Set<string>();
-      const gone: Item[] = [];
-      for await (const item of this.#events.partition(keyOf(source, visitor))) {
-        if (positionOf(item).sequence >= sequence) continue;
-        const { userId, anonymousId } = storedEventOf(item);
-        if (userId !== undefined && anonymousId !== undefined) users.add(userId);
-        gone.push(item);
-      }
-      await this.#addRemoved(gone);
-      await this.#events.deleteAll(gone.map(keyOfItem));
-      await this.#state.deleteAll(
-        [...users].map((userId) => ({ pk: keyOf('link', userId), sk: keyOf(source, visitor) })),
-      );
-      const key = { pk: visitorPk({ source, visitor }), sk: VISITOR_SK };
-      const state = await this.#state.get(key);
-      if (state !== undefined && visitorStateOf(state).sequence < sequence) {
-        await this.#state.deleteAll([key]);
-        erased.visitors += 1;
-      }
-      erased.events += gone.length;
-    }
-    return erased;
   }
 
   async expire({ receivedAt, limit }: Parameters<EventStore['expire']>[0]): Promise<number> {
@@ -93,16 +61,17 @@ export class DynamoMaintenance {
       // The limit cut a record in two: its events are counted as removed until the rest expires too.
       await this.#addRemoved(cut);
       const through = cut.length > 0 ? last - 1n : last;
-      await this.#changeLane(lane, (stored) => ({
+      const removed: Item[] = [];
+      for await (const item of this.#state.partition(keyOf('removed', lane), { to: sequenceText(through + 1n) })) {
+        removed.push(item);
+      }
+      const erased = removed.filter(isErasedNote).length;
+      await this.#changeLane(lane, ({ totals, ...stored }) => ({
         ...stored,
-        totals: { ...stored.totals, expired: stored.totals.expired + own.length },
+        totals: { ...totals, expired: totals.expired + own.length, erased: totals.erased + erased },
         expiredThrough: through,
       }));
-      const removed: Key[] = [];
-      for await (const item of this.#state.partition(keyOf('removed', lane), { to: sequenceText(through + 1n) })) {
-        removed.push(keyOfItem(item));
-      }
-      await this.#state.deleteAll(removed);
+      await this.#state.deleteAll(removed.map(keyOfItem));
     }
     return expired.length;
   }

@@ -36,6 +36,7 @@ import type {
  *   dead      pk dead, lane             sk sequence                            put if absent
  *   part      pk and sk of an item whose value is too long for one, sk with its number
  *   witness   pk witness                sk collector
+ *   erasure   pk erasure                sk source, visitor                     its earlier events are hidden, and deleted when due
  *   kind      pk kinds                  sk source, type                        which lists by type there are
  *   rebuild   pk rebuild                sk view, version                       how far it is
  */
@@ -345,4 +346,5 @@ export function witnessOf(item: Item): Witness {
 }
 
 export const KINDS_PK = 'kinds';
+export const ERASURE_PK = 'erasure';
 export const REBUILD_PK = 'rebuild';

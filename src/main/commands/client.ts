@@ -41,11 +41,21 @@ export interface ClientOptions {
 
 type Parameters = Readonly<Record<string, string | number | undefined>>;
 
+/** What a POST brings. */
+interface Body {
+  readonly type: string;
+  readonly bytes: Uint8Array;
+}
+
 interface Asking {
   readonly method: 'GET' | 'POST';
   readonly path: string;
   readonly parameters: Parameters;
+  /** Of a POST. @default nothing to say, as JSON */
+  readonly body?: Body | undefined;
 }
+
+const NOTHING: Body = { type: 'application/json', bytes: new Uint8Array() };
 
 /** A client of the HTTP API over kept-alive connections. */
 export class ApiClient {
@@ -79,21 +89,21 @@ export class ApiClient {
     }
   }
 
-  /** POSTs to a path, with nothing to say, and returns the JSON object it answers. Throws ApiError, as `get`. */
-  post(path: string): Promise<JsonObject> {
-    return this.#ask({ method: 'POST', path, parameters: {} });
+  /** POSTs to a path, with nothing to say or with a body, and returns the JSON object it answers. Throws ApiError, as `get`. */
+  post(path: string, body?: Body): Promise<JsonObject> {
+    return this.#ask({ method: 'POST', path, parameters: {}, body });
   }
 
   close(): void {
     this.#agent.destroy();
   }
 
-  async #ask({ method, path, parameters }: Asking): Promise<JsonObject> {
+  async #ask({ method, path, parameters, body: sent = NOTHING }: Asking): Promise<JsonObject> {
     const query = new URLSearchParams();
     for (const [name, value] of Object.entries(parameters)) if (value !== undefined) query.set(name, String(value));
     const search = query.size === 0 ? '' : `?${query}`;
     const target = this.#url.pathname.replace(/\/$/, '') + path + search;
-    const { status, date, text } = await this.#fetch(method, target);
+    const { status, date, text } = await this.#fetch(method, target, sent);
     const serverMs = Date.parse(date ?? '');
     if (!Number.isNaN(serverMs)) this.clockAheadMs = serverMs - Date.now();
     const body = parsed(text);
@@ -101,7 +111,11 @@ export class ApiClient {
     throw problemFrom(body, { status, origin: this.#url.origin, text });
   }
 
-  #fetch(method: Asking['method'], path: string): Promise<{ status: number; date: string | undefined; text: string }> {
+  #fetch(
+    method: Asking['method'],
+    path: string,
+    body: Body,
+  ): Promise<{ status: number; date: string | undefined; text: string }> {
     const { protocol, origin } = this.#url;
     const options: RequestOptions = {
       method,
@@ -110,7 +124,7 @@ export class ApiClient {
         // On AWS an answer of more than 1 MB passes the load balancer only so.
         'accept-encoding': 'gzip',
         ...(this.#token !== undefined && { authorization: `Bearer ${this.#token}` }),
-        ...(method === 'POST' && { 'content-type': 'application/json', 'content-length': '0' }),
+        ...(method === 'POST' && { 'content-type': body.type, 'content-length': body.bytes.length }),
       },
       signal: AbortSignal.timeout(LIMITS.clientMsMax),
     };
@@ -134,7 +148,7 @@ export class ApiClient {
           }
         });
       });
-      call.on('error', fail).end();
+      call.on('error', fail).end(method === 'POST' ? body.bytes : undefined);
     });
   }
 }

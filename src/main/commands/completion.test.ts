@@ -52,6 +52,7 @@ describe.each<[string, Completing]>([
     expect(completing('config', '')).not.toContain('serve');
     expect(completing('redrive', '')).toEqual(expect.arrayContaining(['list', 'show', 'put']));
     expect(completing('redrive', 'put', '--a')).toEqual(['--all']);
+    expect(completing('replay', '--d')).toEqual(['--dry-run']);
   });
 
   offers('options, of the command that stands there', () => {

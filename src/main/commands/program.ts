@@ -6,6 +6,7 @@ import { completionCommand } from './completion.ts';
 import { configCommand } from './config.ts';
 import { loadCommand } from './load.ts';
 import { redriveCommand } from './redrive.ts';
+import { replayCommand } from './replay.ts';
 import { serveCommand } from './serve.ts';
 import { statsCommand } from './stats.ts';
 import { tailCommand } from './tail.ts';
@@ -32,6 +33,7 @@ export function createProgram(): Command {
     .addCommand(statsCommand())
     .addCommand(badCommand())
     .addCommand(redriveCommand())
+    .addCommand(replayCommand())
     .addCommand(auditCommand())
     .addCommand(configCommand())
     .addCommand(completionCommand())
