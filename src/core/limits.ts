@@ -285,6 +285,8 @@ export const LIMITS = {
   loadRetryMsMax: 60_000,
   loadBackoffMsMin: 100,
   loadBackoffMsMax: 2_000,
+  /** A batch of 6 MB, the most that Lambda hands over, in base64 and escaped. */
+  deadLetterBytesMax: 32_000_000,
   /** How long `load` waits at its end for the server to process, or to come back. */
   loadProcessedMsMax: 120_000,
   loadSamplesPerSecond: 10,

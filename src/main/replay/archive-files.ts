@@ -58,7 +58,46 @@ export async function* readFile(
     signal,
     name === INPUT ? process.stdin : createReadStream(name),
   );
-  yield* readArchive(counted(stream, progress), { textBytesMax: LIMITS.archiveFileTextBytesMax });
+  const limits = { textBytesMax: LIMITS.archiveFileTextBytesMax };
+  yield* readArchive(recordsOfLetters(counted(stream, progress)), limits);
+}
+
+/** How the document begins that Lambda, and the processor like it, writes of what it cannot process. */
+const LETTER_BEGIN = '{"requestContext"';
+
+/**
+ * A dead letter holds its records in base64 within JSON; they are given out as an archive would hold them. Anything else passes
+ * as it is. https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
+ */
+async function* recordsOfLetters(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const letter: Uint8Array[] = [];
+  let bytes = 0;
+  let isLetter: boolean | undefined;
+  for await (const chunk of chunks) {
+    isLetter ??= Buffer.from(chunk.subarray(0, LETTER_BEGIN.length)).toString('latin1') === LETTER_BEGIN;
+    if (!isLetter) {
+      yield chunk;
+      continue;
+    }
+    letter.push(chunk);
+    bytes += chunk.length;
+    if (bytes > LIMITS.deadLetterBytesMax) {
+      throw new ClickstreamError('config_invalid', `a dead letter has at most ${LIMITS.deadLetterBytesMax} bytes`);
+    }
+  }
+  if (letter.length > 0) yield* recordsOf(Buffer.concat(letter).toString());
+}
+
+function* recordsOf(letter: string): Generator<Uint8Array> {
+  let records: readonly { readonly kinesis: { readonly data: string } }[];
+  try {
+    const { payload } = JSON.parse(letter) as { readonly payload: string };
+    records = (JSON.parse(payload) as { readonly Records: typeof records }).Records;
+  } catch (cause) {
+    const detail = `a dead letter without its records: ${(cause as Error).message}`;
+    throw new ClickstreamError('config_invalid', detail, { cause });
+  }
+  for (const { kinesis } of records) yield Buffer.concat([Buffer.from(kinesis.data, 'base64'), Buffer.from('\n')]);
 }
 
 async function* counted(
