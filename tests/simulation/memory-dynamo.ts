@@ -136,6 +136,7 @@ export class MemoryDynamo {
       if (text.includes('>=')) return value >= (low ?? '');
       throw new Error(`the model lacks ${text}`);
     };
+    if ([values[':from'], values[':to']].some((bound) => bound?.S === '')) throw new Error('a key is no empty text');
     const sign = input.ScanIndexForward === false ? -1 : 1;
     const items = this.itemsOf(TableName)
       .filter((item) => textOf(item, hash) === values[hashName]?.S && isWithin(item))

@@ -159,7 +159,9 @@ export class DynamoTable {
     pk: string,
     range: { readonly from?: string; readonly to?: string } = {},
   ): AsyncGenerator<Item, void> {
-    const { from, to } = range;
+    const { to } = range;
+    // DynamoDB takes no empty text for a key; everything comes after it.
+    const from = range.from === '' ? undefined : range.from;
     // A key condition takes one comparison of the range key: BETWEEN includes its end, which is passed over.
     const isBetween = from !== undefined && to !== undefined;
     const sort = isBetween ? ' AND sk BETWEEN :from AND :to' : from !== undefined ? ' AND sk >= :from' : '';

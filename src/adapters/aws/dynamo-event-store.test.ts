@@ -88,6 +88,16 @@ describe('the store on DynamoDB', () => {
     }
   });
 
+  it('never asks for a key of no text, which DynamoDB refuses though its emulator does not', async () => {
+    const dynamo = new MemoryDynamo();
+    const { client } = dynamo;
+    const reader = new DynamoEventReader({ client, tables: emulator.tables });
+    const store = new DynamoEventStore({ client, tables: emulator.tables, folds: [typeCounts(1)], journalItemsMax: 0 });
+    await write(store, LANE, [{ sequence: 1n, events: [anEvent()] }]);
+    const rows = await reader.snapshot((reads) => reads.rows({ view: 'types', from: '', to: '~' }));
+    expect(rows.map(({ key }) => key.bucket)).toEqual(['hour/2026-11-23T10:00Z', 'minute/2026-11-23T10:00Z']);
+  });
+
   it('gives up on what stays throttled, and completes it when the batch comes again', async () => {
     const dynamo = new MemoryDynamo();
     const store = new DynamoEventStore({

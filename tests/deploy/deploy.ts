@@ -1,0 +1,118 @@
+/**
+ * Deploys the unmodified stack on the emulator, uses it through its load balancer with faults, and destroys it. Prints what
+ * was shown; exits with 1 when something was not.
+ *
+ *   node tests/deploy/deploy.ts [--only <part of a title>] [--load 10000/min] [--for 60s] [--batch 20] [--keep]
+ *
+ * --load also plays `clickstream load` at that rate through the load balancer; --keep leaves all running until Ctrl-C.
+ */
+import { once } from 'node:events';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { Cdk } from './cdk.ts';
+import { startEmulator } from './emulator.ts';
+import { playLoad } from './load.ts';
+import { REMOVALS, SCENES, type Scene } from './scenes.ts';
+import { openStage, type Stage } from './stage.ts';
+
+const {
+  only,
+  load,
+  for: duration,
+  batch,
+  keep,
+} = parseArgs({
+  options: {
+    only: { type: 'string' },
+    load: { type: 'string' },
+    for: { type: 'string', default: '60s' },
+    batch: { type: 'string', default: '20' },
+    keep: { type: 'boolean', default: false },
+  },
+}).values;
+
+interface Shown {
+  readonly title: string;
+  readonly seconds: number;
+  readonly seen: string;
+  readonly isShown: boolean;
+}
+const shown: Shown[] = [];
+
+async function show(title: string, play: () => Promise<string>): Promise<boolean> {
+  const started = performance.now();
+  const secondsSince = () => Math.round((performance.now() - started) / 100) / 10;
+  try {
+    shown.push({ title, seen: await play(), seconds: secondsSince(), isShown: true });
+  } catch (thrown) {
+    const seen = (thrown instanceof Error ? thrown.message : String(thrown)).replace(/\s+/g, ' ').slice(0, 900);
+    shown.push({ title, seen, seconds: secondsSince(), isShown: false });
+    process.exitCode = 1;
+  }
+  const last = shown.at(-1);
+  if (last !== undefined) {
+    console.log(
+      `${last.isShown ? 'shown ' : 'FAILED'} ${last.seconds.toFixed(1).padStart(6)} s  ${last.title}\n${' '.repeat(17)}${last.seen}`,
+    );
+  }
+  return last?.isShown === true;
+}
+
+const emulator = await startEmulator();
+const cdk = new Cdk(emulator, {
+  folder: resolve(import.meta.dirname, '../../infra'),
+  command: 'node bin/app.ts',
+  stack: 'TapStack',
+  stackName: 'TapStack-clickstream-dev',
+  // Fewer shards, for each costs a process here; the data goes with the stack.
+  parameters: { deleteData: 'on', shardCount: '3' },
+});
+let stage: Stage | undefined;
+const started = performance.now();
+try {
+  const isDeployed =
+    (await show('bootstrapped', async () => {
+      await cdk.bootstrap();
+      return 'the real command';
+    })) &&
+    (await show('deployed, the template unmodified', async () => {
+      const deployment = await cdk.deploy();
+      stage = await openStage(emulator, deployment);
+      return `${deployment.resources.length} resources, ${Object.keys(deployment.outputs).length} outputs`;
+    }));
+  if (isDeployed && stage !== undefined) {
+    const current = stage;
+    const playScene = async ({ title, play }: Scene) => {
+      if (only === undefined || title.includes(only)) await show(title, () => play(current));
+      await emulator.faults([]);
+    };
+    for (const scene of SCENES) await playScene(scene);
+    if (load !== undefined) {
+      const options = { rate: load, for: duration, batch };
+      await show(`clickstream load at ${load} for ${duration}, ${batch} events a request`, () =>
+        playLoad(current, options),
+      );
+    }
+    await playScene(REMOVALS);
+    if (keep) {
+      console.log(current.access, emulator.environment, emulator.log);
+      await once(process, 'SIGINT');
+    }
+    await show('destroyed, with its data', async () => {
+      await cdk.destroy();
+      const { StackSummaries } = await emulator.call<{
+        readonly StackSummaries: readonly { readonly StackName: string; readonly StackStatus: string }[];
+      }>('cloudformation', 'list_stacks');
+      const left = StackSummaries.filter(({ StackStatus }) => StackStatus !== 'DELETE_COMPLETE');
+      if (left.some(({ StackName }) => StackName.startsWith('TapStack'))) throw new Error('the stack is still there');
+      return 'no stack of ours is left';
+    });
+  }
+} finally {
+  await stage?.door.close();
+  if (process.exitCode === 1) console.log(`see ${emulator.log} and ${cdk.log}, kept`);
+  await emulator.stop({ keepLog: process.exitCode === 1 });
+  if (process.exitCode !== 1) cdk.clear();
+}
+const seconds = Math.round((performance.now() - started) / 1_000);
+console.log(`\n${shown.filter(({ isShown }) => isShown).length} of ${shown.length} shown in ${seconds} s`);

@@ -1,0 +1,189 @@
+/** ministack with our additions, in a process of its own, over TLS and with IAM enforced; see emulator/start.py. */
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createWriteStream, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { getCACertificates, setDefaultCACertificates } from 'node:tls';
+
+const HERE = import.meta.dirname;
+const ROOT = resolve(HERE, '../..');
+const OPENSSL = 'openssl';
+const STARTS_WITHIN_MS = 60_000;
+export const REGION = 'us-east-1';
+/** The account of whoever calls with the key `test`, who may do everything. */
+export const ACCOUNT = '000000000000';
+
+export type Fault = { readonly times?: number } & (
+  | { readonly kind: 'throttle table'; readonly table: string; readonly every: number }
+  | { readonly kind: 'throttle stream'; readonly every: number }
+  | { readonly kind: 'deliver again'; readonly function: string }
+  | { readonly kind: 'kill'; readonly function: string; readonly calls: number }
+  | { readonly kind: 'crash'; readonly function: string; readonly marker: string }
+);
+
+export interface Batch {
+  readonly function: string;
+  readonly shard: string;
+  readonly records: number;
+  readonly first: string;
+  readonly last: string;
+  readonly outcome: 'Answered' | 'Failed' | 'Throttled';
+  readonly answer: unknown;
+  readonly reason: string | null;
+}
+
+export interface Report {
+  readonly batches: readonly Batch[];
+  readonly discarded: readonly { readonly shard: string; readonly records: number; readonly condition: string }[];
+  readonly notes: readonly { readonly kind: string }[];
+  /** Counts of calls by service and operation, and how many were throttled. */
+  readonly calls: Readonly<Record<string, number>>;
+}
+
+export interface Emulator {
+  readonly endpoint: string;
+  /** For child processes: the CDK, and whatever uses an SDK. */
+  readonly environment: NodeJS.ProcessEnv;
+  /** A call of an AWS service as the administrator, in botocore's names: `call('iam', 'get_role_policy', {…})`. */
+  call<T = Record<string, unknown>>(service: string, operation: string, parameters?: object): Promise<T>;
+  /** Replaces all faults. */
+  faults(faults: readonly Fault[]): Promise<void>;
+  /** The function's next invocation finds a new process, as after a deployment. */
+  restart(functionName: string): Promise<void>;
+  report(): Promise<Report>;
+  forgetReport(): Promise<void>;
+  /** Waits until each record of each stream with a consumer was processed or discarded. */
+  drained(options?: { readonly withinMs?: number }): Promise<void>;
+  /** All that it wrote, its functions' output included, is in this file. */
+  readonly log: string;
+  stop(options?: { readonly keepLog?: boolean }): Promise<void>;
+}
+
+function certificate(folder: string): { readonly certificate: string; readonly key: string } {
+  const files = { certificate: join(folder, 'certificate.pem'), key: join(folder, 'key.pem') };
+  execFileSync(
+    OPENSSL,
+    [
+      ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'],
+      ...['-keyout', files.key, '-out', files.certificate, '-subj', '/CN=emulator'],
+      ...['-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost'],
+    ],
+    { stdio: 'pipe' },
+  );
+  return files;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (typeof address !== 'object' || address === null) throw new Error(`no port: ${address}`);
+  return address.port;
+}
+
+async function answered<T>(response: Response): Promise<T> {
+  const content = (await response.json()) as T & { readonly error?: string };
+  if (!response.ok) throw new Error(content.error ?? `${response.status}`);
+  return content;
+}
+
+export async function startEmulator(options: { readonly pollSeconds?: number } = {}): Promise<Emulator> {
+  execFileSync(join(HERE, 'python.sh'), ['emulator'], { stdio: 'inherit' });
+  const folder = mkdtempSync(join(tmpdir(), 'clickstream-emulator-'));
+  const files = certificate(folder);
+  const port = await freePort();
+  const endpoint = `https://127.0.0.1:${port}`;
+  // The functions run on the `node` that is first in PATH: the one that runs this file, as in AWS.
+  const path = `${dirname(process.execPath)}:${process.env.PATH}`;
+  const child = spawn(resolve(ROOT, '.python/emulator/bin/python'), [join(HERE, 'emulator/start.py')], {
+    cwd: folder,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: {
+      PATH: path,
+      HOME: folder,
+      TMPDIR: folder,
+      BIND_HOST: '127.0.0.1',
+      GATEWAY_PORT: `${port}`,
+      IOT_MTLS_PORT: '0',
+      MINISTACK_REGION: REGION,
+      // Roles, and policies of resources, are enforced; policies that refuse what is not encrypted on its way need TLS.
+      AUTH: 'true',
+      USE_SSL: '1',
+      MINISTACK_SSL_CERT: files.certificate,
+      MINISTACK_SSL_KEY: files.key,
+      EMULATOR_POLL_SECONDS: `${options.pollSeconds ?? 1}`,
+      LOG_LEVEL: process.env.EMULATOR_LOG_LEVEL ?? 'INFO',
+      PYTHONDONTWRITEBYTECODE: '1',
+    },
+  });
+  const log = join(folder, 'emulator.log');
+  const written = createWriteStream(log);
+  child.stderr.pipe(written, { end: false });
+  child.stdout.pipe(written, { end: false });
+  const exited = once(child, 'exit');
+  const ended = exited.then(([code]) => Promise.reject(new Error(`the emulator ended with ${code}: see ${log}`)));
+  ended.catch(() => {});
+
+  const lines = once(createInterface(child.stdout), 'line') as Promise<[string]>;
+  const [first] = await Promise.race([lines, ended]);
+  const control = `http://127.0.0.1:${(JSON.parse(first) as { readonly control: number }).control}`;
+  setDefaultCACertificates([...getCACertificates('default'), readFileSync(files.certificate, 'utf8')]);
+  const ready = async () => {
+    for (const end = Date.now() + STARTS_WITHIN_MS; Date.now() < end; await sleep(100)) {
+      const response = await fetch(`${endpoint}/_ministack/health`).catch(() => undefined);
+      if (response?.ok) return;
+    }
+    throw new Error(`the emulator does not answer: see ${log}`);
+  };
+  await Promise.race([ready(), ended]);
+
+  const get = async <T>(what: string) => answered<T>(await fetch(`${control}${what}`));
+  const post = async <T>(what: string, content: unknown) =>
+    answered<T>(await fetch(`${control}${what}`, { method: 'POST', body: JSON.stringify(content) }));
+  return {
+    endpoint,
+    environment: {
+      PATH: path,
+      HOME: process.env.HOME,
+      AWS_ACCESS_KEY_ID: 'test',
+      AWS_SECRET_ACCESS_KEY: 'test',
+      AWS_REGION: REGION,
+      AWS_DEFAULT_REGION: REGION,
+      AWS_ENDPOINT_URL: endpoint,
+      NODE_EXTRA_CA_CERTS: files.certificate,
+    },
+    call: (service, operation, parameters = {}) => post('/call', { service, operation, parameters }),
+    faults: async (faults) => {
+      await post('/faults', faults);
+    },
+    restart: async (functionName) => {
+      await post('/restart', { function: functionName });
+    },
+    report: () => get('/report'),
+    forgetReport: async () => {
+      await fetch(`${control}/report`, { method: 'DELETE' });
+    },
+    drained: async ({ withinMs = 60_000 } = {}) => {
+      let backlog = 0;
+      for (const end = Date.now() + withinMs; Date.now() < end; await sleep(100)) {
+        backlog = await get<number>('/backlog');
+        if (backlog === 0) return;
+      }
+      throw new Error(`after ${withinMs} ms ${backlog} records still wait`);
+    },
+    log,
+    stop: async ({ keepLog = false } = {}) => {
+      child.kill('SIGTERM');
+      await Promise.race([exited, sleep(10_000, undefined, { ref: false }).then(() => child.kill('SIGKILL'))]);
+      await exited;
+      written.end();
+      if (!keepLog) rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
