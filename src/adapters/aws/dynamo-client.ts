@@ -33,6 +33,10 @@ export interface Key {
   readonly sk: string;
 }
 
+export function keyOfItem(item: Item): Key {
+  return { pk: textOf(item, 'pk'), sk: textOf(item, 'sk') };
+}
+
 /** Of `put`: it took place, or was refused for this item that is there. */
 export type Put = { readonly kind: 'put' } | { readonly kind: 'refused'; readonly found: Item | undefined };
 

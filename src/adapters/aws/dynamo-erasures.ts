@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { VisitorKey } from '../../store/event-store.ts';
-import type { DynamoTable, Key } from './dynamo-client.ts';
+import { type DynamoTable, type Key, keyOfItem } from './dynamo-client.ts';
 import {
   ERASURE_PK,
   type Item,
@@ -208,8 +208,4 @@ function erasureOf(item: Item): PendingErasure {
 /** A link's order begins with the sequence it was put at. */
 function linkedAt(link: Item): bigint {
   return BigInt(textOf(link, 'order').split('\0')[0] ?? '');
-}
-
-function keyOfItem(item: Item): Key {
-  return { pk: textOf(item, 'pk'), sk: textOf(item, 'sk') };
 }

@@ -4,7 +4,7 @@ import { LIMITS } from '../../core/limits.ts';
 import type { View } from '../../core/view.ts';
 import type { EventStore } from '../../store/event-store.ts';
 import { updatesOf } from '../../store/row-updates.ts';
-import type { DynamoTable, Key } from './dynamo-client.ts';
+import { type DynamoTable, type Key, keyOfItem } from './dynamo-client.ts';
 import { isErasedNote } from './dynamo-erasures.ts';
 import type { DynamoRows } from './dynamo-rows.ts';
 import {
@@ -142,7 +142,7 @@ export class DynamoMaintenance {
     return true;
   }
 
-  /** Adds to what erasure and cut-off expiry took of each record. */
+  /** Adds to what an expiry that was cut off took of each record. */
   async #addRemoved(items: readonly Item[]): Promise<void> {
     for (const own of Map.groupBy(items, recordOf).values()) {
       const [first] = own;
@@ -169,10 +169,6 @@ export class DynamoMaintenance {
     }
     throw new ClickstreamError('overloaded', `lane ${lane} was written by others each time it was read`);
   }
-}
-
-function keyOfItem(item: Item): Key {
-  return { pk: textOf(item, 'pk'), sk: textOf(item, 'sk') };
 }
 
 function recordOf(item: Item): string {
