@@ -52,6 +52,29 @@ export function resourcesOf(template: Template, ...types: readonly string[]): re
   return Object.entries(template.Resources).filter(([, { Type }]) => types.includes(Type));
 }
 
+/** The one resource of a type, or the one of several whose logical id matches. */
+export function one(template: Template, type: string, id = /./): Resource {
+  const [found, second] = resourcesOf(template, `AWS::${type}`).filter(([name]) => id.test(name));
+  if (found === undefined || second !== undefined) throw new Error(`there is not one ${type} ${id}`);
+  return found[1];
+}
+
+export function first(template: Template, type: string, id = /./): Resource {
+  const [found] = resourcesOf(template, `AWS::${type}`).filter(([name]) => id.test(name));
+  if (found === undefined) throw new Error(`there is no ${type} ${id}`);
+  return found[1];
+}
+
+export function idOf(template: Template, type: string, id = /./): string {
+  const [found] = resourcesOf(template, `AWS::${type}`).filter(([name]) => id.test(name));
+  if (found === undefined) throw new Error(`there is no ${type} ${id}`);
+  return found[0];
+}
+
+export function remove(template: Template, type: string, id = /./): void {
+  delete template.Resources[idOf(template, type, id)];
+}
+
 /** The logical id that a value refers to, by Ref or GetAtt. */
 export function referred(value: unknown): string | undefined {
   const { Ref, 'Fn::GetAtt': attribute } = (value ?? {}) as { Ref?: string; 'Fn::GetAtt'?: readonly string[] };
@@ -61,4 +84,17 @@ export function referred(value: unknown): string | undefined {
 export function listed<T>(value: T | readonly T[] | undefined): readonly T[] {
   if (value === undefined) return [];
   return Array.isArray(value) ? (value as readonly T[]) : [value as T];
+}
+
+export const text = (value: unknown): string => JSON.stringify(value) ?? 'nothing';
+
+/** Buckets that access logs are delivered to: AWS delivers to S3's own key only. */
+export function accessLogBuckets(template: Template): ReadonlySet<string | undefined> {
+  return new Set(
+    resourcesOf(template, 'AWS::ElasticLoadBalancingV2::LoadBalancer').flatMap(([, { Properties }]) =>
+      listed<{ Key: string; Value: unknown }>(Properties.LoadBalancerAttributes)
+        .filter(({ Key }) => Key === 'access_logs.s3.bucket')
+        .map(({ Value }) => referred(Value)),
+    ),
+  );
 }

@@ -1,14 +1,12 @@
-import { hash } from 'node:crypto';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { BoundedCache } from '../../core/bounded-cache.ts';
-import { type Identity, identityKey } from '../../core/event.ts';
+import { identityKey } from '../../core/event.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { View } from '../../core/view.ts';
 import type { RecordPosition } from '../../log/event-log.ts';
 import {
   type Applied,
   type Decision,
-  type EventPut,
   type EventStore,
   type KnownEvent,
   type LaneState,
@@ -22,22 +20,14 @@ import {
   type Witness,
 } from '../../store/event-store.ts';
 import { Checkpointer } from './checkpointer.ts';
+import { EventRows } from './event-rows.ts';
 import { assertRowsLevel, type Lateness, LateRows, MARK_COUNTED } from './late-rows.ts';
 import { Names } from './names.ts';
-import { isFailedSync, openDatabase, transact, walBytesWaiting } from './schema.ts';
+import { openDatabase, transact } from './schema.ts';
 import { eraseVisitor, expireEvents, rebuildView } from './store-maintenance.ts';
-import {
-  cutsText,
-  type EventRow,
-  hasIdentity,
-  type LaneRow,
-  laneOf,
-  registryText,
-  selectAll,
-  selectOne,
-  timeKey,
-} from './stored-rows.ts';
+import { cutsText, type LaneRow, laneOf, registryText, selectAll, selectOne } from './stored-rows.ts';
 import { ViewRows } from './view-rows.ts';
+import { WriteAheadLog } from './write-ahead-log.ts';
 
 /**
  * Opens or makes `<folder>/store.sqlite`, for the one process that writes it. Checkpoints come from a thread of their own
@@ -66,9 +56,11 @@ export function openEventStore(options: {
 /** The embedded `EventStore`: one transaction a batch, with the lane's `done` in it. */
 export class SqliteEventStore implements EventStore {
   readonly #database: DatabaseSync;
+  readonly #writeAheadLog: WriteAheadLog;
   readonly #statements: Statements;
   readonly #people: Names;
   readonly #labels: Names;
+  readonly #events: EventRows;
   /** Rows that are written with their batch. */
   readonly #rows: ViewRows;
   readonly #late: LateRows | undefined;
@@ -81,23 +73,18 @@ export class SqliteEventStore implements EventStore {
    * more are to be expected, and a batch that was looked for first is decided only once.
    */
   #expectsDuplicates = false;
-  /** Set by an fsync that failed: what it covered may be lost though the next one succeeds, so none is trusted. */
-  #fsyncFailure: unknown;
-
-  readonly #checkpointer: Checkpointer | undefined;
-  readonly #walBytes: ReturnType<typeof walBytesWaiting>;
 
   constructor(
     database: DatabaseSync,
     { checkpointer, lateness }: { readonly checkpointer?: Checkpointer; readonly lateness?: Lateness } = {},
   ) {
     this.#database = database;
-    this.#checkpointer = checkpointer;
+    this.#writeAheadLog = new WriteAheadLog(database, checkpointer);
     this.#late = lateness && new LateRows(database, lateness);
-    this.#walBytes = walBytesWaiting(database);
     this.#statements = prepareStatements(database);
     this.#people = new Names(database, 'people');
     this.#labels = new Names(database, 'labels');
+    this.#events = new EventRows(database, { people: this.#people, labels: this.#labels });
     this.#rows = new ViewRows(database);
   }
 
@@ -113,8 +100,7 @@ export class SqliteEventStore implements EventStore {
       }
       if (this.#expectsDuplicates) {
         for (const identity of keys.identities()) {
-          const visitor = this.#people.find(identity.visitor);
-          const event = visitor === undefined ? undefined : this.#find(identity, visitor, hashOf(identity));
+          const event = this.#events.find(identity);
           if (event !== undefined) known.set(identityKey(identity), event);
         }
         this.#expectsDuplicates = known.size > 0;
@@ -132,13 +118,13 @@ export class SqliteEventStore implements EventStore {
     );
     if (applied.kind === 'contradicted') this.#expectsDuplicates = true;
     else this.#keepVisitors(decision);
-    this.#checkpointWhenDue();
+    this.#writeAheadLog.checkpointWhenDue();
     return applied;
   }
 
   async witness({ collector, number, lane, sequence }: Witness): Promise<void> {
     this.#write(() => this.#statements.putWitness.run(collector, number, lane, sequence));
-    this.#checkpointWhenDue();
+    this.#writeAheadLog.checkpointWhenDue();
   }
 
   async markRedriven(lane: string, sequence: bigint, position: RecordPosition): Promise<RecordPosition> {
@@ -146,14 +132,14 @@ export class SqliteEventStore implements EventStore {
       this.#statements.markRedriven.run(position.lane, position.sequence, sequence, lane);
       return selectOne<RecordPosition>(this.#statements.redriven, sequence, lane);
     });
-    this.#checkpointWhenDue();
+    this.#writeAheadLog.checkpointWhenDue();
     if (stands === undefined) throw new Error(`no dead record is at ${lane}/${sequence}`);
     return { lane: stands.lane, sequence: stands.sequence };
   }
 
   async expire(before: { readonly receivedAt: string; readonly limit: number }): Promise<number> {
     const expired = this.#write(() => this.#deleting(() => expireEvents(this.#database, before)));
-    this.#checkpointWhenDue();
+    this.#writeAheadLog.checkpointWhenDue();
     return expired;
   }
 
@@ -162,7 +148,7 @@ export class SqliteEventStore implements EventStore {
       this.#rowsInDoubt = true;
       return rebuildView(this.#database, this.#rows, { view, limit });
     });
-    this.#checkpointWhenDue();
+    this.#writeAheadLog.checkpointWhenDue();
     return isDone;
   }
 
@@ -175,7 +161,7 @@ export class SqliteEventStore implements EventStore {
       late.level();
       late.write(Date.now());
     });
-    this.#checkpointWhenDue();
+    this.#writeAheadLog.checkpointWhenDue();
   }
 
   /**
@@ -183,18 +169,14 @@ export class SqliteEventStore implements EventStore {
    * before; a checkpoint, which does the same for what no reader holds up, then keeps the log short.
    */
   async sync(): Promise<ReadonlyMap<string, bigint>> {
-    if (this.#fsyncFailure !== undefined || this.#checkpointer?.syncFailed) {
-      throw new Error('the store cannot tell what is durable since a sync failed: restart', {
-        cause: this.#fsyncFailure,
-      });
-    }
+    this.#writeAheadLog.assertSyncs();
     this.#database.exec('PRAGMA synchronous = FULL');
     try {
       const lanes = this.#write(() => {
         this.#statements.countSync.run();
         return selectAll<{ lane: string; done: bigint }>(this.#statements.dones);
       });
-      this.#checkpoint();
+      this.#writeAheadLog.checkpoint();
       return new Map(lanes.map(({ lane, done }) => [lane, done]));
     } finally {
       this.#database.exec('PRAGMA synchronous = NORMAL');
@@ -204,14 +186,14 @@ export class SqliteEventStore implements EventStore {
   async close(): Promise<void> {
     // Rows that cannot be written now are counted when the store is opened again.
     if (this.#database.isOpen) await this.settle().catch(() => undefined);
-    await this.#checkpointer?.close();
+    await this.#writeAheadLog.close();
     if (this.#database.isOpen) this.#database.close();
   }
 
   #applyAll(decision: Decision): Applied {
     this.#checkLane(decision.lane, decision.loaded);
     this.#late?.level();
-    const known = this.#putEvents(decision.events);
+    const known = this.#events.putAbsent(decision.events);
     if (known.size > 0) return { kind: 'contradicted', known };
     const { lane, becomes } = decision;
     for (const visitor of decision.visitors) this.#putVisitor(visitor);
@@ -246,57 +228,6 @@ export class SqliteEventStore implements EventStore {
     // The last event may be gone, and its id given to the next one.
     this.#statements.markCounted.run();
     return result;
-  }
-
-  /** Puts the events that are absent, and returns those that are not. */
-  #putEvents(puts: readonly EventPut[]): ReadonlyMap<string, KnownEvent> {
-    const known = new Map<string, KnownEvent>();
-    for (const put of puts) {
-      const visitor = this.#people.intern(put.visitor.visitor);
-      const hash = hashOf(put.identity);
-      for (let twin = 0; !this.#putEvent(put, { visitorId: visitor, hash, twin }); twin += 1) {
-        // In this batch none lies twice, the core saw to that.
-        const found = twin === 0 ? this.#find(put.identity, visitor, hash) : undefined;
-        if (found === undefined) continue;
-        known.set(identityKey(put.identity), found);
-        break;
-      }
-    }
-    return known;
-  }
-
-  /** False when another event has this hash and twin. */
-  #putEvent(
-    { identity, position, visitor, eventType, timestamp, receivedAt, facts, body }: EventPut,
-    { visitorId, hash, twin }: { readonly visitorId: number; readonly hash: number; readonly twin: number },
-  ): boolean {
-    const { changes } = this.#statements.putEvent.run(
-      position.lane,
-      position.sequence,
-      position.index,
-      visitorId,
-      this.#labels.intern(visitor.source),
-      this.#labels.intern(eventType),
-      timeKey(identity.createdAt),
-      Date.parse(timestamp),
-      receivedAt,
-      hash,
-      twin,
-      facts,
-      body,
-    );
-    return changes === 1;
-  }
-
-  #find(identity: Identity, visitor: number, hash: number): KnownEvent | undefined {
-    const key = [visitor, timeKey(identity.createdAt), hash] as const;
-    // Most are not there, which the index alone tells.
-    if (this.#statements.anyCandidate.get(...key) === undefined) return undefined;
-    const rows = selectAll<EventRow>(this.#statements.candidates, ...key);
-    const row = rows.find((candidate) => hasIdentity(candidate, identity));
-    if (row === undefined) return undefined;
-    const { lane, sequence, place, facts } = row;
-    return { position: { lane, sequence, index: Number(place) }, facts };
   }
 
   #lane(lane: string): LaneState | undefined {
@@ -375,7 +306,7 @@ export class SqliteEventStore implements EventStore {
       isKept = keep === undefined || keep(result);
       return result;
     } catch (thrown) {
-      this.#noteFsync(thrown);
+      this.#writeAheadLog.noteFsync(thrown);
       throw thrown;
     } finally {
       for (const names of [this.#people, this.#labels]) {
@@ -389,44 +320,6 @@ export class SqliteEventStore implements EventStore {
       this.#rowsInDoubt = false;
     }
   }
-
-  /** After a commit, which stands whatever becomes of the checkpoint: one that fails is tried again later, and by `sync`. */
-  #checkpointWhenDue(): void {
-    const { all, notMoved } = this.#walBytes();
-    const { storeCheckpointBytes, storeWalBytesMax } = LIMITS;
-    const isMine = this.#checkpointer === undefined && notMoved >= storeCheckpointBytes;
-    if (!isMine && all <= storeWalBytesMax) return;
-    try {
-      this.#checkpoint();
-      // The log starts anew by itself with the first commit that finds all of it moved, and no reader in it. Under steady load
-      // there is always some more, so one too long is moved by its writer, who waits for the readers.
-      if (all > storeWalBytesMax) this.#statements.restartWal.get();
-    } catch (thrown) {
-      // Not the batch's failure: `sync` throws it if it lasts, and until then the next batch tries again.
-      this.#noteFsync(thrown);
-    }
-  }
-
-  /** Moves the write-ahead log into the database as far as readers let it, without waiting for them. */
-  #checkpoint(): void {
-    try {
-      this.#statements.checkpoint.get();
-    } catch (thrown) {
-      this.#noteFsync(thrown);
-      throw thrown;
-    }
-  }
-
-  #noteFsync(thrown: unknown): void {
-    if (isFailedSync(thrown)) this.#fsyncFailure = thrown;
-  }
-}
-
-/** Finds candidates only: the whole identity is compared on a hit. */
-function hashOf({ source, eventId, fingerprint }: Identity): number {
-  // Not a checksum: who could make many texts of one hash could make each of them be compared with all. 48 bits, signed, are
-  // six bytes in SQLite.
-  return Number.parseInt(hash('sha256', `${source}\0${eventId}\0${fingerprint}`, 'hex').slice(0, 12), 16) - 2 ** 47;
 }
 
 type Statements = ReturnType<typeof prepareStatements>;
@@ -446,15 +339,6 @@ function prepareStatements(database: DatabaseSync) {
     ),
     updateVisitor: prepare(
       'UPDATE visitors SET sequence = ?, state = ? WHERE visitor = ? AND source = ? AND sequence = ?',
-    ),
-    anyCandidate: prepare('SELECT 1 FROM events WHERE visitor = ? AND created_at = ? AND hash = ? AND twin = 0'),
-    candidates: prepare(
-      `SELECT lane, sequence, place, labels.text AS source, facts, body
-       FROM events JOIN labels ON labels.id = events.source WHERE visitor = ? AND created_at = ? AND hash = ?`,
-    ),
-    putEvent: prepare(
-      `INSERT INTO events (lane, sequence, place, visitor, source, event_type, created_at, timestamp, received_at,
-         hash, twin, facts, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
     ),
     putLink: prepare('INSERT INTO links (user, visitor, source) VALUES (?, ?, ?) ON CONFLICT DO NOTHING'),
     putBad: prepare(
@@ -478,7 +362,5 @@ function prepareStatements(database: DatabaseSync) {
     ),
     markCounted: prepare(MARK_COUNTED),
     countSync: prepare('UPDATE totals SET syncs = syncs + 1'),
-    checkpoint: prepare('PRAGMA wal_checkpoint(PASSIVE)'),
-    restartWal: prepare('PRAGMA wal_checkpoint(RESTART)'),
   };
 }

@@ -1,0 +1,83 @@
+import type { Guarantee } from '../guarantee.ts';
+import { first, listed, one, referred, resourcesOf, text } from '../template.ts';
+
+/** Those with a bundle; the one that empties the default group is written into the template. */
+export const functionsAreAlike: Guarantee = {
+  problems: (template) => {
+    const functions = resourcesOf(template, 'AWS::Lambda::Function').filter(
+      ([, { Properties }]) => Properties.Code.ZipFile === undefined,
+    );
+    const subnets = resourcesOf(template, 'AWS::EC2::Subnet').map(([id]) => id);
+    const roles = resourcesOf(template, 'AWS::Lambda::Function').map(([, { Properties }]) => referred(Properties.Role));
+    return [
+      ...(functions.length === 3 ? [] : [`${functions.length} functions`]),
+      ...(new Set(roles).size === roles.length ? [] : ['two functions share a role']),
+      ...functions.flatMap(([id, { Properties: made }]) => {
+        const variables = made.Environment?.Variables ?? {};
+        const expected: Readonly<Record<string, boolean>> = {
+          'Node 24': made.Runtime === 'nodejs24.x',
+          arm64: text(made.Architectures) === text(['arm64']),
+          '512 MB': made.MemorySize === 512,
+          '60 s': made.Timeout === 60,
+          traced: made.TracingConfig?.Mode === 'Active',
+          'in the private subnets': text(listed(made.VpcConfig?.SubnetIds).map(referred)) === text(subnets),
+          'in a group of the stack':
+            template.Resources[referred(made.VpcConfig?.SecurityGroupIds?.[0]) ?? '']?.Type ===
+            'AWS::EC2::SecurityGroup',
+          'source maps': variables.NODE_OPTIONS === '--enable-source-maps',
+          'knows the stream, the tables and the bucket': [
+            'STREAM_NAME',
+            'EVENTS_TABLE',
+            'STATE_TABLE',
+            'DEAD_LETTERS_BUCKET',
+          ].every((name) => referred(variables[name]) !== undefined),
+        };
+        return Object.entries(expected).flatMap(([what, holds]) => (holds ? [] : [`${id}: not so: ${what}`]));
+      }),
+    ];
+  },
+  faults: {
+    'Node 20': (t) => (one(t, 'Lambda::Function', /Collector/).Properties.Runtime = 'nodejs20.x'),
+    x86: (t) => delete one(t, 'Lambda::Function', /Processor/).Properties.Architectures,
+    '128 MB': (t) => (one(t, 'Lambda::Function', /Reader/).Properties.MemorySize = 128),
+    '3 s': (t) => delete one(t, 'Lambda::Function', /Reader/).Properties.Timeout,
+    'not traced': (t) => delete one(t, 'Lambda::Function', /Reader/).Properties.TracingConfig,
+    'outside the VPC': (t) => delete one(t, 'Lambda::Function', /Reader/).Properties.VpcConfig,
+    'no source maps': (t) => delete one(t, 'Lambda::Function', /Reader/).Properties.Environment.Variables.NODE_OPTIONS,
+    'it does not know a table': (t) =>
+      delete one(t, 'Lambda::Function', /Reader/).Properties.Environment.Variables.STATE_TABLE,
+    'two share a role': (t) =>
+      (one(t, 'Lambda::Function', /Reader/).Properties.Role = one(t, 'Lambda::Function', /Collector/).Properties.Role),
+  },
+};
+
+export const processorHasItsShare: Guarantee = {
+  problems: (template) =>
+    resourcesOf(template, 'AWS::Lambda::Function')
+      .filter(([, { Properties }]) => String(Properties.FunctionName).endsWith('-process'))
+      .filter(([, { Properties }]) => Properties.ReservedConcurrentExecutions !== 100)
+      .map(([id]) => `${id} has no share of 100`),
+  faults: {
+    'none is reserved': (t) => delete one(t, 'Lambda::Function', /Processor/).Properties.ReservedConcurrentExecutions,
+  },
+};
+
+export const logsForget: Guarantee = {
+  problems: (template) => [
+    ...resourcesOf(template, 'AWS::Logs::LogGroup')
+      .filter(([, { Properties }]) => !(Properties.RetentionInDays > 0))
+      .map(([id]) => `${id} never forgets`),
+    // A function without one gets a group that nobody encrypts and that never forgets.
+    ...resourcesOf(template, 'AWS::Lambda::Function')
+      .filter(
+        ([, { Properties }]) =>
+          template.Resources[referred(Properties.LoggingConfig?.LogGroup) ?? '']?.Type !== 'AWS::Logs::LogGroup',
+      )
+      .map(([id]) => `${id} has no log group of the stack`),
+  ],
+  faults: {
+    'a group that never forgets': (t) => delete first(t, 'Logs::LogGroup', /Flow/).Properties.RetentionInDays,
+    'a function that makes its own group': (t) =>
+      delete first(t, 'Lambda::Function', /Reader/).Properties.LoggingConfig,
+  },
+};
