@@ -1,4 +1,5 @@
 import { Duration, Stack } from 'aws-cdk-lib';
+import * as events from 'aws-cdk-lib/aws-events';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import type * as s3 from 'aws-cdk-lib/aws-s3';
@@ -71,6 +72,11 @@ export class DeadLetters extends Construct {
   }
 }
 
+/** What a schedule sends to the process function: it takes up what Lambda itself gave up. */
+const ADOPT_EVENT = { source: 'clickstream.schedule', task: 'adopt' };
+/** What Lambda puts into the bucket itself: https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html */
+const GIVEN_UP = 'aws/lambda/*';
+
 /** The stream's records into events, states and rows of views: one batch in flight a shard. */
 export class Process extends Construct {
   readonly function: PipelineFunction;
@@ -102,6 +108,8 @@ export class Process extends Construct {
       acknowledged: {
         [objectsOf(deadLetters, '*')]:
           "An object's key has the shard and the sequence number of its record, which nobody can know before.",
+        [objectsOf(deadLetters, GIVEN_UP)]:
+          "Lambda's documents are under the mapping, the shard and the time at which it gave up, which nobody can know before.",
       },
       statements: [
         new iam.PolicyStatement({
@@ -117,22 +125,30 @@ export class Process extends Construct {
         }),
         new iam.PolicyStatement({ sid: 'Events', actions: eventsActions, resources: [store.events.tableArn] }),
         new iam.PolicyStatement({ sid: 'State', actions: stateActions, resources: [store.state.tableArn] }),
-        // Lambda itself, on failure, and the function, for what it sets aside; ListBucket is what Lambda checks for.
+        // Lambda itself, on failure, and the function, for what it sets aside; ListBucket is what Lambda checks for, and what the
+        // function finds Lambda's documents with.
         // https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
         new iam.PolicyStatement({
           sid: 'DeadLetter',
           actions: ['s3:PutObject'],
           resources: [deadLetters.arnForObjects('*')],
         }),
+        new iam.PolicyStatement({
+          sid: 'GivenUp',
+          actions: ['s3:GetObject'],
+          resources: [deadLetters.arnForObjects(GIVEN_UP)],
+        }),
         new iam.PolicyStatement({ sid: 'DeadLetters', actions: ['s3:ListBucket'], resources: [deadLetters.bucketArn] }),
         keys.statement('kinesis', ['Decrypt']),
         keys.statement('dynamodb', TABLE_KEY_ACTIONS),
-        keys.statement('s3', ['GenerateDataKey']),
+        keys.statement('s3', ['GenerateDataKey', 'Decrypt']),
       ],
     });
     network.allow('dynamodb', eventsActions, [store.events.tableArn]);
     network.allow('dynamodb', stateActions, [store.state.tableArn]);
     network.allow('s3', ['s3:PutObject'], [deadLetters.arnForObjects('*')]);
+    network.allow('s3', ['s3:GetObject'], [deadLetters.arnForObjects(GIVEN_UP)]);
+    network.allow('s3', ['s3:ListBucket'], [deadLetters.bucketArn]);
     network.allow('lambda', ['lambda:InvokeFunction'], [this.function.functionArn]);
 
     this.mapping = new lambda.CfnEventSourceMapping(this, 'Batches', {
@@ -149,6 +165,28 @@ export class Process extends Construct {
       maximumRetryAttempts: parameters.retries ?? -1,
       maximumRecordAgeInSeconds: parameters.maximumAgeHours * 3600,
       destinationConfig: { onFailure: { destination: deadLetters.bucketArn } },
+    });
+
+    const schedule = new events.CfnRule(this, 'Adopt', {
+      description: 'Takes up what Lambda itself gave up',
+      // Between two audits there is one of these.
+      scheduleExpression: events.Schedule.rate(Duration.minutes(parameters.auditMinutes)).expressionString,
+      state: 'ENABLED',
+      targets: [
+        {
+          id: 'process',
+          arn: this.function.functionArn,
+          input: JSON.stringify(ADOPT_EVENT),
+          // The next one comes soon enough.
+          retryPolicy: { maximumRetryAttempts: 0, maximumEventAgeInSeconds: 300 },
+        },
+      ],
+    });
+    new lambda.CfnPermission(this, 'AdoptMayInvoke', {
+      action: 'lambda:InvokeFunction',
+      functionName: this.function.functionArn,
+      principal: 'events.amazonaws.com',
+      sourceArn: schedule.attrArn,
     });
   }
 }

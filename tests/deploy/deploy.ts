@@ -2,17 +2,20 @@
  * Deploys the unmodified stack on the emulator, uses it through its load balancer with faults, and destroys it. Prints what
  * was shown; exits with 1 when something was not.
  *
- *   node tests/deploy/deploy.ts [--only <part of a title>] [--load 10000/min] [--for 60s] [--batch 20] [--keep]
+ *   node tests/deploy/deploy.ts [--choices] [--only <part of a title>] [--load 10000/min] [--for 60s] [--batch 20] [--keep]
  *
- * --load also plays `clickstream load` at that rate through the load balancer; --keep leaves all running until Ctrl-C.
+ * --choices deploys what is no default: on demand, with a certificate and the archive. --load also plays `clickstream load`
+ * at that rate through the load balancer; --keep leaves all running until Ctrl-C.
  */
 import { once } from 'node:events';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Cdk } from './cdk.ts';
+import { planChoices } from './choices.ts';
 import { startEmulator } from './emulator.ts';
 import { playLoad } from './load.ts';
-import { REMOVALS, SCENES, type Scene } from './scenes.ts';
+import { DEFAULTS } from './plan.ts';
+import type { Scene } from './scenes.ts';
 import { openStage, type Stage } from './stage.ts';
 
 const {
@@ -21,6 +24,7 @@ const {
   for: duration,
   batch,
   keep,
+  choices,
 } = parseArgs({
   options: {
     only: { type: 'string' },
@@ -28,6 +32,7 @@ const {
     for: { type: 'string', default: '60s' },
     batch: { type: 'string', default: '20' },
     keep: { type: 'boolean', default: false },
+    choices: { type: 'boolean', default: false },
   },
 }).values;
 
@@ -59,13 +64,13 @@ async function show(title: string, play: () => Promise<string>): Promise<boolean
 }
 
 const emulator = await startEmulator();
+const plan = choices ? await planChoices(emulator) : DEFAULTS;
 const cdk = new Cdk(emulator, {
   folder: resolve(import.meta.dirname, '../../infra'),
   command: 'node bin/app.ts',
   stack: 'TapStack',
-  stackName: 'TapStack-clickstream-dev',
-  // Fewer shards, for each costs a process here; the data goes with the stack.
-  parameters: { deleteData: 'on', shardCount: '3' },
+  stackName: plan.stackName,
+  parameters: plan.parameters,
 });
 let stage: Stage | undefined;
 const started = performance.now();
@@ -86,14 +91,14 @@ try {
       if (only === undefined || title.includes(only)) await show(title, () => play(current));
       await emulator.faults([]);
     };
-    for (const scene of SCENES) await playScene(scene);
+    for (const scene of plan.scenes) await playScene(scene);
     if (load !== undefined) {
       const options = { rate: load, for: duration, batch };
       await show(`clickstream load at ${load} for ${duration}, ${batch} events a request`, () =>
         playLoad(current, options),
       );
     }
-    await playScene(REMOVALS);
+    for (const scene of plan.last) await playScene(scene);
     if (keep) {
       console.log(current.access, emulator.environment, emulator.log);
       await once(process, 'SIGINT');
@@ -109,7 +114,6 @@ try {
     });
   }
 } finally {
-  await stage?.door.close();
   if (process.exitCode === 1) console.log(`see ${emulator.log} and ${cdk.log}, kept`);
   await emulator.stop({ keepLog: process.exitCode === 1 });
   if (process.exitCode !== 1) cdk.clear();

@@ -13,6 +13,8 @@ const HERE = import.meta.dirname;
 const ROOT = resolve(HERE, '../..');
 const OPENSSL = 'openssl';
 const STARTS_WITHIN_MS = 60_000;
+/** The longest that Firehose gathers. */
+const BUFFER_SECONDS_MAX = 900;
 export const REGION = 'us-east-1';
 /** The account of whoever calls with the key `test`, who may do everything. */
 export const ACCOUNT = '000000000000';
@@ -44,6 +46,14 @@ export interface Report {
   readonly calls: Readonly<Record<string, number>>;
 }
 
+/** A listener of a load balancer. */
+export interface Listener {
+  readonly port: number;
+  readonly protocol: 'HTTP' | 'HTTPS';
+  /** Where it answers on this machine. */
+  readonly url: string;
+}
+
 export interface Emulator {
   readonly endpoint: string;
   /** For child processes: the CDK, and whatever uses an SDK. */
@@ -58,23 +68,37 @@ export interface Emulator {
   forgetReport(): Promise<void>;
   /** Waits until each record of each stream with a consumer was processed or discarded. */
   drained(options?: { readonly withinMs?: number }): Promise<void>;
+  /** Of the load balancer with this name. */
+  listeners(balancerDns: string): Promise<readonly Listener[]>;
+  /** Lets the interval of Firehose's buffers pass, and says how many records it has not delivered within so long. */
+  delivered(options?: { readonly withinMs?: number }): Promise<number>;
   /** All that it wrote, its functions' output included, is in this file. */
   readonly log: string;
   stop(options?: { readonly keepLog?: boolean }): Promise<void>;
 }
 
-function certificate(folder: string): { readonly certificate: string; readonly key: string } {
-  const files = { certificate: join(folder, 'certificate.pem'), key: join(folder, 'key.pem') };
+/** The files of a new key and of its certificate, which it signs itself, for this machine and other names. */
+export function certificate(
+  folder: string,
+  { name, names = [] }: { readonly name: string; readonly names?: readonly string[] },
+): { readonly certificate: string; readonly key: string } {
+  const files = { certificate: join(folder, `${name}.pem`), key: join(folder, `${name}-key.pem`) };
+  const all = ['IP:127.0.0.1', 'DNS:localhost', ...names.map((each) => `DNS:${each}`)];
   execFileSync(
     OPENSSL,
     [
       ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'],
-      ...['-keyout', files.key, '-out', files.certificate, '-subj', '/CN=emulator'],
-      ...['-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost'],
+      ...['-keyout', files.key, '-out', files.certificate, '-subj', `/CN=${name}`],
+      ...['-addext', `subjectAltName=${all.join(',')}`],
     ],
     { stdio: 'pipe' },
   );
   return files;
+}
+
+/** This process trusts the certificate from now on. */
+export function trust(file: string): void {
+  setDefaultCACertificates([...getCACertificates('default'), readFileSync(file, 'utf8')]);
 }
 
 async function freePort(): Promise<number> {
@@ -96,7 +120,7 @@ async function answered<T>(response: Response): Promise<T> {
 export async function startEmulator(options: { readonly pollSeconds?: number } = {}): Promise<Emulator> {
   execFileSync(join(HERE, 'python.sh'), ['emulator'], { stdio: 'inherit' });
   const folder = mkdtempSync(join(tmpdir(), 'clickstream-emulator-'));
-  const files = certificate(folder);
+  const files = certificate(folder, { name: 'emulator' });
   const port = await freePort();
   const endpoint = `https://127.0.0.1:${port}`;
   // The functions run on the `node` that is first in PATH: the one that runs this file, as in AWS.
@@ -133,7 +157,7 @@ export async function startEmulator(options: { readonly pollSeconds?: number } =
   const lines = once(createInterface(child.stdout), 'line') as Promise<[string]>;
   const [first] = await Promise.race([lines, ended]);
   const control = `http://127.0.0.1:${(JSON.parse(first) as { readonly control: number }).control}`;
-  setDefaultCACertificates([...getCACertificates('default'), readFileSync(files.certificate, 'utf8')]);
+  trust(files.certificate);
   const ready = async () => {
     for (const end = Date.now() + STARTS_WITHIN_MS; Date.now() < end; await sleep(100)) {
       const response = await fetch(`${endpoint}/_ministack/health`).catch(() => undefined);
@@ -176,6 +200,22 @@ export async function startEmulator(options: { readonly pollSeconds?: number } =
         if (backlog === 0) return;
       }
       throw new Error(`after ${withinMs} ms ${backlog} records still wait`);
+    },
+    listeners: async (balancerDns) => {
+      const doors = await get<readonly (Listener & { readonly balancer: string; readonly door: number })[]>('/doors');
+      return doors
+        .filter(({ balancer }) => balancer === balancerDns)
+        .map(({ port: of, protocol, door }) => ({
+          port: of,
+          protocol,
+          url: `${protocol.toLowerCase()}://127.0.0.1:${door}`,
+        }));
+    },
+    delivered: async ({ withinMs = 60_000 } = {}) => {
+      for (const end = Date.now() + withinMs; ; await sleep(500)) {
+        const waiting = await post<number>('/deliver', { seconds: BUFFER_SECONDS_MAX });
+        if (waiting === 0 || Date.now() >= end) return waiting;
+      }
     },
     log,
     stop: async ({ keepLog = false } = {}) => {

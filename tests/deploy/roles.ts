@@ -1,5 +1,6 @@
 /** Takes each statement of each function's role away, and looks for what then fails. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { scheduleOf } from './given-up.ts';
 import { actionsOf, type FunctionKind, policiesOf, type Stage, type Statement, without } from './stage.ts';
 import { events } from './tracker.ts';
 
@@ -83,9 +84,20 @@ const PROBES: Readonly<Record<FunctionKind, Probe>> = {
     } catch {
       return 'records wait';
     }
-    return discarded(stage);
+    return (await discarded(stage)) ?? (await notAdopted(stage));
   },
 };
+
+/** What Lambda gave up is taken up by the stack's schedule. */
+async function notAdopted(stage: Stage): Promise<string | undefined> {
+  const { adopt } = await scheduleOf(stage);
+  try {
+    await adopt();
+    return undefined;
+  } catch (thrown) {
+    return String(thrown);
+  }
+}
 
 /** Lambda's own way of setting a batch aside, for which the processor's role must allow it to. */
 async function discarded({ emulator, functions, output, tracker }: Stage): Promise<string | undefined> {

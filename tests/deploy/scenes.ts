@@ -1,6 +1,8 @@
 /** What is shown on the deployed stack, in the order in which it is played. Each throws when it is not so. */
 import assert from 'node:assert/strict';
 import { Analytics } from '@segment/analytics-node';
+import { BOTH_HOMES } from './both-homes.ts';
+import { GIVEN_UP_SCENES } from './given-up.ts';
 import { removeEach } from './roles.ts';
 import { actionsOf, policiesOf, type Stage, without } from './stage.ts';
 import { type Audit, events } from './tracker.ts';
@@ -83,6 +85,7 @@ export const SCENES: readonly Scene[] = [
       return '6 events, 5 in one timeline, 3 sessions, 1 bounce';
     },
   },
+  BOTH_HOMES,
   {
     title: 'many visitors over all shards: each event once',
     play: async ({ tracker, emulator }) => {
@@ -246,6 +249,7 @@ export const SCENES: readonly Scene[] = [
       return `3 records, killed ${killed} times in ${seconds} s; ${good} good events; ${back} events redriven`;
     },
   },
+  ...GIVEN_UP_SCENES,
   {
     title: 'the audit balances, and the stats are those of a recount',
     play: async ({ tracker, emulator }) => {

@@ -1,7 +1,6 @@
 /** The deployed stack, with what scenes need of it. */
 import type { Deployment } from './cdk.ts';
-import type { Emulator } from './emulator.ts';
-import { type FrontDoor, openFrontDoor } from './front-door.ts';
+import type { Emulator, Listener } from './emulator.ts';
 import { type Access, Tracker } from './tracker.ts';
 
 export type FunctionKind = 'collect' | 'process' | 'query';
@@ -9,7 +8,7 @@ export type FunctionKind = 'collect' | 'process' | 'query';
 export interface Stage {
   readonly emulator: Emulator;
   readonly deployment: Deployment;
-  readonly door: FrontDoor;
+  readonly listeners: readonly Listener[];
   readonly access: Access;
   readonly tracker: Tracker;
   readonly functions: Readonly<Record<FunctionKind, string>>;
@@ -30,9 +29,11 @@ export async function openStage(emulator: Emulator, deployment: Deployment): Pro
     );
     return SecretString;
   };
-  const door = await openFrontDoor(emulator.endpoint, output('BalancerDns'));
+  const listeners = await emulator.listeners(output('BalancerDns'));
+  const serving = listeners.find(({ protocol }) => `${protocol.toLowerCase()}:` === new URL(output('Url')).protocol);
+  if (serving === undefined) throw new Error(`no listener answers at ${output('Url')}`);
   const access = {
-    url: door.url,
+    url: serving.url,
     writeKey: await secret('WriteKeySecretArn'),
     readToken: await secret('ReadTokenSecretArn'),
   };
@@ -41,7 +42,7 @@ export async function openStage(emulator: Emulator, deployment: Deployment): Pro
     process: output('ProcessFunctionName'),
     query: output('QueryFunctionName'),
   };
-  return { emulator, deployment, door, access, tracker: new Tracker(access), functions, output };
+  return { emulator, deployment, listeners, access, tracker: new Tracker(access), functions, output };
 }
 
 export interface Statement {
@@ -59,11 +60,15 @@ interface Policy {
 }
 
 /** All policies of the role of a function. */
-export async function policiesOf({ emulator }: Stage, functionName: string): Promise<readonly Policy[]> {
-  const { Role } = await emulator.call<{ readonly Role: string }>('lambda', 'get_function_configuration', {
+export async function policiesOf(stage: Stage, functionName: string): Promise<readonly Policy[]> {
+  const { Role } = await stage.emulator.call<{ readonly Role: string }>('lambda', 'get_function_configuration', {
     FunctionName: functionName,
   });
-  const role = Role.split('/').at(-1) ?? '';
+  return policiesOfRole(stage, Role);
+}
+
+export async function policiesOfRole({ emulator }: Stage, roleArn: string): Promise<readonly Policy[]> {
+  const role = roleArn.split('/').at(-1) ?? '';
   const { PolicyNames } = await emulator.call<{ readonly PolicyNames: readonly string[] }>(
     'iam',
     'list_role_policies',
@@ -83,10 +88,14 @@ export async function policiesOf({ emulator }: Stage, functionName: string): Pro
   );
 }
 
-/** Takes a statement away while something is done. */
+/** Takes a statement away, and others with it, while something is done. */
 export async function without<T>(
   { emulator }: Stage,
-  { policy, statement }: { readonly policy: Policy; readonly statement: Statement },
+  {
+    policy,
+    statement,
+    also = [],
+  }: { readonly policy: Policy; readonly statement: Statement; readonly also?: readonly Statement[] },
   act: () => Promise<T>,
 ): Promise<T> {
   const put = (statements: readonly Statement[]) =>
@@ -95,7 +104,7 @@ export async function without<T>(
       PolicyName: policy.name,
       PolicyDocument: JSON.stringify({ Version: '2012-10-17', Statement: statements }),
     });
-  await put(policy.statements.filter((each) => each !== statement));
+  await put(policy.statements.filter((each) => each !== statement && !also.includes(each)));
   try {
     return await act();
   } finally {

@@ -24,6 +24,7 @@ import { DynamoTable, type Key } from './dynamo-client.ts';
 import { isErasedLink, isErasedNote, readPending } from './dynamo-erasures.ts';
 import { AFTER_PART, DynamoEventLists, mergeLists, ReadList, resultsOf } from './dynamo-event-lists.ts';
 import { DynamoRowReader } from './dynamo-row-reader.ts';
+import { GivenUpReader } from './given-up-notes.ts';
 import {
   badPk,
   badSk,
@@ -75,12 +76,14 @@ class DynamoReads implements EventReads {
   readonly #state: DynamoTable;
   readonly #lists: DynamoEventLists;
   readonly #rows: DynamoRowReader;
+  readonly #givenUp: GivenUpReader;
 
   constructor(tables: { readonly events: DynamoTable; readonly state: DynamoTable }) {
     this.#events = tables.events;
     this.#state = tables.state;
     this.#lists = new DynamoEventLists(tables);
     this.#rows = new DynamoRowReader(tables.state);
+    this.#givenUp = new GivenUpReader(tables.state);
   }
 
   eventsOf(visitor: string, range: EventRange): Promise<readonly StoredEvent[]> {
@@ -103,16 +106,18 @@ class DynamoReads implements EventReads {
     return links.slice(0, limit).map(({ key }) => key);
   }
 
-  rows(range: Parameters<EventReads['rows']>[0]): Promise<readonly Row[]> {
-    return this.#rows.rows(range);
+  async rows(range: Parameters<EventReads['rows']>[0]): Promise<readonly Row[]> {
+    return [...(await this.#rows.rows(range)), ...(await this.#givenUp.rows(range))];
   }
 
-  sources(view: string): Promise<readonly string[]> {
-    return this.#rows.sources(view);
+  async sources(view: string): Promise<readonly string[]> {
+    const sources = [...(await this.#rows.sources(view)), ...(await this.#givenUp.sources(view))];
+    return [...new Set(sources)].sort();
   }
 
   async badReasons({ limit, after }: BadRange): Promise<readonly BadReason[]> {
-    const list = { pkOf: badPk, skOf: badSk, positionOf: badPositionOf, attributes: ['source', 'code'] };
+    const lanes = await this.#laneNames();
+    const list = { pkOf: badPk, skOf: badSk, positionOf: badPositionOf, attributes: ['source', 'code'], lanes };
     return (await this.#aside(list, { limit, after })).map(({ item, position }) => ({
       position,
       source: textOf(item, 'source'),
@@ -131,7 +136,9 @@ class DynamoReads implements EventReads {
   }
 
   async dead(limit: number, after?: RecordPosition): Promise<readonly DeadRecord[]> {
-    const list = { pkOf: deadPk, skOf: deadSk, positionOf: deadPositionOf };
+    // Of a lane that nothing was processed of, something may have been given up.
+    const lanes = [...new Set([...(await this.#laneNames()), ...(await this.#givenUp.lanes())])];
+    const list = { pkOf: deadPk, skOf: deadSk, positionOf: deadPositionOf, lanes };
     const found = await this.#aside(list, { limit, after: after && { ...after, index: 0 } });
     return resultsOf(found, ({ item }) => this.#deadRecordOf(item));
   }
@@ -153,7 +160,7 @@ class DynamoReads implements EventReads {
 
   async totals(): Promise<StoreTotals> {
     const lanes = await this.#rows.lanes();
-    const sum = { ...NO_TOTALS };
+    const sum = { ...NO_TOTALS, dead: await this.#givenUp.count() };
     for (const { lane, totals } of lanes) {
       for await (const item of this.#state.partition(keyOf('removed', lane))) sum.erased += isErasedNote(item) ? 1 : 0;
       sum.events += totals.events;
@@ -208,12 +215,16 @@ class DynamoReads implements EventReads {
     } while (after !== undefined);
   }
 
-  /** What all lanes have set aside, the newest first, over lanes by sequence and then lane. */
+  async #laneNames(): Promise<readonly string[]> {
+    return (await this.#rows.lanes()).map(({ lane }) => lane);
+  }
+
+  /** What lanes have set aside, the newest first, over lanes by sequence and then lane. */
   async #aside(
     list: AsideList,
     { limit, after }: BadRange,
   ): Promise<readonly { readonly item: Item; readonly position: EventPosition }[]> {
-    const { pkOf, attributes } = list;
+    const { pkOf, attributes, lanes } = list;
     const names = [...KEY_NAMES, ...(attributes ?? [])];
     const inputOf = (lane: string) => ({
       KeyConditionExpression: `pk = :pk${after === undefined ? '' : ' AND sk < :before'}`,
@@ -230,8 +241,8 @@ class DynamoReads implements EventReads {
       const position = list.positionOf(item);
       return { time: position.sequence, ...position, item };
     };
-    const lists = (await this.#rows.lanes()).map(
-      ({ lane }) =>
+    const lists = lanes.map(
+      (lane) =>
         new ReadList({
           ...{ table: this.#state, input: inputOf(lane), order: 'desc' },
           ...{ keyOf: keyOfItem, names: KEY_NAMES },
@@ -275,6 +286,7 @@ interface AsideList {
   readonly pkOf: (lane: string) => string;
   readonly skOf: (position: EventPosition) => string;
   readonly positionOf: (item: Item) => EventPosition;
+  readonly lanes: readonly string[];
   /** Those to read beside the key. @default all */
   readonly attributes?: readonly string[];
 }

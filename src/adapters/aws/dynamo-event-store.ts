@@ -6,7 +6,7 @@ import { type Identity, identityKey } from '../../core/event.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { Clock } from '../../core/time.ts';
 import type { View } from '../../core/view.ts';
-import type { RecordPosition } from '../../log/event-log.ts';
+import type { LaneRecord, RecordPosition } from '../../log/event-log.ts';
 import {
   type Applied,
   type Decision,
@@ -21,15 +21,16 @@ import {
   type Witness,
 } from '../../store/event-store.ts';
 import { atOnce } from './at-once.ts';
+import { putDeadItem } from './dead-items.ts';
 import { type Condition, DynamoTable } from './dynamo-client.ts';
 import { DynamoErasures, PendingErasures } from './dynamo-erasures.ts';
 import { DynamoMaintenance } from './dynamo-maintenance.ts';
 import { DynamoRows, type NamedFold } from './dynamo-rows.ts';
+import type { HalfPut } from './half-put.ts';
 import {
   badAttributes,
   badPk,
   badSk,
-  deadAttributes,
   deadPk,
   eventItem,
   eventKeyOf,
@@ -70,6 +71,8 @@ export interface DynamoEventStoreOptions {
   readonly clock?: Clock;
   /** How long erased events are hidden before they are deleted. @default erasureDelayMs */
   readonly erasureDelayMs?: number;
+  /** Takes back what earlier tries put of a record that is set aside. @default nothing does */
+  readonly halfPut?: Pick<HalfPut, 'takeBack'>;
   /** Tells the items of one try from those of another. @default random */
   readonly attempt?: () => string;
 }
@@ -88,6 +91,7 @@ export class DynamoEventStore implements EventStore {
   readonly #clock: Clock;
   readonly #journalItemsMax: number;
   readonly #attempt: () => string;
+  readonly #halfPut: Pick<HalfPut, 'takeBack'> | undefined;
   /** As last read or written. */
   readonly #lanes = new Map<string, StoredLane | undefined>();
   /** Kinds of events that are known to be listed. */
@@ -110,6 +114,7 @@ export class DynamoEventStore implements EventStore {
     this.#maintenance = new DynamoMaintenance({ events: this.#events, state: this.#state, rows: this.#rows });
     this.#journalItemsMax = journalItemsMax ?? LIMITS.journalItemsMax;
     this.#attempt = attempt;
+    this.#halfPut = options.halfPut;
     this.#clock = clock;
     const delayMs = options.erasureDelayMs ?? LIMITS.erasureDelayMs;
     this.#erasures = new DynamoErasures({ events: this.#events, state: this.#state, delayMs });
@@ -171,6 +176,7 @@ export class DynamoEventStore implements EventStore {
       expiredThrough: before?.expiredThrough,
       revision: revision + 1,
     });
+    await this.#halfPut?.takeBack(lane, newlyDead(decision, done));
     if (decision.erase.length > 0) this.#pending = await this.#erasures.pending();
     await this.#deleteDue(lane);
     if ((this.#lanes.get(lane)?.journal.length ?? 0) > this.#journalItemsMax) await this.#foldJournal(lane);
@@ -337,11 +343,7 @@ export class DynamoEventStore implements EventStore {
   }
 
   async #putDead({ dead }: Decision): Promise<void> {
-    await atOnce(dead, LIMITS.dynamoPutsAtOnce, async (record) => {
-      const key = { pk: deadPk(record.lane), sk: sequenceText(record.sequence) };
-      const held = await putLarge(this.#state, key, deflateRawSync(record.payload), this.#attempt());
-      await this.#state.put({ pk: text(key.pk), sk: text(key.sk), ...deadAttributes(record), ...held });
-    });
+    await atOnce(dead, LIMITS.dynamoPutsAtOnce, (record) => putDeadItem(this.#state, record, this.#attempt()));
   }
 
   /** Before the visitors: a visitor's state says that it is linked. */
@@ -405,6 +407,11 @@ export class DynamoEventStore implements EventStore {
     await this.#putLane(before, { ...before, journal: [], revision: before.revision + 1 });
     await this.#rows.drop(lane, before.journal);
   }
+}
+
+/** Only now that they are counted as dead: before, another try might still have counted what it put of them. */
+function newlyDead({ dead }: Decision, done: bigint): readonly LaneRecord[] {
+  return dead.flatMap(({ sequence, payload }) => (sequence > done ? [{ sequence, data: payload }] : []));
 }
 
 function knownOf(item: Item): KnownEvent {

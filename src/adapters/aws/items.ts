@@ -34,6 +34,8 @@ import type {
  *   link      pk link, userId           sk source, visitor                     put if absent
  *   bad       pk bad, lane              sk sequence, index                     put if absent
  *   dead      pk dead, lane             sk sequence                            put if absent
+ *   given-up  pk given-up               sk lane, sequence                      put if absent; what Lambda gave up adds to the ledger
+ *             pk given-up-through       sk folder of the bucket                how far its documents are taken up
  *   part      pk and sk of an item whose value is too long for one, sk with its number
  *   witness   pk witness                sk collector
  *   erasure   pk erasure                sk source, visitor                     its earlier events are hidden, and deleted when due

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { isObject, type JsonObject } from '../../core/json.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { type ApiClient, strange } from './client.ts';
+import { firstOf, type PagedList } from './pages.ts';
 import {
   EXIT,
   grouped,
@@ -72,18 +73,9 @@ function showCommand(): Command {
 }
 
 async function list(client: ApiClient, { code, source, limit, json }: BadOptions): Promise<number> {
-  const found: BadItem[] = [];
-  let more = false;
-  // With a filter a page may hold few or none and still not be the last.
-  for await (const { items, cursor } of pagesOf(client, { code, source, limit })) {
-    found.push(...items);
-    more = cursor !== undefined;
-    if (found.length >= limit) break;
-  }
-  const shown = found.slice(0, limit);
-  more ||= found.length > limit;
+  const { items, more } = await firstOf(client, BAD, { code, source, limit });
   process.stdout.write(
-    json === true ? `${JSON.stringify({ bad: shown.map(({ raw }) => raw), more })}\n` : listText(shown, more),
+    json === true ? `${JSON.stringify({ bad: items.map(({ raw }) => raw), more })}\n` : listText(items, more),
   );
   return EXIT.well;
 }
@@ -108,16 +100,13 @@ function reasonOf(raw: unknown): { readonly code: string; readonly count: number
   return { code: raw.code, count: raw.count };
 }
 
-/** Pages of the list, the newest first, at most `badPagesMax` of them. */
-async function* pagesOf(client: ApiClient, asked: BadFilter & { readonly limit: number }): AsyncGenerator<BadPage> {
-  let cursor: string | undefined;
-  for (let pages = 0; pages < LIMITS.badPagesMax; pages += 1) {
-    const page = badPageOf(await client.get('/api/v1/bad', { ...asked, cursor }));
-    yield page;
-    cursor = page.cursor;
-    if (cursor === undefined) return;
-  }
-}
+const BAD: PagedList<BadItem> = {
+  path: '/api/v1/bad',
+  name: 'bad',
+  what: 'a list of events set aside',
+  itemOf: badItemOf,
+  pagesMax: LIMITS.badPagesMax,
+};
 
 interface BadItem {
   readonly id: string;
@@ -128,18 +117,6 @@ interface BadItem {
   readonly payload: string;
   /** All that the server said of it. */
   readonly raw: JsonObject;
-}
-
-interface BadPage {
-  readonly items: readonly BadItem[];
-  /** Undefined on the last page. */
-  readonly cursor: string | undefined;
-}
-
-function badPageOf(answer: JsonObject): BadPage {
-  const { bad, cursor } = answer;
-  if (!Array.isArray(bad)) throw strange('a list of events set aside', answer);
-  return { items: bad.map(badItemOf), cursor: typeof cursor === 'string' ? cursor : undefined };
 }
 
 function badItemOf(raw: unknown): BadItem {

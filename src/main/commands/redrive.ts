@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { isObject, type JsonObject } from '../../core/json.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { type ApiClient, ApiError, strange } from './client.ts';
+import { firstOf, type PagedList, pagesOf } from './pages.ts';
 import {
   EXIT,
   grouped,
@@ -107,17 +108,9 @@ function putCommand(): Command {
 }
 
 async function list(client: ApiClient, { limit, json }: ListOptions): Promise<number> {
-  const found: DeadItem[] = [];
-  let more = false;
-  for await (const { items, cursor } of pagesOf(client, limit)) {
-    found.push(...items);
-    more = cursor !== undefined;
-    if (found.length >= limit) break;
-  }
-  const shown = found.slice(0, limit);
-  more ||= found.length > limit;
+  const { items, more } = await firstOf(client, DEAD, { limit });
   process.stdout.write(
-    json === true ? `${JSON.stringify({ dead: shown.map(({ raw }) => raw), more })}\n` : listText(shown, more),
+    json === true ? `${JSON.stringify({ dead: items.map(({ raw }) => raw), more })}\n` : listText(items, more),
   );
   return EXIT.well;
 }
@@ -210,21 +203,18 @@ function outcomeText(outcome: Outcome): string {
 /** The ids of those that were not put back, the oldest first, so that each visitor's come in their order. */
 async function waitingIn(client: ApiClient): Promise<readonly string[]> {
   const waiting: string[] = [];
-  for await (const { items } of pagesOf(client, LIMITS.pageEventsMax)) {
+  for await (const { items } of pagesOf(client, DEAD, { limit: LIMITS.pageEventsMax })) {
     for (const { id, redriven } of items) if (redriven === undefined) waiting.push(id);
   }
   return waiting.reverse();
 }
 
-async function* pagesOf(client: ApiClient, limit: number): AsyncGenerator<DeadPage> {
-  let cursor: string | undefined;
-  do {
-    const { dead, cursor: next } = await client.get('/api/v1/dead', { limit, cursor });
-    if (!Array.isArray(dead)) throw strange('a list of dead records', dead);
-    cursor = typeof next === 'string' ? next : undefined;
-    yield { items: dead.map(deadItemOf), cursor };
-  } while (cursor !== undefined);
-}
+const DEAD: PagedList<DeadItem> = {
+  path: '/api/v1/dead',
+  name: 'dead',
+  what: 'a list of dead records',
+  itemOf: deadItemOf,
+};
 
 interface DeadItem {
   readonly id: string;
@@ -237,12 +227,6 @@ interface DeadItem {
   readonly redriven: string | undefined;
   /** All that the server said of it. */
   readonly raw: JsonObject;
-}
-
-interface DeadPage {
-  readonly items: readonly DeadItem[];
-  /** Undefined on the last page. */
-  readonly cursor: string | undefined;
 }
 
 function deadItemOf(raw: unknown): DeadItem {

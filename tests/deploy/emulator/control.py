@@ -3,6 +3,8 @@
   POST /faults   [{"kind": "throttle table", "table": "events", "every": 2}, …]   replaces all faults
   GET  /report   batches, discards, notes, and counts of calls, since the last DELETE /report
   GET  /backlog  records that no mapping has processed yet
+  GET  /doors    the listeners of load balancers, each with the port of this machine on which it answers
+  POST /deliver  {"seconds": 300}: lets so much time pass for what Firehose gathers; how many records it has not delivered
   POST /restart  {"function": "…"}: its next invocation finds a new process
   POST /call     {"service": "iam", "operation": "put_role_policy", "parameters": {…}}, as the administrator
 
@@ -300,6 +302,16 @@ def backlog() -> int:
     return 0
 
 
+def doors() -> list:
+    """Set by start.py."""
+    return []
+
+
+def deliver(seconds: float) -> int:
+    """Set by start.py."""
+    return 0
+
+
 class _Requests(BaseHTTPRequestHandler):
     def _answer(self, content, status: int = 200) -> None:
         body = json.dumps(content, default=str).encode()
@@ -311,7 +323,7 @@ class _Requests(BaseHTTPRequestHandler):
 
     def do_GET(self):
         with _lock:
-            self._answer({"/report": _report, "/backlog": backlog()}.get(self.path))
+            self._answer({"/report": lambda: _report, "/backlog": backlog, "/doors": doors}[self.path]())
 
     def do_DELETE(self):
         with _lock:
@@ -327,6 +339,8 @@ class _Requests(BaseHTTPRequestHandler):
         if self.path == "/restart":
             lambda_runtime.invalidate_worker(asked["function"])
             return self._answer({})
+        if self.path == "/deliver":
+            return self._answer(deliver(asked["seconds"]))
         try:
             call = getattr(administrator(asked["service"]), asked["operation"])
             self._answer(call(**asked.get("parameters", {})))

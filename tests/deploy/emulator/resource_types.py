@@ -10,6 +10,7 @@ import re
 
 from keys import key_of_bucket, key_of_table
 from load_balancer import may_invoke
+from load_balancer_listeners import check_actions, check_listener
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import alb, ec2, kinesis, secretsmanager
 from ministack.services.cloudformation import provisioners
@@ -155,6 +156,15 @@ def with_targets(create):
     return create_with_targets
 
 
+# aws-resource-elasticloadbalancingv2-listener, -listenerrule: ministack makes them whatever they say.
+def checked(operation, check):
+    def make(logical_id, properties, stack_name):
+        check(properties)
+        return operation(logical_id, properties, stack_name)
+
+    return make
+
+
 # aws-resource-kinesis-stream: ministack leaves StreamEncryption out.
 def with_encryption(create):
     def create_with_encryption(logical_id, properties, stack_name):
@@ -180,9 +190,13 @@ def with_key(create):
     return create_with_key
 
 
-# aws-resource-dynamodb-table: ministack leaves the key of SSESpecification out.
+# aws-resource-dynamodb-table: ministack leaves the key of SSESpecification out, and lets a table on demand have capacity.
 def with_table_key(create):
     def create_with_table_key(logical_id, properties, stack_name):
+        if properties.get("BillingMode") == "PAY_PER_REQUEST":
+            for of in (properties, *properties.get("GlobalSecondaryIndexes", [])):
+                if of.get("ProvisionedThroughput"):
+                    raise ValueError("ProvisionedThroughput cannot be specified when BillingMode is PAY_PER_REQUEST")
         table, attributes = create(logical_id, properties, stack_name)
         key = (properties.get("SSESpecification") or {}).get("KMSMasterKeyId")
         if key:
@@ -276,6 +290,9 @@ def install() -> None:
     })
     for name, extended in (
         ("AWS::ElasticLoadBalancingV2::TargetGroup", with_targets),
+        ("AWS::ElasticLoadBalancingV2::Listener", lambda create: checked(create, check_listener)),
+        ("AWS::ElasticLoadBalancingV2::ListenerRule", lambda create: checked(
+            create, lambda properties: check_actions(properties.get("Actions") or []))),
         ("AWS::Kinesis::Stream", with_encryption),
         ("AWS::S3::Bucket", with_key),
         ("AWS::DynamoDB::Table", with_table_key),

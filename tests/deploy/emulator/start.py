@@ -3,17 +3,23 @@
 import json
 
 import control
+import firehose
 import keys
 import kinesis_mapping
 import load_balancer
+import load_balancer_listeners
 import resource_types
 
 if __name__ == "__main__":
     resource_types.install()
     load_balancer.install()
+    load_balancer_listeners.install()
     kinesis_mapping.install()
+    firehose.install()
     keys.install()
     control.backlog = kinesis_mapping.backlog
+    control.doors = load_balancer_listeners.doors
+    control.deliver = firehose.deliver
     print(json.dumps({"control": control.install()}), flush=True)
     from ministack import app
 

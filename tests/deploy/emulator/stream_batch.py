@@ -192,6 +192,7 @@ def give_up_expired(settings: Settings, part: Part, ports: Ports) -> None:
     oldest = ports.now() - settings.record_age_seconds_max
     expired = [record for record in part.records if arrival_of(record) < oldest]
     if expired:
+        # The page shows RetryAttemptsExhausted alone; this name is chosen here, and is shown to people and nothing more.
         ports.discard(Discard(expired, "RecordAgeExceeded", part.invocations, part.error))
         part.records = [record for record in part.records if arrival_of(record) >= oldest]
 

@@ -13,6 +13,7 @@ const GRANTS: Readonly<Record<'collect' | 'process' | 'query', readonly string[]
     'DynamoDB::Table Events GetItem BatchGetItem Query PutItem DeleteItem',
     'DynamoDB::Table State GetItem BatchGetItem Query PutItem BatchWriteItem UpdateItem DeleteItem',
     'S3::Bucket/* PutObject',
+    'S3::Bucket/aws/lambda/* GetObject',
     'S3::Bucket ListBucket',
   ],
   query: [
@@ -22,8 +23,6 @@ const GRANTS: Readonly<Record<'collect' | 'process' | 'query', readonly string[]
     'SecretsManager::Secret ReadToken GetSecretValue',
     'Kinesis::Stream PutRecords',
     'DynamoDB::Table State PutItem',
-    'S3::Bucket/aws/lambda/* GetObject',
-    'S3::Bucket ListBucket',
   ],
 };
 

@@ -1,0 +1,12 @@
+import { deflateRawSync } from 'node:zlib';
+import type { DeadRecord } from '../../store/event-store.ts';
+import type { DynamoTable, Put } from './dynamo-client.ts';
+import { deadAttributes, deadPk, sequenceText, text } from './items.ts';
+import { putLarge } from './large-values.ts';
+
+/** Puts a dead record if none is at its place. `version` is that of its parts, where it is long. */
+export async function putDeadItem(state: DynamoTable, record: DeadRecord, version: string): Promise<Put> {
+  const key = { pk: deadPk(record.lane), sk: sequenceText(record.sequence) };
+  const held = await putLarge(state, key, deflateRawSync(record.payload), version);
+  return state.put({ pk: text(key.pk), sk: text(key.sk), ...deadAttributes(record), ...held });
+}
