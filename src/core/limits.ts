@@ -176,6 +176,11 @@ export const LIMITS = {
   dynamoPutsAtOnce: 32,
   /** Lists of one type are written in this many pieces, for a partition takes 1,000 write units a second. */
   typeShards: 8,
+  /**
+   * Types of a source that have lists of their own, which a list of all types is merged from: a page of it costs a query for each
+   * list and piece. A stored event stays in the list it was put in, so this is not changed under tables that have events.
+   */
+  typeListsMax: 32,
   /** Journal items of a lane before they are folded into its rows: each is read by every query of statistics. */
   journalItemsMax: 24,
   /** A function runs at most 15 minutes (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html): what began before an erasure is dead then. */

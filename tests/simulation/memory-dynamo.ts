@@ -5,6 +5,7 @@ import {
   ConditionalCheckFailedException,
   DeleteItemCommand,
   type DynamoDBClient,
+  DynamoDBServiceException,
   GetItemCommand,
   PutItemCommand,
   QueryCommand,
@@ -102,7 +103,8 @@ export class MemoryDynamo {
 
   #getAll({ input }: BatchGetItemCommand): unknown {
     const [[table, { Keys = [] }] = ['', { Keys: [] }]] = Object.entries(input.RequestItems ?? {});
-    if (Keys.length > 100 || new Set(Keys.map(keyText)).size < Keys.length) throw new Error('a batch that is none');
+    if (Keys.length > 100) throw refused('Too many items requested for the BatchGetItem call');
+    if (new Set(Keys.map(keyText)).size < Keys.length) throw refused('Provided list of item keys contains duplicates');
     const unprocessed = Keys.filter(() => this.faults.isUnprocessed());
     const items = Keys.filter((key) => !unprocessed.includes(key)).flatMap((key): Item[] => {
       const found = copyOf(this.#table(table).get(keyText(key)));
@@ -116,7 +118,9 @@ export class MemoryDynamo {
 
   #deleteAll({ input }: BatchWriteItemCommand): unknown {
     const [[table, requests] = ['', []]] = Object.entries(input.RequestItems ?? {});
-    if (requests.length > 25) throw new Error('a batch that is none');
+    if (requests.length > 25) throw refused('Too many items requested for the BatchWriteItem call');
+    const keys = requests.map(({ DeleteRequest }) => keyText(DeleteRequest?.Key ?? {}));
+    if (new Set(keys).size < keys.length) throw refused('Provided list of item keys contains duplicates');
     for (const { DeleteRequest } of requests) this.#table(table).delete(keyText(DeleteRequest?.Key ?? {}));
     return {};
   }
@@ -136,7 +140,8 @@ export class MemoryDynamo {
       if (text.includes('>=')) return value >= (low ?? '');
       throw new Error(`the model lacks ${text}`);
     };
-    if ([values[':from'], values[':to']].some((bound) => bound?.S === '')) throw new Error('a key is no empty text');
+    if ([values[':from'], values[':to']].some((bound) => bound?.S === ''))
+      throw refused('One or more parameter values are not valid: a key is no empty text');
     const sign = input.ScanIndexForward === false ? -1 : 1;
     const items = this.itemsOf(TableName)
       .filter((item) => textOf(item, hash) === values[hashName]?.S && isWithin(item))
@@ -168,6 +173,10 @@ function holds(
     if (operator === '=') return found.S === asked.S && found.N === asked.N;
     return asked.S === undefined ? Number(found.N) < Number(asked.N) : (found.S ?? '') < asked.S;
   });
+}
+
+function refused(message: string): DynamoDBServiceException {
+  return new DynamoDBServiceException({ name: 'ValidationException', $fault: 'client', message, $metadata: {} });
 }
 
 function keyOf(item: Item | undefined): Item | undefined {

@@ -22,10 +22,11 @@ import type {
 } from '../../store/event-store.ts';
 import { DynamoTable, type Key } from './dynamo-client.ts';
 import { isErasedLink, isErasedNote, readPending } from './dynamo-erasures.ts';
-import { AFTER_PART, DynamoEventLists, mergeLists, ReadList, resultsOf } from './dynamo-event-lists.ts';
+import { DynamoEventLists, mergeLists, ReadList, resultsOf } from './dynamo-event-lists.ts';
 import { DynamoRowReader } from './dynamo-row-reader.ts';
 import { GivenUpReader } from './given-up-notes.ts';
 import {
+  AFTER_PART,
   badPk,
   badSk,
   deadPk,
@@ -253,8 +254,7 @@ class DynamoReads implements EventReads {
   }
 
   async #itemsAt(keys: readonly Key[]): Promise<ReadonlyMap<string, Item>> {
-    const distinct = new Map(keys.map((key) => [keyText(key), key]));
-    const items = await this.#state.getAll([...distinct.values()]);
+    const items = await this.#state.getAll(keys);
     return new Map(items.map((item) => [keyText({ pk: textOf(item, 'pk'), sk: textOf(item, 'sk') }), item]));
   }
 
