@@ -185,6 +185,8 @@ export const LIMITS = {
   journalItemsMax: 24,
   /** A function runs at most 15 minutes (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html): what began before an erasure is dead then. */
   erasureDelayMs: 900_000,
+  /** All reads of one answer, with their tries; below queryMsMax, so that the answer says why and nothing is left running. */
+  snapshotMsMax: 25_000,
   awsConnectMsMax: 2_000,
   awsRequestMsMax: 10_000,
   awsSocketsMax: 64,
@@ -323,6 +325,7 @@ export function assertLimits(limits: { readonly [Name in keyof typeof LIMITS]: n
     [limits.gateMsMax < limits.requestMsMax, 'gateMsMax < requestMsMax'],
     [limits.pageEventsDefault <= limits.pageEventsMax, 'pageEventsDefault <= pageEventsMax'],
     [limits.archiveRecordBytesMax < limits.decompressedBytesMax, 'archiveRecordBytesMax < decompressedBytesMax'],
+    [limits.snapshotMsMax < limits.queryMsMax, 'snapshotMsMax < queryMsMax'],
     [limits.replayMsMax + limits.gateMsMax < limits.queryMsMax, 'replayMsMax + gateMsMax < queryMsMax'],
     [
       limits.replayMsMax + limits.kinesisDeadlineMsMax < limits.queryMsMax,

@@ -2,16 +2,20 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Event, identityOf, visitorOf } from '../../src/core/event.ts';
 import type { BadEvent, DeadRecord, EventPosition, EventRange } from '../../src/store/event-store.ts';
-import type { StoreSubject } from './store-subject.ts';
+import type { StoreSubject, StoreTraits } from './store-subject.ts';
 import { allPages, anEvent, badEvents, decisionOf, positionText, write } from './store-writing.ts';
 
 /** What lists, snapshots and the audit's reads promise. */
-export function describeReading(given: () => StoreSubject, open: () => Promise<StoreSubject>): void {
+export function describeReading(
+  given: () => StoreSubject,
+  open: () => Promise<StoreSubject>,
+  traits: StoreTraits,
+): void {
   describeLists(given, open);
   describeSources(given);
   describeAside(given);
   describeAudit(given);
-  describeSnapshots(given);
+  describeSnapshots(given, traits);
 }
 
 const TIMES = ['10:00:00Z', '10:00:00.000Z', '10:00:00.001Z', '10:00:00.0010001Z', '10:00:01.5Z', '10:07:00.000Z'];
@@ -308,10 +312,10 @@ function describeAudit(given: () => StoreSubject): void {
   });
 }
 
-function describeSnapshots(given: () => StoreSubject): void {
-  it('shows one moment for as long as a snapshot lasts', async () => {
-    const { store, reader, isolatesSnapshots } = given();
-    if (!isolatesSnapshots) return;
+function describeSnapshots(given: () => StoreSubject, { isolatesSnapshots }: StoreTraits): void {
+  const unless = isolatesSnapshots ? '' : ' (not without transactions: each read then sees what is there)';
+  it.skipIf(!isolatesSnapshots)(`shows one moment for as long as a snapshot lasts${unless}`, async () => {
+    const { store, reader } = given();
     await write(store, 'a', [{ sequence: 1n, events: [anEvent()] }]);
     const seen = await reader.snapshot(async (reads) => {
       const { events } = await reads.totals();
