@@ -143,6 +143,8 @@ export const LIMITS = {
   // The store.
   eventRetentionDays: 400,
   maintenanceEventsMax: 2_000,
+  /** Types of a source that have lists of their own: a list of all types looks into each, some 25 µs. */
+  storeTypeListsMax: 200,
   /** Texts (ids, event types) whose integers the writer remembers; some 150 bytes each. */
   storeNamesCachedMax: 200_000,
   /** Visitors that the writer remembers; some 300 bytes each. */
