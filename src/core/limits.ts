@@ -62,6 +62,8 @@ export const LIMITS = {
   voidsWaitingMax: 1_000,
 
   // The log.
+  /** A shard's id (https://docs.aws.amazon.com/kinesis/latest/APIReference/API_Shard.html); an id or cursor with a longer one is none of ours. */
+  laneCharsMax: 128,
   segmentBytes: 32 * 1024 * 1024,
   /** What one write carries at the most, of all that waits. */
   groupBytesMax: 4 * 1024 * 1024,
