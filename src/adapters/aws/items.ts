@@ -124,6 +124,11 @@ export function typeOrderOf(timestamp: string, { lane, sequence, index }: EventP
   return keyOf(timeKey(timestamp), lane, sequenceText(sequence), String(index).padStart(6, '0'));
 }
 
+/** The same of an item, whichever list it is in: what `typeOrderOf` made. */
+export function orderOf(item: Item): string {
+  return keyOf(...partsOf(textOf(item, 'typeOrder')).slice(0, 4));
+}
+
 export function typeShardOf(kind: { readonly source: string; readonly eventType: string }, shard: number): string {
   return keyOf(kind.source, kind.eventType, shard);
 }
