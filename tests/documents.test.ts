@@ -45,3 +45,18 @@ test('every link between documents leads to a file', () => {
   expect(documents.length).toBeGreaterThan(5);
   expect(broken).toEqual([]);
 });
+
+/** What stands for AWS says by which page of AWS. */
+test('every behaviour of an emulator that tests rely on has its page of AWS', () => {
+  const document = readFileSync('docs/emulator.md', 'utf8');
+  const [, table = ''] = /\| behaviour \|[^\n]*\n\|[- |]+\|\n((?:\|.*\n)+)/.exec(document) ?? [];
+  const rows = table.trim().split('\n');
+  expect(rows.length).toBeGreaterThan(15);
+  for (const row of rows) expect(row).toMatch(/\]\(https:\/\/docs\.aws\.amazon\.com\/[^)\s]+\)/);
+  const models = [...document.matchAll(/\]\(\.\.\/(tests\/[^)]+\.ts)\)/g)].map(([, file = '']) => file);
+  expect(models.length).toBe(6);
+  for (const model of models) {
+    const pages = readFileSync(model, 'utf8').match(/https:\/\/docs\.aws\.amazon\.com\/|\[(?:API|guide)\] \w+/g) ?? [];
+    expect(pages.length, model).toBeGreaterThanOrEqual(2);
+  }
+});

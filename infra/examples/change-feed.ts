@@ -25,8 +25,9 @@ export function changeFeedHandler(
 ): (event: ChangeFeedEvent) => Promise<{ readonly batchItemFailures: readonly { readonly itemIdentifier: string }[] }> {
   return async ({ Records }) => {
     for (const { eventName, dynamodb } of Records) {
-      // Events are never changed; REMOVE is their retention or an erasure.
-      if (eventName !== 'INSERT' || dynamodb.NewImage === undefined) continue;
+      // REMOVE is an event's retention, or an erasure. An event itself never changes: MODIFY is one that came again after an
+      // erasure that has not deleted it yet, and took its place; that is a new one.
+      if (eventName === 'REMOVE' || dynamodb.NewImage === undefined) continue;
       try {
         await take(storedEventOf(itemOf(dynamodb.NewImage)));
       } catch (thrown) {

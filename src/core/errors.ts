@@ -178,7 +178,7 @@ export const ERRORS = {
   query_unavailable: {
     status: 503,
     retriable: true,
-    meaning: 'The query worker is not answering, or too many queries are waiting.',
+    meaning: 'The query worker, or the tables of AWS, did not answer in time, or too many queries are waiting.',
     cure: 'Ask again; ask for less at once.',
   },
   shutting_down: {

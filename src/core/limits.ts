@@ -62,6 +62,8 @@ export const LIMITS = {
   voidsWaitingMax: 1_000,
 
   // The log.
+  /** A shard's id (https://docs.aws.amazon.com/kinesis/latest/APIReference/API_Shard.html); an id or cursor with a longer one is none of ours. */
+  laneCharsMax: 128,
   segmentBytes: 32 * 1024 * 1024,
   /** What one write carries at the most, of all that waits. */
   groupBytesMax: 4 * 1024 * 1024,
@@ -143,6 +145,8 @@ export const LIMITS = {
   // The store.
   eventRetentionDays: 400,
   maintenanceEventsMax: 2_000,
+  /** Types of a source that have lists of their own: a list of all types looks into each, some 25 µs. */
+  storeTypeListsMax: 200,
   /** Texts (ids, event types) whose integers the writer remembers; some 150 bytes each. */
   storeNamesCachedMax: 200_000,
   /** Visitors that the writer remembers; some 300 bytes each. */
@@ -176,10 +180,17 @@ export const LIMITS = {
   dynamoPutsAtOnce: 32,
   /** Lists of one type are written in this many pieces, for a partition takes 1,000 write units a second. */
   typeShards: 8,
+  /**
+   * Types of a source that have lists of their own, which a list of all types is merged from: a page of it costs a query for each
+   * list and piece. A stored event stays in the list it was put in, so this is not changed under tables that have events.
+   */
+  typeListsMax: 32,
   /** Journal items of a lane before they are folded into its rows: each is read by every query of statistics. */
   journalItemsMax: 24,
   /** A function runs at most 15 minutes (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html): what began before an erasure is dead then. */
   erasureDelayMs: 900_000,
+  /** All reads of one answer, with their tries; below queryMsMax, so that the answer says why and nothing is left running. */
+  snapshotMsMax: 25_000,
   awsConnectMsMax: 2_000,
   awsRequestMsMax: 10_000,
   awsSocketsMax: 64,
@@ -318,6 +329,7 @@ export function assertLimits(limits: { readonly [Name in keyof typeof LIMITS]: n
     [limits.gateMsMax < limits.requestMsMax, 'gateMsMax < requestMsMax'],
     [limits.pageEventsDefault <= limits.pageEventsMax, 'pageEventsDefault <= pageEventsMax'],
     [limits.archiveRecordBytesMax < limits.decompressedBytesMax, 'archiveRecordBytesMax < decompressedBytesMax'],
+    [limits.snapshotMsMax < limits.queryMsMax, 'snapshotMsMax < queryMsMax'],
     [limits.replayMsMax + limits.gateMsMax < limits.queryMsMax, 'replayMsMax + gateMsMax < queryMsMax'],
     [
       limits.replayMsMax + limits.kinesisDeadlineMsMax < limits.queryMsMax,

@@ -1,19 +1,25 @@
+import { once } from 'node:events';
 import { gzipSync } from 'node:zlib';
+import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { expect, test } from 'vitest';
 import { type AlbRequest, albAnswer, albEvent, HEALTH_CHECK } from '../../tests/alb.ts';
 import { FakeLog } from '../../tests/collector.ts';
 import { MemoryEventStore } from '../../tests/contracts/memory-event-store.ts';
 import { eventWith, recordOf } from '../../tests/events.ts';
+import { DynamoEventReader } from '../adapters/aws/dynamo-event-reader.ts';
 import { isObject } from '../core/json.ts';
 import { LIMITS } from '../core/limits.ts';
 import { processBatch } from '../pipeline.ts';
+import type { EventReader } from '../store/event-store.ts';
 import { createQueryHandler, type Metric } from './query-handler.ts';
 
 const TOKEN = 't'.repeat(40);
 const NOW_MS = Date.parse('2026-11-23T11:00:00.000Z');
 const LANE = 'shardId-000000000001';
 
-async function queries(options: { readonly token?: string | undefined } = { token: TOKEN }) {
+async function queries(
+  options: { readonly token?: string | undefined; readonly reader?: EventReader } = { token: TOKEN },
+) {
   const store = new MemoryEventStore();
   const log = new FakeLog();
   const faults: unknown[] = [];
@@ -27,7 +33,7 @@ async function queries(options: { readonly token?: string | undefined } = { toke
     settled: async () => undefined,
   };
   const handler = createQueryHandler({
-    reader: store,
+    reader: options.reader ?? store,
     store,
     log,
     secret,
@@ -113,6 +119,31 @@ test('a page of events too large for the load balancer is a problem, and comes c
   const compressed = await ask({ url, headers: { 'accept-encoding': 'gzip' } });
   expect(compressed).toMatchObject({ status: 200, headers: { 'content-encoding': 'gzip' } });
   expect(LIMITS.pageEventsMax).toBe(1_000);
+});
+
+test('while the tables are too slow, the answer says so in time, and nothing is left running', async () => {
+  let running = 0;
+  const client = {
+    send: async (_: unknown, { abortSignal }: { readonly abortSignal: AbortSignal }) => {
+      running += 1;
+      await once(abortSignal, 'abort');
+      running -= 1;
+      abortSignal.throwIfAborted();
+    },
+  } as unknown as DynamoDBClient;
+  const tables = { events: 'events', state: 'state' };
+  const reader = new DynamoEventReader({ client, tables, snapshotMsMax: 20 });
+  const { ask, handler, metrics } = await queries({ token: TOKEN, reader });
+  for (const url of ['/api/v1/events', '/api/v1/users/u/events', '/api/v1/live', '/api/v1/audit']) {
+    const answer = await ask(url);
+    expect(answer.status, url).toBe(503);
+    expect(JSON.parse(answer.body)).toMatchObject({ code: 'query_unavailable' });
+    expect(answer.headers['retry-after']).toBe('1');
+    expect(running).toBe(0);
+  }
+  // No audit is no proof: the alarm is told of nothing, and that is what it waits for.
+  await expect(handler({ task: 'audit' })).rejects.toThrow('20 ms');
+  expect(metrics).toEqual([]);
 });
 
 test('a dead record is put back into the log', async () => {

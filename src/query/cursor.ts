@@ -1,4 +1,5 @@
 import { ClickstreamError } from '../core/errors.ts';
+import { LIMITS } from '../core/limits.ts';
 import type { EventMark, EventPosition, StoredEvent } from '../store/event-store.ts';
 
 /** The place of an event in a list that is ordered by `by`. */
@@ -39,6 +40,7 @@ export function decodeCursor(tag: string, cursor: string): EventMark {
   if (
     typeof time !== 'string' ||
     typeof lane !== 'string' ||
+    lane.length > LIMITS.laneCharsMax ||
     typeof sequence !== 'string' ||
     !/^\d{1,128}$/.test(sequence) ||
     typeof index !== 'number' ||
@@ -61,6 +63,7 @@ export function positionId({ lane, sequence, index }: EventPosition): string {
 export function positionOf(id: string): EventPosition | undefined {
   const [, lane, sequence, index] = /^(.*):(\d{1,128}):(\d{1,9})$/.exec(Buffer.from(id, 'base64url').toString()) ?? [];
   if (lane === undefined || sequence === undefined || index === undefined) return undefined;
+  if (lane.length > LIMITS.laneCharsMax) return undefined;
   return { lane, sequence: BigInt(sequence), index: Number(index) };
 }
 

@@ -281,7 +281,8 @@ function bounded<Asked, Answered>(
 
 function jsonReply({ status, body }: Answer): Reply {
   if (status < 400) return { status, body, type: JSON_TYPE };
-  return { status, body, type: PROBLEM_TYPE };
+  const retry = status === 503 && { headers: { 'Retry-After': LIMITS.retryAfterSeconds } };
+  return { status, body, type: PROBLEM_TYPE, ...retry };
 }
 
 function problemReply(error: ClickstreamError, allow: Route['allow'] | undefined): Reply {

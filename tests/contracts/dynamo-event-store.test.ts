@@ -1,10 +1,12 @@
 import { DeleteItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll } from 'vitest';
 import { DynamoEventReader } from '../../src/adapters/aws/dynamo-event-reader.ts';
-import { DynamoEventStore } from '../../src/adapters/aws/dynamo-event-store.ts';
+import { DynamoEventStore, type DynamoEventStoreOptions } from '../../src/adapters/aws/dynamo-event-store.ts';
 import { type Item, positionOf, textOf, typeOrderOf } from '../../src/adapters/aws/items.ts';
+import type { TableNames } from '../../src/adapters/aws/tables.ts';
 import type { EventPosition } from '../../src/store/event-store.ts';
 import { type DynamoEmulator, startDynamo } from '../emulators/dynamo.ts';
+import { FOLDS } from '../simulation/dynamo-protocol.ts';
 import { describeEventStore } from './event-store.contract.ts';
 import type { StoreSubject } from './store-subject.ts';
 import { positionText } from './store-writing.ts';
@@ -15,12 +17,24 @@ beforeAll(async () => {
 });
 afterAll(() => emulator.close());
 
-describeEventStore('DynamoDB', async () => open(await emulator.newTables()));
+const TRAITS = { isAtomic: false, isolatesSnapshots: false, outlastsProcess: true };
+/** As the processor has it: what the contract's own view is made by, it learns from batches, as from another version. */
+const DEPLOYED = { folds: FOLDS };
 
-async function open(tables: Awaited<ReturnType<DynamoEmulator['newTables']>>): Promise<StoreSubject> {
+describeEventStore('DynamoDB', TRAITS, async () => open(await emulator.newTables(), DEPLOYED));
+describeEventStore('DynamoDB, rows written with every batch', TRAITS, async () =>
+  open(await emulator.newTables(), { folds: [], journalItemsMax: 0 }),
+);
+describeEventStore('DynamoDB, rows written now and then', TRAITS, async () =>
+  open(await emulator.newTables(), { folds: FOLDS, journalItemsMax: 2 }),
+);
+
+async function open(
+  tables: TableNames,
+  options: Pick<DynamoEventStoreOptions, 'folds' | 'journalItemsMax'>,
+): Promise<StoreSubject> {
   const { client } = emulator;
-  // The journal is folded with each batch, so that rows can be read as they become.
-  const store = new DynamoEventStore({ client, tables, folds: [], journalItemsMax: 0, erasureDelayMs: 0 });
+  const store = new DynamoEventStore({ client, tables, ...options, erasureDelayMs: 0 });
   const reader = new DynamoEventReader({ client, tables });
   const find = async (position: EventPosition): Promise<Item> => {
     for (const item of await emulator.itemsOf(tables.events)) {
@@ -32,9 +46,7 @@ async function open(tables: Awaited<ReturnType<DynamoEmulator['newTables']>>): P
   const subject: StoreSubject = {
     store,
     reader: { snapshot: (read) => Promise.all(byHand).then(() => reader.snapshot(read)), close: () => reader.close() },
-    isAtomic: false,
-    isolatesSnapshots: false,
-    reopen: async () => open(tables),
+    reopen: async () => open(tables, options),
     removeByHand: (position) => {
       const remove = async () => {
         const { pk, sk } = await find(position);

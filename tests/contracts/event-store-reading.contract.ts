@@ -1,17 +1,22 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Event, identityOf, visitorOf } from '../../src/core/event.ts';
+import { LIMITS } from '../../src/core/limits.ts';
 import type { BadEvent, DeadRecord, EventPosition, EventRange } from '../../src/store/event-store.ts';
-import type { StoreSubject } from './store-subject.ts';
+import type { StoreSubject, StoreTraits } from './store-subject.ts';
 import { allPages, anEvent, badEvents, decisionOf, positionText, write } from './store-writing.ts';
 
 /** What lists, snapshots and the audit's reads promise. */
-export function describeReading(given: () => StoreSubject, open: () => Promise<StoreSubject>): void {
+export function describeReading(
+  given: () => StoreSubject,
+  open: () => Promise<StoreSubject>,
+  traits: StoreTraits,
+): void {
   describeLists(given, open);
   describeSources(given);
   describeAside(given);
   describeAudit(given);
-  describeSnapshots(given);
+  describeSnapshots(given, traits);
 }
 
 const TIMES = ['10:00:00Z', '10:00:00.000Z', '10:00:00.001Z', '10:00:00.0010001Z', '10:00:01.5Z', '10:07:00.000Z'];
@@ -76,6 +81,34 @@ function describeLists(given: () => StoreSubject, open: () => Promise<StoreSubje
       ),
       { numRuns: 40 },
     );
+  });
+
+  it('lists each of very many types, and all of them together', async () => {
+    const { store, reader } = given();
+    const count = Math.max(LIMITS.typeListsMax, LIMITS.storeTypeListsMax) + 20;
+    const types = Array.from({ length: count }, (_, place) => `type-${place}`);
+    const at = (minute: number) =>
+      types.map((eventType) => anEvent({ eventType, timestamp: `2026-11-23T10:0${minute}:00.000Z` }));
+    const [early, late] = [at(1), at(2)];
+    const elsewhere = anEvent({ eventType: types.at(-1) ?? '', source: 'blog' });
+    await write(store, 'lane-a', [{ sequence: 1n, events: early }], []);
+    await write(store, 'lane-a', [{ sequence: 2n, events: [...late, elsewhere] }], []);
+    const ids = (events: readonly (Event | undefined)[]) => events.map((event) => event?.eventId);
+    for (const place of [0, count - 1]) {
+      const [eventType, both] = [types[place], [early[place], late[place]]];
+      for (const order of ['asc', 'desc'] as const) {
+        const expected = order === 'asc' ? both : both.toReversed();
+        const range = { eventType, source: 'shop', order, limit: 1 };
+        expect(ids(await allPages(reader, { range }))).toEqual(ids(expected));
+        expect(ids(await allPages(reader, { visitor: 'device-1', range: { ...range, limit: 9 } })).sort()).toEqual(
+          ids(both).sort(),
+        );
+      }
+    }
+    const everywhere = await allPages(reader, { range: { eventType: types.at(-1), order: 'asc', limit: 10 } });
+    expect(ids(everywhere)).toEqual(ids([elsewhere, early.at(-1), late.at(-1)]));
+    const all = await allPages(reader, { range: { order: 'asc', limit: 100 } });
+    expect(ids(all)).toEqual(ids([elsewhere, ...early, ...late]));
   });
 
   it('lists what a device did, of every user and none, and what a user did of whom no device is known', async () => {
@@ -308,10 +341,10 @@ function describeAudit(given: () => StoreSubject): void {
   });
 }
 
-function describeSnapshots(given: () => StoreSubject): void {
-  it('shows one moment for as long as a snapshot lasts', async () => {
-    const { store, reader, isolatesSnapshots } = given();
-    if (!isolatesSnapshots) return;
+function describeSnapshots(given: () => StoreSubject, { isolatesSnapshots }: StoreTraits): void {
+  const unless = isolatesSnapshots ? '' : ' (not without transactions: each read then sees what is there)';
+  it.skipIf(!isolatesSnapshots)(`shows one moment for as long as a snapshot lasts${unless}`, async () => {
+    const { store, reader } = given();
     await write(store, 'a', [{ sequence: 1n, events: [anEvent()] }]);
     const seen = await reader.snapshot(async (reads) => {
       const { events } = await reads.totals();

@@ -2,10 +2,10 @@ import { afterEach, beforeEach, describe } from 'vitest';
 import { describeMaintenance } from './event-store-maintenance.contract.ts';
 import { describeReading } from './event-store-reading.contract.ts';
 import { describeWriting } from './event-store-writing.contract.ts';
-import type { StoreSubject } from './store-subject.ts';
+import type { StoreSubject, StoreTraits } from './store-subject.ts';
 
 /** The contract of `EventStore` and `EventReader`, to be run over each adapter. */
-export function describeEventStore(name: string, open: () => Promise<StoreSubject>): void {
+export function describeEventStore(name: string, traits: StoreTraits, open: () => Promise<StoreSubject>): void {
   describe(`event store: ${name}`, () => {
     let subject: StoreSubject;
     beforeEach(async () => {
@@ -13,13 +13,14 @@ export function describeEventStore(name: string, open: () => Promise<StoreSubjec
     });
     afterEach(() => subject.dispose());
 
-    describeWriting(() => subject);
-    describeReading(() => subject, open);
+    describeWriting(() => subject, traits);
+    describeReading(() => subject, open, traits);
     describeMaintenance(
       () => subject,
       (next) => {
         subject = next;
       },
+      traits,
     );
   });
 }

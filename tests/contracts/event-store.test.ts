@@ -9,15 +9,17 @@ import { MemoryEventStore } from './memory-event-store.ts';
 import type { StoreSubject } from './store-subject.ts';
 import { positionText } from './store-writing.ts';
 
-describeEventStore('in memory', async () => {
+const IN_MEMORY = { isAtomic: true, isolatesSnapshots: false, outlastsProcess: false };
+const ON_DISK = { isAtomic: true, isolatesSnapshots: true, outlastsProcess: true };
+
+describeEventStore('in memory', IN_MEMORY, async () => {
   const store = new MemoryEventStore();
   const find = (position: Parameters<StoreSubject['removeByHand']>[0]) =>
     store.events.findIndex(({ stored }) => positionText(stored.position) === positionText(position));
   return {
     store,
     reader: store,
-    isAtomic: true,
-    isolatesSnapshots: false,
+    reopen: () => Promise.reject(new Error('nothing outlasts the process')),
     removeByHand: (position) => {
       store.events.splice(find(position), 1);
     },
@@ -29,7 +31,7 @@ describeEventStore('in memory', async () => {
   };
 });
 
-describeEventStore('SQLite', async () => openSqlite(mkdtempSync(join(tmpdir(), 'event-store-'))));
+describeEventStore('SQLite', ON_DISK, async () => openSqlite(mkdtempSync(join(tmpdir(), 'event-store-'))));
 
 async function openSqlite(folder: string): Promise<StoreSubject> {
   const store = openEventStore({ folder });
@@ -46,8 +48,6 @@ async function openSqlite(folder: string): Promise<StoreSubject> {
   return {
     store,
     reader,
-    isAtomic: true,
-    isolatesSnapshots: true,
     reopen: async () => {
       await close();
       return openSqlite(folder);

@@ -2,16 +2,8 @@ import { BatchWriteItemCommand, type DynamoDBClient } from '@aws-sdk/client-dyna
 import { afterAll, beforeAll, beforeEach } from 'vitest';
 import { DynamoTable } from '../../src/adapters/aws/dynamo-client.ts';
 import { DynamoEventReader } from '../../src/adapters/aws/dynamo-event-reader.ts';
-import {
-  eventItem,
-  type Item,
-  KINDS_PK,
-  keyOf,
-  laneItem,
-  NO_TOTALS,
-  type StoredLane,
-  text,
-} from '../../src/adapters/aws/items.ts';
+import { EventKinds } from '../../src/adapters/aws/event-kinds.ts';
+import { eventItem, type Item, laneItem, NO_TOTALS, type StoredLane } from '../../src/adapters/aws/items.ts';
 import type { TableNames } from '../../src/adapters/aws/tables.ts';
 import { type Event, identityOf, visitorOf } from '../../src/core/event.ts';
 import { LIMITS } from '../../src/core/limits.ts';
@@ -63,11 +55,10 @@ export function dynamoToRead() {
 
   /** Each in a record of its own, in this order. */
   async function putEvents(events: readonly Event[], lane = 'a'): Promise<readonly Item[]> {
-    const items = events.map((event, place) => itemOf(event, { lane, sequence: BigInt(place + 1), index: 0 }));
-    const kinds = new Set(events.map(({ source, eventType }) => keyOf(source, eventType)));
-    await putAll(
-      'state',
-      [...kinds].map((sk) => ({ pk: text(KINDS_PK), sk: text(sk) })),
+    const kinds = new EventKinds(state);
+    await kinds.list(events);
+    const items = events.map((event, place) =>
+      itemOf(event, { lane, sequence: BigInt(place + 1), index: 0 }, kinds.hasList(event)),
     );
     await putAll('events', items);
     return items;
@@ -76,9 +67,9 @@ export function dynamoToRead() {
   return { tables: () => tables, state: () => state, read, listening, putAll, putEvents };
 }
 
-export function itemOf(event: Event, position: EventPosition): Item {
+export function itemOf(event: Event, position: EventPosition, hasList = true): Item {
   const { source, receivedAt, ...body } = event;
-  return eventItem({
+  const put = {
     identity: identityOf(event),
     position,
     visitor: { source, visitor: visitorOf(event) },
@@ -87,7 +78,8 @@ export function itemOf(event: Event, position: EventPosition): Item {
     receivedAt,
     facts: JSON.stringify(FACTS),
     body: JSON.stringify(body),
-  });
+  };
+  return eventItem(put, { hasList });
 }
 
 export function aLane(lane: string, fields: Partial<Omit<StoredLane, 'lane'>> = {}): Item {

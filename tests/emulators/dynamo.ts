@@ -16,7 +16,16 @@ export interface DynamoEmulator {
   close(): Promise<void>;
 }
 
-/** DynamoDB on a free port of this machine, with the two tables, empty. It has no transactions, TTL or streams. */
+/**
+ * DynamoDB on a free port of this machine, by dynalite, with the two tables, empty. It has no transactions, TTL or streams, throttles
+ * nothing, and its index never lags. What tests rely on, [API] being https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/:
+ *   a failed condition writes nothing   [API] API_PutItem.html. It does not send the item that is there, as AWS does: the adapter reads it
+ *   order of a partition and an index   [API] API_Query.html: texts of the range key in the order of their UTF-8
+ *   pages                               [API] API_Query.html, API_Scan.html: Limit, or 1 MB, and LastEvaluatedKey
+ *   limits of keys and items            https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+ *   keys of one BatchGetItem            [API] API_BatchGetItem.html: at most 100; one named twice is refused
+ *   a table is there once it is ACTIVE  [API] API_CreateTable.html
+ */
 export async function startDynamo(): Promise<DynamoEmulator> {
   const server = dynalite({ createTableMs: 0 });
   server.listen(0, '127.0.0.1');

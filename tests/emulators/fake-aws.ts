@@ -3,7 +3,12 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 
-/** As much of Secrets Manager and S3 as the functions ask: GetSecretValue by ARN, and PutObject. */
+/**
+ * As much of Secrets Manager and S3 as the functions ask: GetSecretValue by ARN
+ * (https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html: ResourceNotFoundException with 400 for
+ * one that is not there), and PutObject (https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html: the whole object or
+ * nothing, under its key, percent-encoded in the path). Anything else is 501.
+ */
 export interface FakeAws {
   readonly endpoint: string;
   /** Texts by ARN. */

@@ -11,7 +11,7 @@ export interface StoredRecord extends SentRecord {
   readonly sequence: bigint;
 }
 
-/** What becomes of one record of a call. */
+/** What becomes of one record of a call: https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecordsResultEntry.html */
 export type Fate = 'taken' | 'throttled' | 'failed';
 
 /** A PutRecords request that waits for its answer. What of it is stored is stored when it is answered. */
@@ -23,7 +23,13 @@ export interface PendingCall {
   fail(error: unknown, isTaken?: (record: SentRecord) => boolean): void;
 }
 
-/** A Kinesis stream under the hand of a test, which decides when a call is answered, in what order, and how. */
+/**
+ * A Kinesis stream under the hand of a test, which decides when a call is answered, in what order, and how. By
+ * https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html: a call may succeed in part, and the answer has a result for
+ * each record in the order of the request; records are stored in no order that it promises; sequence numbers grow in a shard
+ * (https://docs.aws.amazon.com/streams/latest/dev/key-concepts.html). A call that failed may have been stored all the same
+ * (https://docs.aws.amazon.com/streams/latest/dev/kinesis-record-processor-duplicates.html).
+ */
 export class FakeStream {
   /** By shard, in the order of its sequences. */
   readonly shards = new Map<string, StoredRecord[]>();

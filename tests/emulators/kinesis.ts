@@ -14,7 +14,13 @@ import type { LaneRecord } from '../../src/log/event-log.ts';
 
 /**
  * Kinesis in this process, by kinesalite: streams, shards and sequence numbers. It throttles nothing and fails no single
- * record, and puts the records of a call in the order of the call; AWS promises none of that.
+ * record, and puts the records of a call in the order of the call; AWS promises none of that. What tests rely on, [API] being
+ * https://docs.aws.amazon.com/kinesis/latest/APIReference/:
+ *   a partition key's shard             [API] API_PutRecords.html: by the MD5 of the key
+ *   sequence numbers grow in a shard    https://docs.aws.amazon.com/streams/latest/dev/key-concepts.html
+ *   reading a shard from its beginning  [API] API_GetShardIterator.html (TRIM_HORIZON), API_GetRecords.html (in order, NextShardIterator)
+ *   limits of a call and a record       [API] API_PutRecords.html
+ *   a service that is down              [API] CommonErrors.html: 503, to be tried again
  */
 export interface KinesisEmulator {
   readonly endpoint: string;

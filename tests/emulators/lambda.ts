@@ -40,7 +40,13 @@ const BUCKET = 'dead-letters';
 const WRITE_KEY_ARN = 'arn:aws:secretsmanager:us-east-1:123456789012:secret:write-key';
 const READ_TOKEN_ARN = 'arn:aws:secretsmanager:us-east-1:123456789012:secret:read-token';
 
-/** One at a time in a process: the functions read their environment, as on Lambda. */
+/**
+ * One at a time in a process: the functions read their environment, as on Lambda
+ * (https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html), and are loaded once for many invocations
+ * (https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html). Their events are those of a load balancer
+ * (https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html) and of a stream
+ * (https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html). Unlike there, nobody asks what their roles may do.
+ */
 export async function startLambdas({ shardCount = 2 }: { readonly shardCount?: number } = {}): Promise<Lambdas> {
   const [kinesis, dynamo, aws] = await Promise.all([startKinesis(), startDynamo(), startFakeAws()]);
   const [writeKey, readToken] = ['w'.repeat(40), 'r'.repeat(40)];
@@ -106,8 +112,8 @@ export interface PumpOptions {
 }
 
 /**
- * Gives a function the records of a stream as an event source mapping does: of each shard in order, one batch in flight. A
- * batch that is answered with a failure is sent again from that record on
+ * Gives a function the records of a stream as an event source mapping does: of each shard in order, one batch in flight
+ * (https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-parameters.html, ParallelizationFactor 1). A batch that is answered with a failure is sent again from that record on
  * (https://docs.aws.amazon.com/lambda/latest/dg/services-kinesis-batchfailurereporting.html); one that ends the function
  * is halved, and each half is sent again (BisectBatchOnFunctionError,
  * https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html). Nothing is ever given up.

@@ -1,10 +1,15 @@
 import { expect, test, vi } from 'vitest';
 import { changeFeedHandler, handler } from '../../infra/examples/change-feed.ts';
-import { eventItem } from '../../src/adapters/aws/items.ts';
+import { DynamoEventStore } from '../../src/adapters/aws/dynamo-event-store.ts';
+import { eventItem, type Item } from '../../src/adapters/aws/items.ts';
 import type { StoredEvent } from '../../src/store/event-store.ts';
+import { anEvent, decisionOf, erase, write } from '../contracts/store-writing.ts';
+import { MemoryDynamo } from '../simulation/memory-dynamo.ts';
 
-function recordOf(eventId: string, eventName: 'INSERT' | 'REMOVE' = 'INSERT') {
-  const item = eventItem({
+type EventName = 'INSERT' | 'MODIFY' | 'REMOVE';
+
+function recordOf(eventId: string, eventName: EventName = 'INSERT') {
+  const put = {
     identity: { source: 'shop', visitor: 'v1', createdAt: '2026-11-25T08:00:00.000Z', eventId, fingerprint: 'f' },
     position: { lane: 'shardId-000000000001', sequence: 7n, index: 0 },
     visitor: { source: 'shop', visitor: 'v1' },
@@ -13,8 +18,12 @@ function recordOf(eventId: string, eventName: 'INSERT' | 'REMOVE' = 'INSERT') {
     receivedAt: '2026-11-25T08:00:01.000Z',
     facts: '{}',
     body: JSON.stringify({ eventId, eventType: 'Order Completed', anonymousId: 'v1', properties: { total: 12 } }),
-  });
-  // As DynamoDB gives it to Lambda: JSON, bytes in base64.
+  };
+  return feedRecord(eventItem(put, { hasList: true }), eventName, `s-${eventId}`);
+}
+
+/** As DynamoDB gives it to Lambda: JSON, bytes in base64. */
+function feedRecord(item: Item, eventName: EventName, SequenceNumber: string) {
   const image = Object.fromEntries(
     Object.entries(item).map(([name, value]) => [
       name,
@@ -22,7 +31,7 @@ function recordOf(eventId: string, eventName: 'INSERT' | 'REMOVE' = 'INSERT') {
     ]),
   );
   const NewImage = JSON.parse(JSON.stringify(image));
-  return { eventName, dynamodb: { SequenceNumber: `s-${eventId}`, ...(eventName === 'INSERT' && { NewImage }) } };
+  return { eventName, dynamodb: { SequenceNumber, ...(eventName !== 'REMOVE' && { NewImage }) } };
 }
 
 test('each event that was stored is taken, whole; removals are not', async () => {
@@ -33,6 +42,28 @@ test('each event that was stored is taken, whole; removals are not', async () =>
   });
   expect(taken.map(({ eventId }) => eventId)).toEqual(['a', 'c']);
   expect(taken[0]).toMatchObject({ source: 'shop', eventType: 'Order Completed', properties: { total: 12 } });
+});
+
+test('an event that came again over one that an erasure hides is taken, too: the store writes it as a MODIFY', async () => {
+  const dynamo = new MemoryDynamo();
+  const tables = { events: 'events', state: 'state' };
+  const store = new DynamoEventStore({ client: dynamo.client, tables, folds: [] });
+  const event = anEvent({ anonymousId: 'gone' });
+  const itemsOf = () => dynamo.itemsOf(tables.events);
+  await write(store, 'a', [{ sequence: 1n, events: [event] }]);
+  const [before] = itemsOf();
+  await erase(store, { lane: 'a', sequence: 2n, source: 'shop', visitor: 'gone' });
+  const again = await decisionOf(store, 'a', [{ sequence: 3n, events: [event] }], { isBlind: true });
+  expect((await store.apply(again)).kind).toBe('applied');
+  const [after, ...others] = itemsOf();
+  expect(others).toEqual([]);
+  expect(after?.sk).toEqual(before?.sk);
+  expect(after).not.toEqual(before);
+
+  const taken: StoredEvent[] = [];
+  const consume = changeFeedHandler(async (stored) => void taken.push(stored));
+  await consume({ Records: [feedRecord(after ?? {}, 'MODIFY', 's-2')] });
+  expect(taken.map(({ eventId, position }) => [eventId, position.sequence])).toEqual([[event.eventId, 3n]]);
 });
 
 test('from the first that fails on, all are sent again', async () => {

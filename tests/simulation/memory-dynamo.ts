@@ -5,6 +5,7 @@ import {
   ConditionalCheckFailedException,
   DeleteItemCommand,
   type DynamoDBClient,
+  DynamoDBServiceException,
   GetItemCommand,
   PutItemCommand,
   QueryCommand,
@@ -34,7 +35,14 @@ const NO_FAULTS: DynamoFaults = {
 
 /**
  * As much of DynamoDB as the store asks for, in memory: a model for faults and interleavings that a real one cannot be made to
- * show. The contract suite runs over it too, and over an emulator, so that it is no kinder than that one.
+ * show. Whatever it lacks it refuses.
+ *
+ * Each rule has AWS's page; [API] is https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/, [guide] is
+ * https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/:
+ *   throttled, failed   [guide] Programming.Errors.html: a throttled call does nothing, and is to be tried again; one that timed out
+ *                       or got a 5xx may have taken place all the same
+ *   one item at a time  [guide] HowItWorks.ReadConsistency.html: a strongly consistent read sees every write that was answered before.
+ *                       Reads of an index cannot be that; here they are, so nothing that is shown with it is about their lag
  */
 export class MemoryDynamo {
   readonly tables = new Map<string, Map<string, Item>>();
@@ -58,6 +66,7 @@ export class MemoryDynamo {
     return answer;
   }
 
+  /** [API] API_GetItem.html, API_DeleteItem.html; API_Scan.html: a page ends with LastEvaluatedKey, the last one without. */
   #answer(command: unknown): unknown {
     if (command instanceof GetItemCommand) {
       const { TableName = '', Key = {} } = command.input;
@@ -86,6 +95,10 @@ export class MemoryDynamo {
     throw new Error('the model lacks this command');
   }
 
+  /**
+   * [API] API_PutItem.html: it replaces the whole item; when the condition fails nothing is written, and the item that is there comes back
+   * where ReturnValuesOnConditionCheckFailure is ALL_OLD. [guide] Expressions.ConditionExpressions.html.
+   */
   #put({ input }: PutItemCommand): unknown {
     const { TableName = '', Item: item = {}, ConditionExpression } = input;
     const found = this.#table(TableName).get(keyText(item));
@@ -100,9 +113,14 @@ export class MemoryDynamo {
     return {};
   }
 
+  /**
+   * [API] API_BatchGetItem.html: at most 100 keys; in no order; what is not there is left out; what was not read comes back in
+   * UnprocessedKeys. That it refuses a key named twice is not on its page; DynamoDB's answer is this one.
+   */
   #getAll({ input }: BatchGetItemCommand): unknown {
     const [[table, { Keys = [] }] = ['', { Keys: [] }]] = Object.entries(input.RequestItems ?? {});
-    if (Keys.length > 100 || new Set(Keys.map(keyText)).size < Keys.length) throw new Error('a batch that is none');
+    if (Keys.length > 100) throw refused('Too many items requested for the BatchGetItem call');
+    if (new Set(Keys.map(keyText)).size < Keys.length) throw refused('Provided list of item keys contains duplicates');
     const unprocessed = Keys.filter(() => this.faults.isUnprocessed());
     const items = Keys.filter((key) => !unprocessed.includes(key)).flatMap((key): Item[] => {
       const found = copyOf(this.#table(table).get(keyText(key)));
@@ -114,13 +132,20 @@ export class MemoryDynamo {
     };
   }
 
+  /** [API] API_BatchWriteItem.html: at most 25 requests, no two of one key; to delete what is not there succeeds. */
   #deleteAll({ input }: BatchWriteItemCommand): unknown {
     const [[table, requests] = ['', []]] = Object.entries(input.RequestItems ?? {});
-    if (requests.length > 25) throw new Error('a batch that is none');
+    if (requests.length > 25) throw refused('Too many items requested for the BatchWriteItem call');
+    const keys = requests.map(({ DeleteRequest }) => keyText(DeleteRequest?.Key ?? {}));
+    if (new Set(keys).size < keys.length) throw refused('Provided list of item keys contains duplicates');
     for (const { DeleteRequest } of requests) this.#table(table).delete(keyText(DeleteRequest?.Key ?? {}));
     return {};
   }
 
+  /**
+   * [API] API_Query.html: equality of the hash key, and one comparison of the range key, whose texts are ordered as UTF-8; BETWEEN includes both
+   * ends. [guide] HowItWorks.NamingRulesDataTypes.html: no key is an empty text. Pages have no end here; Limit is none.
+   */
   #query({ input }: QueryCommand): unknown {
     const { TableName = '', KeyConditionExpression = '', ExpressionAttributeValues: values = {}, IndexName } = input;
     const [hash, range] = IndexName === undefined ? (['pk', 'sk'] as const) : (['typeShard', 'typeOrder'] as const);
@@ -136,7 +161,8 @@ export class MemoryDynamo {
       if (text.includes('>=')) return value >= (low ?? '');
       throw new Error(`the model lacks ${text}`);
     };
-    if ([values[':from'], values[':to']].some((bound) => bound?.S === '')) throw new Error('a key is no empty text');
+    if ([values[':from'], values[':to']].some((bound) => bound?.S === ''))
+      throw refused('One or more parameter values are not valid: a key is no empty text');
     const sign = input.ScanIndexForward === false ? -1 : 1;
     const items = this.itemsOf(TableName)
       .filter((item) => textOf(item, hash) === values[hashName]?.S && isWithin(item))
@@ -151,7 +177,7 @@ export class MemoryDynamo {
   }
 }
 
-/** Alternatives of `attribute_not_exists(a)`, `#a = :b` and `#a < :b`. */
+/** [guide] Expressions.OperatorsAndFunctions.html. Alternatives of `attribute_not_exists(a)`, `#a = :b` and `#a < :b`. */
 function holds(
   expression: string,
   item: Item | undefined,
@@ -168,6 +194,10 @@ function holds(
     if (operator === '=') return found.S === asked.S && found.N === asked.N;
     return asked.S === undefined ? Number(found.N) < Number(asked.N) : (found.S ?? '') < asked.S;
   });
+}
+
+function refused(message: string): DynamoDBServiceException {
+  return new DynamoDBServiceException({ name: 'ValidationException', $fault: 'client', message, $metadata: {} });
 }
 
 function keyOf(item: Item | undefined): Item | undefined {

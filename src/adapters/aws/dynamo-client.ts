@@ -15,7 +15,7 @@ import { ClickstreamError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { backoffMs } from './backoff.ts';
 import { connections } from './connections.ts';
-import { type Item, text, textOf } from './items.ts';
+import { type Item, keyOf, text, textOf } from './items.ts';
 
 /** A client that keeps its connections; its own retries are of throttles and faults, with jittered backoff. */
 export function createDynamoClient(
@@ -65,10 +65,14 @@ export class DynamoTable {
     return found;
   }
 
-  /** Those that are there, in no order. What comes back unprocessed is asked for again: it is not absent. */
+  /**
+   * Those that are there, each once, in no order. What comes back unprocessed is asked for again: it is not absent. DynamoDB
+   * refuses a request that names a key twice.
+   */
   async getAll(keys: readonly Key[]): Promise<readonly Item[]> {
     const found: Item[] = [];
-    let waiting = keys.map(({ pk, sk }): Item => ({ pk: text(pk), sk: text(sk) }));
+    const distinct = new Map(keys.map(({ pk, sk }) => [keyOf(pk, sk), { pk: text(pk), sk: text(sk) }]));
+    let waiting: Item[] = [...distinct.values()];
     for (let tries = 0; waiting.length > 0; ) {
       const asked = waiting.slice(0, LIMITS.dynamoBatchGetMax);
       const { Responses, UnprocessedKeys } = await this.#client.send(

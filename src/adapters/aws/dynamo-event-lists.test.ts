@@ -1,12 +1,13 @@
 import { BatchGetItemCommand, QueryCommand } from '@aws-sdk/client-dynamodb';
 import { describe, expect, it } from 'vitest';
 import { anEvent } from '../../../tests/contracts/store-writing.ts';
-import { dynamoToRead, minute } from '../../../tests/emulators/dynamo-to-read.ts';
+import { dynamoToRead, itemOf, minute } from '../../../tests/emulators/dynamo-to-read.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { EventRange, StoredEvent } from '../../store/event-store.ts';
-import { type Item, text, textOf } from './items.ts';
+import { EventKinds } from './event-kinds.ts';
+import { type Item, text, textOf, typeOrderOf } from './items.ts';
 
-const { read, listening, putEvents, tables } = dynamoToRead();
+const { read, listening, putAll, putEvents, state, tables } = dynamoToRead();
 
 const sequencesOf = (events: readonly StoredEvent[]) => events.map(({ position }) => Number(position.sequence));
 
@@ -105,6 +106,22 @@ describe('lists by time', () => {
     expect(sequencesOf(page)).toEqual([16, 18, 19, 20, 21, 22, 23, 24, 25, 26]);
   });
 
+  it('gives an event once of which the index has its old entry still, beside the new one', async () => {
+    await putEvents(Array.from({ length: 5 }, (_, place) => anEvent({ timestamp: minute(place + 1) })));
+    const client = listening(
+      async () => {},
+      (command, answer) => {
+        if (!(command instanceof QueryCommand) || command.input.IndexName === undefined) return answer;
+        const { Items } = answer as { readonly Items: readonly Item[] };
+        const order = text(typeOrderOf(minute(0), { lane: 'a', sequence: 0n, index: 0 }));
+        const old = Items.map((item) => ({ ...item, typeOrder: order }));
+        return { ...answer, Items: [...old.slice(0, 1), ...Items] };
+      },
+    );
+    const page = await read((reads) => reads.events({ order: 'asc', limit: 10 }), client);
+    expect(sequencesOf(page)).toEqual([1, 2, 3, 4, 5]);
+  });
+
   it('takes bounds that hold nothing, and marks that nobody was given', async () => {
     await putEvents([anEvent({ timestamp: minute(1) }), anEvent({ timestamp: minute(2) })]);
     const of = (range: Partial<EventRange>) =>
@@ -118,6 +135,90 @@ describe('lists by time', () => {
     expect(await of({ after: { ...mark, time: minute(2), sequence: 2n }, order: 'desc' })).toEqual([1]);
     expect(await of({ after: { ...mark, lane: 'x'.repeat(2_000) } })).toEqual([]);
     expect(await of({ limit: 0 })).toEqual([]);
+  });
+});
+
+describe('lists of very many types', () => {
+  const typesMade = 2_000;
+  /** Four events lie at each time, in one record or in several. */
+  const manyTypes = Array.from({ length: typesMade }, (_, place) =>
+    anEvent({
+      timestamp: minute(Math.floor(place / 4) % 60),
+      eventType: `type-${place}`,
+      anonymousId: `d${place % 11}`,
+    }),
+  );
+
+  it('cost no more queries than the types that have lists of their own, and one', async () => {
+    await putEvents(manyTypes);
+    let queries = 0;
+    const client = listening(async (command) => {
+      if (command instanceof QueryCommand) queries += 1;
+    });
+    const found = await read((reads) => reads.events({ order: 'desc', limit: 20 }), client);
+    const newest = manyTypes
+      .map(({ timestamp }, place) => ({ timestamp, sequence: place + 1 }))
+      .sort((a, b) => (a.timestamp < b.timestamp ? 1 : a.timestamp > b.timestamp ? -1 : b.sequence - a.sequence));
+    expect(sequencesOf(found)).toEqual(newest.slice(0, 20).map(({ sequence }) => sequence));
+    // Kinds and erasures are two more.
+    expect(queries).toBeLessThanOrEqual((LIMITS.typeListsMax + 1) * LIMITS.typeShards + 20 + 2);
+  }, 30_000);
+
+  it('give the events of one type, with a list or without, to lists by time and to those of a visitor', async () => {
+    const own = (eventType: string) =>
+      Array.from({ length: 7 }, (_, place) => anEvent({ timestamp: minute(50 + Math.floor(place / 3)), eventType }));
+    const first = Array.from({ length: LIMITS.typeListsMax }, (_, place) => anEvent({ eventType: `type-${place}` }));
+    const listed = own('type-1');
+    const others = [own('other-1'), own('other-2')];
+    const mixed = listed.flatMap((event, place) => [event, ...others.flatMap((events) => events[place] ?? [])]);
+    await putEvents([...first, ...mixed]);
+    const sequenceOf = new Map([...first, ...mixed].map(({ eventId }, place) => [eventId, place + 1]));
+    const pages = async (range: Partial<EventRange>, of: 'events' | 'eventsOf') => {
+      const found: StoredEvent[] = [];
+      for (;;) {
+        const last = found.at(-1);
+        const after = last && { time: of === 'events' ? last.timestamp : last.createdAt, ...last.position };
+        const asked: EventRange = { order: 'asc', limit: 2, ...range, ...(after && { after }) };
+        const page = await read((reads) => (of === 'events' ? reads.events(asked) : reads.eventsOf('device-1', asked)));
+        found.push(...page);
+        if (page.length < 2) return sequencesOf(found);
+      }
+    };
+    for (const events of others) {
+      const expected = events.map(({ eventId }) => sequenceOf.get(eventId));
+      const eventType = events[0]?.eventType;
+      expect(await pages({ eventType }, 'events')).toEqual(expected);
+      expect(await pages({ eventType, source: 'shop' }, 'events')).toEqual(expected);
+      expect(await pages({ eventType, order: 'desc' }, 'events')).toEqual(expected.toReversed());
+      expect(await pages({ eventType }, 'eventsOf')).toEqual(expected);
+      expect(await pages({ eventType, source: 'blog' }, 'events')).toEqual([]);
+    }
+    expect(await pages({ eventType: 'type-1' }, 'events')).toHaveLength(8);
+    expect(await pages({ eventType: 'never' }, 'events')).toEqual([]);
+    expect(await pages({}, 'events')).toEqual([...first, ...mixed].map(({ eventId }) => sequenceOf.get(eventId)));
+  });
+
+  it('go on after a mark amid the events of one record, both ways', async () => {
+    const kinds = new EventKinds(state());
+    await kinds.list(
+      Array.from({ length: LIMITS.typeListsMax }, (_, place) => anEvent({ eventType: `type-${place}` })),
+    );
+    const events = Array.from({ length: 9 }, (_, place) =>
+      anEvent({ eventType: place % 3 === 0 ? 'type-1' : `other-${place % 2}` }),
+    );
+    await putAll(
+      'events',
+      events.map((event, index) => itemOf(event, { lane: 'a', sequence: 1n, index }, kinds.hasList(event))),
+    );
+    const indexes = (found: readonly StoredEvent[]) => found.map(({ position }) => position.index);
+    for (const [index, event] of events.entries()) {
+      const after = { time: event.timestamp, lane: 'a', sequence: 1n, index };
+      const all = events.map((_, place) => place);
+      const later = await read((reads) => reads.events({ order: 'asc', limit: 20, after }));
+      expect(indexes(later)).toEqual(all.slice(index + 1));
+      const earlier = await read((reads) => reads.events({ order: 'desc', limit: 20, after }));
+      expect(indexes(earlier)).toEqual(all.slice(0, index).reverse());
+    }
   });
 });
 

@@ -11,17 +11,20 @@ import type { EventMark, EventRange, StoredEvent, VisitorKey } from '../../store
 import { atOnce } from './at-once.ts';
 import type { DynamoTable, Key } from './dynamo-client.ts';
 import { type PendingErasures, readPending } from './dynamo-erasures.ts';
+import { isFull, type Kind, type Kinds, readKinds } from './event-kinds.ts';
 import {
+  AFTER_PART,
   eventKeyOf,
   type Item,
-  KINDS_PK,
   keyOf,
+  OTHER_TYPES,
   partsOf,
   positionOf,
   sequenceText,
   storedEventOf,
   text,
   textOf,
+  typeOf,
   typeOrderOf,
   typeShardOf,
 } from './items.ts';
@@ -31,10 +34,10 @@ import { BY_TYPE } from './tables.ts';
 const READS_AT_ONCE = 16;
 /** Entries that a first look into a list takes: so many cost no more than one, for half a read unit is 4 KB of them. */
 const LOOK_MIN = 8;
+/** Entries that one query reads of a list in which one type is looked for among others: some 32 read units. */
+const LOOKED_THROUGH = 1_000;
 /** Keys of items begin with a year: these lie before and after all of them. */
 const [BEFORE_ALL, AFTER_ALL] = ['0', ':'];
-/** Texts of sort keys that begin with a key's part and then NUL lie before this one. */
-export const AFTER_PART = '\u0001';
 /** https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html; of a longer bound it says an error. */
 const SORT_KEY_BYTES_MAX = 1_024;
 
@@ -44,9 +47,11 @@ interface ListedItem extends EventKey {
 
 type DistantStream = KeyStream<ListedItem, Promise<readonly ListedItem[]>>;
 
-interface Kind {
-  readonly source: string;
-  readonly eventType: string;
+/** One piece of a list in the index. */
+interface TypeList {
+  readonly typeShard: string;
+  /** The one type to find in it, where it holds several. */
+  readonly only: string | undefined;
 }
 
 interface Bounds {
@@ -58,7 +63,7 @@ interface Bounds {
 export class DynamoEventLists {
   readonly #events: DynamoTable;
   readonly #state: DynamoTable;
-  #kinds: Promise<readonly Kind[]> | undefined;
+  #kinds: Promise<Kinds> | undefined;
   #pending: Promise<PendingErasures> | undefined;
   readonly #read = new Map<string, { readonly start: EventKey | undefined; readonly list: ReadList }>();
 
@@ -69,10 +74,8 @@ export class DynamoEventLists {
 
   /** A visitor's events of one source lie in one partition, but at one time by their id; those of several sources are merged. */
   async ofVisitor(visitor: string, range: EventRange): Promise<readonly StoredEvent[]> {
-    const sources = new Set(
-      range.source === undefined ? (await this.#kindsIn({})).map(({ source }) => source) : [range.source],
-    );
-    const streams = await resultsOf([...sources], (source) => this.#timeline({ source, visitor }, range));
+    const sources = range.source === undefined ? [...(await this.#allKinds()).keys()] : [range.source];
+    const streams = await resultsOf(sources, (source) => this.#timeline({ source, visitor }, range));
     const found = await mergeDistantKeys(
       streams.filter((stream) => stream !== undefined),
       range,
@@ -81,13 +84,11 @@ export class DynamoEventLists {
   }
 
   /**
-   * The index has a list for each source, type and shard; these are merged. It follows the table after a moment: an entry
+   * The index has a list for each source, type and shard, and one for what has no list of its type; these are merged. It follows the table after a moment: an entry
    * whose event is gone, or has come anew in another place, is passed over.
    */
   async byTime(range: EventRange): Promise<readonly StoredEvent[]> {
-    const lists = (await this.#kindsIn(range)).flatMap((kind) =>
-      Array.from({ length: LIMITS.typeShards }, (_, shard) => typeShardOf(kind, shard)),
-    );
+    const lists = await this.#listsIn(range);
     const found: StoredEvent[] = [];
     let after = range.after;
     for (;;) {
@@ -100,23 +101,29 @@ export class DynamoEventLists {
     }
   }
 
-  async #kindsIn({ source, eventType }: Pick<EventRange, 'source' | 'eventType'>): Promise<readonly Kind[]> {
-    if (source !== undefined && eventType !== undefined) return [{ source, eventType }];
-    this.#kinds ??= this.#allKinds();
-    return (await this.#kinds).filter(
-      (kind) =>
-        (source === undefined || kind.source === source) && (eventType === undefined || kind.eventType === eventType),
-    );
+  /** A type without a list is looked for among the others of its source; while there are places left, there are none. */
+  async #listsIn({ source, eventType }: EventRange): Promise<readonly TypeList[]> {
+    const kinds = await this.#allKinds();
+    const lists: TypeList[] = [];
+    const add = (kind: Kind, only?: string) => {
+      for (let shard = 0; shard < LIMITS.typeShards; shard += 1) {
+        lists.push({ typeShard: typeShardOf(kind, shard), only });
+      }
+    };
+    for (const [from, types] of kinds) {
+      if (source !== undefined && source !== from) continue;
+      for (const type of types)
+        if (eventType === undefined || eventType === type) add({ source: from, eventType: type });
+      const hasList = eventType !== undefined && types.has(eventType);
+      if (isFull(types) && !hasList) add({ source: from, eventType: OTHER_TYPES }, eventType);
+    }
+    return lists;
   }
 
-  /** The sources and types that there are events of, or were. */
-  async #allKinds(): Promise<readonly Kind[]> {
-    const kinds: Kind[] = [];
-    for await (const item of this.#state.partition(KINDS_PK)) {
-      const [source = '', eventType = ''] = partsOf(textOf(item, 'sk'));
-      kinds.push({ source, eventType });
-    }
-    return kinds;
+  /** The sources that there are events of, or were, and the types that have lists. */
+  #allKinds(): Promise<Kinds> {
+    this.#kinds ??= readKinds(this.#state);
+    return this.#kinds;
   }
 
   /** Undefined when the visitor has nothing in the range. */
@@ -145,8 +152,7 @@ export class DynamoEventLists {
     const erased = await this.#erased();
     for await (const item of this.#itemsOf(visitor, range)) {
       if (erased.hides(item)) continue;
-      const [, type] = partsOf(textOf(item, 'typeShard'));
-      if (eventType !== undefined && type !== eventType) continue;
+      if (eventType !== undefined && typeOf(item) !== eventType) continue;
       const [time = ''] = partsOf(textOf(item, 'sk'));
       if (same[0] !== undefined && same[0].time !== time) {
         yield* inPlace(same);
@@ -170,22 +176,22 @@ export class DynamoEventLists {
     });
   }
 
-  async #entries(typeShards: readonly string[], range: EventRange): Promise<readonly ListedItem[]> {
+  async #entries(typeLists: readonly TypeList[], range: EventRange): Promise<readonly ListedItem[]> {
     const bounds = typeBounds(range);
     if (bounds === undefined) return [];
     const mark = range.after && { ...range.after, time: timeKey(range.after.time) };
-    const lists = typeShards.map((typeShard) => this.#listOf(typeShard, { range, bounds, mark }));
+    const lists = typeLists.map((list) => this.#listOf(list, { range, bounds, mark }));
     return mergeLists(lists, range, mark);
   }
 
   /** A list that was read in this snapshot is gone on with, if it was begun before the mark. */
   #listOf(
-    typeShard: string,
+    { typeShard, only }: TypeList,
     place: { readonly range: EventRange; readonly bounds: Bounds; readonly mark: EventKey | undefined },
   ): ReadList {
     const { range, bounds, mark } = place;
     const { order, from = '', to = '' } = range;
-    const name = keyOf(order, from, to, typeShard);
+    const name = keyOf(order, from, to, typeShard, only ?? '');
     const known = this.#read.get(name);
     const sign = order === 'asc' ? 1 : -1;
     const isBegunBefore = (start: EventKey | undefined) =>
@@ -201,6 +207,7 @@ export class DynamoEventLists {
       order,
       keyOf: (item) => ({ time: timeOf(item), ...positionOf(item), item }),
       names: ENTRY_NAMES,
+      ...(only !== undefined && { has: (item) => typeOf(item) === only }),
     });
     this.#read.set(name, { start: mark, list });
     return list;
@@ -263,7 +270,7 @@ function typeBounds({ from, to, order, after }: EventRange): Bounds | undefined 
   return boundsOf({
     froms: [
       from && timestampKey(from),
-      order === 'asc' && after ? keyOf(typeOrderOf(after.time, after), '') : undefined,
+      order === 'asc' && after ? typeOrderOf(after.time, after) + AFTER_PART : undefined,
     ],
     tos: [to && timestampKey(to), order === 'desc' && after ? orderBefore(after) : undefined],
   });
@@ -279,7 +286,7 @@ function boundsOf({ froms, tos }: Record<'froms' | 'tos', readonly (string | und
 
 /** A bound above every entry before the mark, and below the mark's own. */
 function orderBefore(mark: EventMark): string {
-  if (mark.index > 0) return typeOrderOf(mark.time, { ...mark, index: mark.index - 1 });
+  if (mark.index > 0) return typeOrderOf(mark.time, { ...mark, index: mark.index - 1 }) + AFTER_PART;
   return keyOf(timeKey(mark.time), mark.lane, sequenceText(mark.sequence));
 }
 
@@ -291,6 +298,8 @@ export interface ReadListOptions {
   readonly keyOf: (item: Item) => ListedItem;
   /** The attributes that say where an item lies in its list. */
   readonly names: readonly string[];
+  /** Those that are looked for; DynamoDB itself cannot tell by a key's part. @default all */
+  readonly has?: (item: Item) => boolean;
 }
 
 /** A list in the order of its sort key, kept as far as it was read. */
@@ -318,16 +327,16 @@ export class ReadList {
   }
 
   async #page(limit: number): Promise<readonly ListedItem[]> {
-    const { table, input, order, keyOf: keyOfItem, names } = this.#options;
+    const { table, input, order, keyOf: keyOfItem, names, has } = this.#options;
     const last = this.#found.at(-1)?.item;
     const start = last && Object.fromEntries(names.map((name) => [name, text(textOf(last, name))]));
     const items = table.query({
       ...input,
       ScanIndexForward: order === 'asc',
-      Limit: limit,
+      Limit: has === undefined ? limit : LOOKED_THROUGH,
       ...(start && { ExclusiveStartKey: start }),
     });
-    return (await taken(items, limit)).map(keyOfItem);
+    return (await taken(has === undefined ? items : those(items, has), limit)).map(keyOfItem);
   }
 }
 
@@ -347,6 +356,10 @@ export async function mergeLists(
     streams.filter((stream) => stream !== undefined),
     range,
   );
+}
+
+async function* those<T>(generator: AsyncGenerator<T, void>, has: (item: T) => boolean): AsyncGenerator<T, void> {
+  for await (const item of generator) if (has(item)) yield item;
 }
 
 /** The next ones, at most `limit`; what comes after them is not asked for, and the generator may be gone on with. */

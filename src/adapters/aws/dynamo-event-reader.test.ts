@@ -1,8 +1,11 @@
 import { deflateRawSync } from 'node:zlib';
+import { QueryCommand } from '@aws-sdk/client-dynamodb';
 import { describe, expect, it } from 'vitest';
 import { anEvent } from '../../../tests/contracts/store-writing.ts';
-import { aLane, dynamoToRead, itemOf, minute } from '../../../tests/emulators/dynamo-to-read.ts';
+import { aLane, dynamoToRead, itemOf, minute, type Sending } from '../../../tests/emulators/dynamo-to-read.ts';
+import { LIMITS } from '../../core/limits.ts';
 import type { EventPosition } from '../../store/event-store.ts';
+import { DynamoEventReader } from './dynamo-event-reader.ts';
 import {
   badAttributes,
   badPk,
@@ -18,7 +21,7 @@ import {
 } from './items.ts';
 import { putLarge } from './large-values.ts';
 
-const { read, putAll, state } = dynamoToRead();
+const { read, listening, putAll, state, tables } = dynamoToRead();
 
 describe('what was set aside', () => {
   const aBad = async (position: EventPosition, payload = '{}') => {
@@ -152,4 +155,56 @@ it('lists a user once for each visitor, in the order linked', async () => {
     { source: 'shop', visitor: 'b' },
     { source: 'shop', visitor: 'c' },
   ]);
+});
+
+it('reads no more links of a user than a timeline follows, however many there are', async () => {
+  const many = 2 * LIMITS.linksPerUserMax + 7;
+  const links = Array.from({ length: many }, (_, place) => ({
+    ...{ pk: text(keyOf('link', 'guest')), sk: text(keyOf('shop', `d${place}`)), order: text(String(many - place)) },
+  }));
+  await putAll('state', links);
+  let items = 0;
+  const client = listening(
+    async () => {},
+    (command, answer) => {
+      if (command instanceof QueryCommand) items += (answer as { readonly Items: readonly unknown[] }).Items.length;
+      return answer;
+    },
+  );
+  const visitors = await read((reads) => reads.visitorsOf('guest', LIMITS.linksPerUserMax), client);
+  expect(visitors).toHaveLength(LIMITS.linksPerUserMax);
+  expect(items).toBe(LIMITS.linksPerUserMax);
+  expect(await read((reads) => reads.visitorsOf('guest', 1), client)).toHaveLength(1);
+  expect(items).toBe(2 * LIMITS.linksPerUserMax);
+}, 30_000);
+
+describe('a snapshot of tables that are too slow', () => {
+  it('is refused in time, with every call ended and none begun any more', async () => {
+    let begun = 0;
+    let ended = 0;
+    const client = {
+      send: (_: unknown, { abortSignal }: { readonly abortSignal: AbortSignal }) => {
+        begun += 1;
+        const answer = Promise.withResolvers<never>();
+        abortSignal.addEventListener('abort', () => {
+          ended += 1;
+          answer.reject(abortSignal.reason);
+        });
+        return answer.promise;
+      },
+    } as unknown as Sending;
+    const reader = new DynamoEventReader({ client, tables: tables(), snapshotMsMax: 30 });
+    const begins = performance.now();
+    const later = Promise.withResolvers<unknown>();
+    const asked = reader.snapshot(async (reads) => {
+      const first = reads.totals();
+      const second = first.catch(() => reads.lanes());
+      second.catch(later.resolve);
+      return first;
+    });
+    await expect(asked).rejects.toMatchObject({ code: 'query_unavailable', message: expect.stringContaining('30 ms') });
+    expect(performance.now() - begins).toBeLessThan(5_000);
+    await later.promise;
+    expect([begun, ended]).toEqual([1, 1]);
+  });
 });

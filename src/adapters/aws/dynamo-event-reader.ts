@@ -1,6 +1,8 @@
 import { inflateRawSync } from 'node:zlib';
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { ClickstreamError } from '../../core/errors.ts';
 import { type Identity, identityKey, identityOf } from '../../core/event.ts';
+import { LIMITS } from '../../core/limits.ts';
 import type { RecordPosition } from '../../log/event-log.ts';
 import type {
   BadEvent,
@@ -22,10 +24,11 @@ import type {
 } from '../../store/event-store.ts';
 import { DynamoTable, type Key } from './dynamo-client.ts';
 import { isErasedLink, isErasedNote, readPending } from './dynamo-erasures.ts';
-import { AFTER_PART, DynamoEventLists, mergeLists, ReadList, resultsOf } from './dynamo-event-lists.ts';
+import { DynamoEventLists, mergeLists, ReadList, resultsOf } from './dynamo-event-lists.ts';
 import { DynamoRowReader } from './dynamo-row-reader.ts';
 import { GivenUpReader } from './given-up-notes.ts';
 import {
+  AFTER_PART,
   badPk,
   badSk,
   deadPk,
@@ -49,6 +52,8 @@ import type { TableNames } from './tables.ts';
 export interface DynamoEventReaderOptions {
   readonly client: Pick<DynamoDBClient, 'send'>;
   readonly tables: TableNames;
+  /** @default snapshotMsMax */
+  readonly snapshotMsMax?: number;
 }
 
 /**
@@ -56,19 +61,45 @@ export interface DynamoEventReaderOptions {
  * them, and whatever else it reads is from then on or after. Lists by time follow the table within a moment. The client stays open.
  */
 export class DynamoEventReader implements EventReader {
-  readonly #events: DynamoTable;
-  readonly #state: DynamoTable;
+  readonly #client: Pick<DynamoDBClient, 'send'>;
+  readonly #tables: TableNames;
+  readonly #snapshotMsMax: number;
 
-  constructor({ client, tables }: DynamoEventReaderOptions) {
-    this.#events = new DynamoTable(client, tables.events);
-    this.#state = new DynamoTable(client, tables.state);
+  constructor({ client, tables, snapshotMsMax = LIMITS.snapshotMsMax }: DynamoEventReaderOptions) {
+    this.#client = client;
+    this.#tables = tables;
+    this.#snapshotMsMax = snapshotMsMax;
   }
 
+  /** Rejects with `query_unavailable` when it takes too long: slow tables are tried again for longer than anybody waits. */
   async snapshot<T>(read: (reads: EventReads) => Promise<T>): Promise<T> {
-    return read(new DynamoReads({ events: this.#events, state: this.#state }));
+    const late = Promise.withResolvers<never>();
+    const stop = new AbortController();
+    const timer = setTimeout(() => {
+      const detail = `the tables did not give all that was asked within ${this.#snapshotMsMax} ms`;
+      late.reject(new ClickstreamError('query_unavailable', detail));
+      stop.abort();
+    }, this.#snapshotMsMax);
+    const client = stoppedBy(this.#client, stop.signal);
+    const events = new DynamoTable(client, this.#tables.events);
+    const state = new DynamoTable(client, this.#tables.state);
+    try {
+      return await Promise.race([read(new DynamoReads({ events, state })), late.promise]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   async close(): Promise<void> {}
+}
+
+/** A client whose calls end, and that begins none any more, once the signal comes. */
+function stoppedBy(client: Pick<DynamoDBClient, 'send'>, abortSignal: AbortSignal): Pick<DynamoDBClient, 'send'> {
+  const send = async (command: Parameters<DynamoDBClient['send']>[0]) => {
+    abortSignal.throwIfAborted();
+    return client.send(command, { abortSignal });
+  };
+  return { send: send as DynamoDBClient['send'] };
 }
 
 class DynamoReads implements EventReads {
@@ -94,13 +125,20 @@ class DynamoReads implements EventReads {
     return this.#lists.byTime(range);
   }
 
+  /** A link's key is its visitor, so that it lies there once; all of them are read to know their order, if they are not too many. */
   async visitorsOf(userId: string, limit: number): Promise<readonly VisitorKey[]> {
     const links: { readonly order: string; readonly key: VisitorKey }[] = [];
     const erased = await readPending(this.#state);
-    for await (const item of this.#state.partition(keyOf('link', userId))) {
+    const found = this.#state.query({
+      KeyConditionExpression: 'pk = :pk',
+      ExpressionAttributeValues: { ':pk': text(keyOf('link', userId)) },
+      Limit: LIMITS.linksPerUserMax,
+    });
+    for await (const item of found) {
       if (isErasedLink(item, erased)) continue;
       const [source = '', visitor = ''] = partsOf(textOf(item, 'sk'));
       links.push({ order: textOf(item, 'order'), key: { source, visitor } });
+      if (links.length === LIMITS.linksPerUserMax) break;
     }
     links.sort((a, b) => (a.order < b.order ? -1 : 1));
     return links.slice(0, limit).map(({ key }) => key);
@@ -253,8 +291,7 @@ class DynamoReads implements EventReads {
   }
 
   async #itemsAt(keys: readonly Key[]): Promise<ReadonlyMap<string, Item>> {
-    const distinct = new Map(keys.map((key) => [keyText(key), key]));
-    const items = await this.#state.getAll([...distinct.values()]);
+    const items = await this.#state.getAll(keys);
     return new Map(items.map((item) => [keyText({ pk: textOf(item, 'pk'), sk: textOf(item, 'sk') }), item]));
   }
 

@@ -26,6 +26,7 @@ import { type Condition, DynamoTable } from './dynamo-client.ts';
 import { DynamoErasures, PendingErasures } from './dynamo-erasures.ts';
 import { DynamoMaintenance } from './dynamo-maintenance.ts';
 import { DynamoRows, type NamedFold } from './dynamo-rows.ts';
+import { EventKinds, type Kind } from './event-kinds.ts';
 import type { HalfPut } from './half-put.ts';
 import {
   badAttributes,
@@ -36,7 +37,6 @@ import {
   eventKeyOf,
   factsAndBodyOf,
   type Item,
-  KINDS_PK,
   keyOf,
   LANE_PK,
   laneItem,
@@ -94,8 +94,7 @@ export class DynamoEventStore implements EventStore {
   readonly #halfPut: Pick<HalfPut, 'takeBack'> | undefined;
   /** As last read or written. */
   readonly #lanes = new Map<string, StoredLane | undefined>();
-  /** Kinds of events that are known to be listed. */
-  readonly #kinds = new Set<string>();
+  readonly #kinds: EventKinds;
   /** Events that this batch has put already, when it is decided again: by key, with their position. */
   #putAlready = new Set<string>();
   /** Where duplicates come, more are to be expected: then events are looked for before they are put. */
@@ -111,6 +110,7 @@ export class DynamoEventStore implements EventStore {
     this.#events = new DynamoTable(client, tables.events);
     this.#state = new DynamoTable(client, tables.state);
     this.#rows = new DynamoRows(this.#state, folds);
+    this.#kinds = new EventKinds(this.#state);
     this.#maintenance = new DynamoMaintenance({ events: this.#events, state: this.#state, rows: this.#rows });
     this.#journalItemsMax = journalItemsMax ?? LIMITS.journalItemsMax;
     this.#attempt = attempt;
@@ -146,7 +146,7 @@ export class DynamoEventStore implements EventStore {
     const before = this.#lanes.has(lane) ? this.#lanes.get(lane) : await this.#readLane(lane);
     if (!isSame(before?.state, decision.loaded))
       throw new ClickstreamError('overloaded', `lane ${lane} is no longer as it was loaded`);
-    await this.#listKinds(decision.events);
+    await this.#kinds.list(decision.events.map(kindOfPut));
     const known = await this.#putEvents(decision.events);
     if (known.size > 0) {
       this.#expectsDuplicates = true;
@@ -278,7 +278,7 @@ export class DynamoEventStore implements EventStore {
 
   /** Undefined when it lies there as decided, whoever put it. */
   async #putEvent(put: EventPut): Promise<KnownEvent | undefined> {
-    const item = eventItem(put);
+    const item = eventItem(put, { hasList: this.#kinds.hasList(kindOfPut(put)) });
     const name = keyOf(textOf(item, 'pk'), textOf(item, 'sk'), textOf(item, 'typeOrder'));
     if (this.#putAlready.has(name)) return undefined;
     let result = await this.#events.put(item);
@@ -362,16 +362,6 @@ export class DynamoEventStore implements EventStore {
     });
   }
 
-  /** Before the first event of a kind, so that no list lacks it. */
-  async #listKinds(puts: readonly EventPut[]): Promise<void> {
-    for (const { visitor, eventType } of puts) {
-      const sk = keyOf(visitor.source, eventType);
-      if (this.#kinds.has(sk)) continue;
-      await this.#state.set({ pk: text(KINDS_PK), sk: text(sk) });
-      this.#kinds.add(sk);
-    }
-  }
-
   async #putLane(before: StoredLane | undefined, after: StoredLane): Promise<void> {
     const condition: Condition =
       before === undefined
@@ -412,6 +402,10 @@ export class DynamoEventStore implements EventStore {
 /** Only now that they are counted as dead: before, another try might still have counted what it put of them. */
 function newlyDead({ dead }: Decision, done: bigint): readonly LaneRecord[] {
   return dead.flatMap(({ sequence, payload }) => (sequence > done ? [{ sequence, data: payload }] : []));
+}
+
+function kindOfPut({ visitor, eventType }: EventPut): Kind {
+  return { source: visitor.source, eventType };
 }
 
 function knownOf(item: Item): KnownEvent {

@@ -4,7 +4,7 @@ import { LIMITS } from '../../core/limits.ts';
 import type { LaneRecord } from '../../log/event-log.ts';
 import { atOnce } from './at-once.ts';
 import { DynamoTable, type Key, keyOfItem } from './dynamo-client.ts';
-import { badPk, eventKeyOf, type Item, keyOf, partsOf, sequenceText, textOf, typeOrderOf } from './items.ts';
+import { badPk, eventKeyOf, type Item, keyOf, orderOf, partsOf, sequenceText, textOf, typeOrderOf } from './items.ts';
 import { partKeys } from './large-values.ts';
 import type { TableNames } from './tables.ts';
 
@@ -61,7 +61,7 @@ export class HalfPut {
       }
     }
     const found = await this.#events.getAll([...keys.values()]);
-    return found.filter((item) => places.has(keyOf(textOf(item, 'pk'), textOf(item, 'sk'), textOf(item, 'typeOrder'))));
+    return found.filter((item) => places.has(keyOf(textOf(item, 'pk'), textOf(item, 'sk'), orderOf(item))));
   }
 
   /** Events that a try set aside. */

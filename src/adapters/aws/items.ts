@@ -26,6 +26,7 @@ import type {
  * Table `events`
  *   event     pk source, visitor        sk createdAt, eventId, fingerprint     a visitor's timeline, in its own order
  *             by-type: typeShard = source, type, shard; typeOrder = timestamp, lane, sequence, index
+ *             in the list that the types without a list of their own share, typeShard has no type, and typeOrder ends with it
  * Table `state`
  *   lane      pk lane                   sk the lane                            done, registry, cuts, totals, journal
  *   journal   pk journal, lane          sk sequence, attempt                   what a batch adds to rows of views
@@ -39,7 +40,7 @@ import type {
  *   part      pk and sk of an item whose value is too long for one, sk with its number
  *   witness   pk witness                sk collector
  *   erasure   pk erasure                sk source, visitor                     its earlier events are hidden, and deleted when due
- *   kind      pk kinds                  sk source, type                        which lists by type there are
+ *   kind      pk kinds                  sk source, place                       which types have a list of their own; put if absent
  *   rebuild   pk rebuild                sk view, version                       how far it is
  */
 
@@ -55,6 +56,9 @@ export function sequenceText(sequence: bigint): string {
 export function keyOf(...parts: readonly (string | number)[]): string {
   return parts.join('\0');
 }
+
+/** Texts of sort keys that begin with a key's part and then NUL lie before this one. */
+export const AFTER_PART = '\u0001';
 
 export function partsOf(key: string): readonly string[] {
   return key.split('\0');
@@ -120,8 +124,24 @@ export function typeOrderOf(timestamp: string, { lane, sequence, index }: EventP
   return keyOf(timeKey(timestamp), lane, sequenceText(sequence), String(index).padStart(6, '0'));
 }
 
+/** The same of an item, whichever list it is in: what `typeOrderOf` made. */
+export function orderOf(item: Item): string {
+  return keyOf(...partsOf(textOf(item, 'typeOrder')).slice(0, 4));
+}
+
 export function typeShardOf(kind: { readonly source: string; readonly eventType: string }, shard: number): string {
   return keyOf(kind.source, kind.eventType, shard);
+}
+
+/** Stands for the types that have no list of their own; no event's type is an empty text (`checkEvent`). */
+export const OTHER_TYPES = '';
+
+/** Of an event, or of its entry in the index. */
+export function typeOf(item: Item): string {
+  const [, list = ''] = partsOf(textOf(item, 'typeShard'));
+  if (list !== OTHER_TYPES) return list;
+  const [, , , , eventType = ''] = partsOf(textOf(item, 'typeOrder'));
+  return eventType;
 }
 
 /** A visitor's events of a type lie in one shard. */
@@ -129,14 +149,17 @@ export function shardOf({ visitor }: VisitorKey): number {
   return (createHash('sha256').update(visitor).digest()[0] ?? 0) % LIMITS.typeShards;
 }
 
-export function eventItem(put: EventPut): Item {
+/** Its entry in the index is in the list of its type, or in the one that the types without a list share. */
+export function eventItem(put: EventPut, { hasList }: { readonly hasList: boolean }): Item {
   const { identity, position, visitor, eventType, timestamp, receivedAt, facts, body } = put;
   const { pk, sk } = eventKeyOf(identity);
+  const list = { source: visitor.source, eventType: hasList ? eventType : OTHER_TYPES };
+  const order = typeOrderOf(timestamp, position);
   return {
     pk: text(pk),
     sk: text(sk),
-    typeShard: text(typeShardOf({ source: visitor.source, eventType }, shardOf(visitor))),
-    typeOrder: text(typeOrderOf(timestamp, position)),
+    typeShard: text(typeShardOf(list, shardOf(visitor))),
+    typeOrder: text(hasList ? order : keyOf(order, eventType)),
     receivedAt: text(receivedAt),
     packed: packed(`${facts}\n${body}`),
     expiresAt: number(Math.floor(Date.parse(receivedAt) / 1_000) + LIMITS.eventRetentionDays * 86_400),
@@ -348,5 +371,23 @@ export function witnessOf(item: Item): Witness {
 }
 
 export const KINDS_PK = 'kinds';
+
+/** What the places of a source begin with; or one of them. */
+export function kindsSk(source: string, place?: number): string {
+  return keyOf(source, place === undefined ? '' : String(place).padStart(6, '0'));
+}
+
+export function kindItem(
+  { source, eventType }: { readonly source: string; readonly eventType: string },
+  place: number,
+) {
+  return { pk: text(KINDS_PK), sk: text(kindsSk(source, place)), eventType: text(eventType) };
+}
+
+export function kindOf(item: Item): { readonly source: string; readonly eventType: string } {
+  const [source = ''] = partsOf(textOf(item, 'sk'));
+  return { source, eventType: textOf(item, 'eventType') };
+}
+
 export const ERASURE_PK = 'erasure';
 export const REBUILD_PK = 'rebuild';

@@ -4,6 +4,7 @@ import { type Identity, identityKey } from '../../core/event.ts';
 import type { EventPut, KnownEvent } from '../../store/event-store.ts';
 import type { Names } from './names.ts';
 import { type EventRow, hasIdentity, selectAll, timeKey } from './stored-rows.ts';
+import { OTHER_TYPES, TypeLists } from './type-lists.ts';
 
 /**
  * The events, for their one writer: none of one identity lies twice. An index finds an event by its visitor, time and hash;
@@ -12,6 +13,7 @@ import { type EventRow, hasIdentity, selectAll, timeKey } from './stored-rows.ts
 export class EventRows {
   readonly #people: Names;
   readonly #labels: Names;
+  readonly #lists: TypeLists;
   readonly #put: StatementSync;
   readonly #anyCandidate: StatementSync;
   readonly #candidates: StatementSync;
@@ -19,9 +21,10 @@ export class EventRows {
   constructor(database: DatabaseSync, { people, labels }: { readonly people: Names; readonly labels: Names }) {
     this.#people = people;
     this.#labels = labels;
+    this.#lists = new TypeLists(database);
     this.#put = database.prepare(
       `INSERT INTO events (lane, sequence, place, visitor, source, event_type, created_at, timestamp, received_at,
-         hash, twin, facts, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+         hash, twin, facts, body, other_type) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
     );
     this.#anyCandidate = database.prepare(
       'SELECT 1 FROM events WHERE visitor = ? AND created_at = ? AND hash = ? AND twin = 0',
@@ -59,13 +62,16 @@ export class EventRows {
     { identity, position, visitor, eventType, timestamp, receivedAt, facts, body }: EventPut,
     { visitorId, hash, twin }: { readonly visitorId: number; readonly hash: number; readonly twin: number },
   ): boolean {
+    const source = this.#labels.intern(visitor.source);
+    const type = this.#labels.intern(eventType);
+    const hasList = this.#lists.take({ source, type });
     const { changes } = this.#put.run(
       position.lane,
       position.sequence,
       position.index,
       visitorId,
-      this.#labels.intern(visitor.source),
-      this.#labels.intern(eventType),
+      source,
+      hasList ? type : this.#labels.intern(OTHER_TYPES),
       timeKey(identity.createdAt),
       Date.parse(timestamp),
       receivedAt,
@@ -73,6 +79,7 @@ export class EventRows {
       twin,
       facts,
       body,
+      hasList ? null : type,
     );
     return changes === 1;
   }

@@ -62,6 +62,7 @@ describe('what the folder holds', () => {
     await write(store, 'a', [{ sequence: 1n, events: [anEvent()] }]);
     await store.close();
     const database = new DatabaseSync(path());
+    database.exec('DROP INDEX events_of_others; ALTER TABLE events DROP COLUMN other_type');
     database.exec('DROP TABLE counted; ALTER TABLE dead DROP COLUMN redriven_lane');
     database.exec('ALTER TABLE dead DROP COLUMN redriven_sequence; PRAGMA user_version = 2');
     database.exec("INSERT INTO dead (sequence, lane, detail, payload) VALUES (1, 'a', 'old', x'00')");
@@ -75,6 +76,36 @@ describe('what the folder holds', () => {
     const dead = await reader.snapshot((reads) => reads.dead(5));
     expect(dead).toMatchObject([{ detail: 'old', redriven: { lane: 'a', sequence: 3n } }]);
     await reader.close();
+  });
+
+  it('is brought up from format 3, however many types have lists of their own there', async () => {
+    const types = LIMITS.storeTypeListsMax + 50;
+    const store = openEventStore({ folder });
+    const typed = (from: number, to: number) =>
+      Array.from({ length: to - from }, (_, place) => anEvent({ eventType: `type-${from + place}` }));
+    await write(store, 'a', [{ sequence: 1n, events: typed(0, types) }]);
+    await store.close();
+    const database = new DatabaseSync(path());
+    database.exec('UPDATE events SET event_type = coalesce(other_type, event_type); DROP INDEX events_of_others');
+    database.exec('ALTER TABLE events DROP COLUMN other_type; PRAGMA user_version = 3');
+    database.close();
+    const upgraded = openEventStore({ folder });
+    await write(upgraded, 'a', [{ sequence: 2n, events: typed(types - 1, types + 2) }]);
+    await upgraded.close();
+    const reader = openEventReader({ folder });
+    const countOf = async (eventType?: string) =>
+      (await reader.snapshot((reads) => reads.events({ order: 'asc', limit: 1_000, eventType }))).length;
+    expect(await countOf()).toBe(types + 3);
+    expect(await countOf('type-0')).toBe(1);
+    expect(await countOf(`type-${types - 1}`)).toBe(2);
+    expect(await countOf(`type-${types + 1}`)).toBe(1);
+    await reader.close();
+    const listed = new DatabaseSync(path());
+    const { others } = listed.prepare('SELECT count(*) AS others FROM events WHERE other_type IS NOT NULL').get() as {
+      readonly others: number;
+    };
+    expect(others).toBe(2);
+    listed.close();
   });
 
   it('refuses what is no database, is one of another program, or is not there to read', () => {

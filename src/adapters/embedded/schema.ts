@@ -7,7 +7,7 @@ import { LIMITS } from '../../core/limits.ts';
 /** `clik` in ASCII: tells our file from any other of SQLite's (https://www.sqlite.org/fileformat2.html#application_id). */
 const APPLICATION_ID = 0x636c696b;
 /** The format this program reads and writes; kept in user_version. */
-const FORMAT_VERSION = 3;
+const FORMAT_VERSION = 4;
 /** The oldest format that is brought up to this one. */
 const FORMAT_VERSION_MIN = 2;
 /**
@@ -16,11 +16,15 @@ const FORMAT_VERSION_MIN = 2;
  */
 const PAGE_BYTES = 16_384;
 
+/** Empty for whoever has fewer types than have lists of their own. */
+const EVENTS_OF_OTHERS = `CREATE INDEX events_of_others ON events (other_type, source, timestamp, lane, sequence, place) WHERE other_type IS NOT NULL;`;
+
 /**
  * - `people` and `labels` give texts small integers that grow with time, for random texts as index keys are what slows a
  *   large store. People (ids of users and devices) can be erased; labels (sources, event types) stay.
  * - An event's `id` is its order of arrival. `hash` only finds candidates: the whole identity is compared, from the body;
  *   `twin` tells apart different events of one hash; one of them has 0, for that is where a put meets it. There are hardly any.
+ * - `event_type` is an event's type, or one label for all types that have no list of their own (`TypeLists`); then `other_type` is it.
  * - `created_at` is a `timeKey`, which orders as times do at any precision. `timestamp` is epoch milliseconds.
  * - `counted` is the last event that the rows of views hold: they may be written later than events.
  * - `removed` counts the events of a record that erasure or a cut-off expiry took.
@@ -33,11 +37,12 @@ CREATE TABLE events (
   lane TEXT NOT NULL, sequence INTEGER NOT NULL, place INTEGER NOT NULL,
   visitor INTEGER NOT NULL, source INTEGER NOT NULL, event_type INTEGER NOT NULL,
   created_at BLOB NOT NULL, timestamp INTEGER NOT NULL, received_at TEXT NOT NULL,
-  hash INTEGER NOT NULL, twin INTEGER NOT NULL, facts TEXT NOT NULL, body TEXT NOT NULL
+  hash INTEGER NOT NULL, twin INTEGER NOT NULL, facts TEXT NOT NULL, body TEXT NOT NULL, other_type INTEGER
 ) STRICT;
 CREATE UNIQUE INDEX events_by_identity ON events (visitor, created_at, hash, twin);
 CREATE INDEX events_twins ON events (visitor, created_at, hash) WHERE twin > 0;
 CREATE INDEX events_by_type ON events (event_type, source, timestamp, lane, sequence, place);
+${EVENTS_OF_OTHERS}
 CREATE TABLE removed (
   lane TEXT NOT NULL, sequence INTEGER NOT NULL, events INTEGER NOT NULL, PRIMARY KEY (lane, sequence)
 ) STRICT, WITHOUT ROWID;
@@ -95,6 +100,13 @@ ALTER TABLE dead ADD COLUMN redriven_sequence INTEGER;
 PRAGMA user_version = 3;
 `;
 
+/** In format 3 every type had a list of its own. */
+const FROM_3 = `
+ALTER TABLE events ADD COLUMN other_type INTEGER;
+${EVENTS_OF_OTHERS}
+PRAGMA user_version = 4;
+`;
+
 /**
  * Opens `<folder>/store.sqlite` for its one writer, and makes it when absent. Throws ClickstreamError
  * `data_format_newer` (and touches nothing) or `data_unusable`.
@@ -115,6 +127,7 @@ export function openDatabase(folder: string): DatabaseSync {
       if (versionOf(database) === 0) create(database);
       checkVersion(versionOf(database));
       if (versionOf(database) === 2) transact(database, () => database.exec(FROM_2));
+      if (versionOf(database) === 3) transact(database, () => database.exec(FROM_3));
     });
   });
 }
