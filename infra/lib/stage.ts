@@ -48,3 +48,11 @@ export function environmentOf({ log, store, deadLetters }: StageProps): Record<s
     DEAD_LETTERS_BUCKET: deadLetters.bucketName,
   };
 }
+
+/**
+ * Of a table, only items whose partition key is like one of these. The keys of all that a call names are compared:
+ * https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
+ */
+export function partitions(...patterns: readonly string[]): Record<string, object> {
+  return { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': patterns } };
+}
