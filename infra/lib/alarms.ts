@@ -11,9 +11,8 @@ import type { Archive } from './archive.ts';
 import type { Entry } from './entry.ts';
 import type { Log } from './log.ts';
 import type { PipelineFunction } from './pipeline-function.ts';
-import { FAULTS_METRIC } from './process.ts';
 import { AUDIT_METRIC } from './query.ts';
-import type { StackParts } from './stage.ts';
+import { FAULTS_METRIC, type StackParts } from './stage.ts';
 import type { Store } from './store.ts';
 
 const MINUTE = Duration.minutes(1);
@@ -158,9 +157,13 @@ export class Alarms extends Construct {
         label: 'records come, and no batch goes',
         period: FIVE_MINUTES,
         usingMetrics: {
-          records: metric('AWS/Kinesis', 'IncomingRecords', { StreamName: log.stream.streamName }),
+          records: metric('AWS/Kinesis', 'IncomingRecords', { StreamName: log.stream.streamName }).with({
+            period: FIVE_MINUTES,
+          }),
           // Not Invocations, for a schedule invokes the function too: only batches of the stream have an age.
-          batches: metric('AWS/Lambda', 'IteratorAge', { FunctionName: functionName }, 'SampleCount'),
+          batches: metric('AWS/Lambda', 'IteratorAge', { FunctionName: functionName }, 'SampleCount').with({
+            period: FIVE_MINUTES,
+          }),
         },
       }),
       threshold: 1,

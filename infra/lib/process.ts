@@ -71,9 +71,6 @@ export class DeadLetters extends Construct {
   }
 }
 
-/** The function writes this in CloudWatch's embedded metric format, with the dimension FunctionName: tries that failed and that it caught. */
-export const FAULTS_METRIC = { namespace: 'Clickstream', metricName: 'ProcessFaults' };
-
 /** The stream's records into events, states and rows of views: one batch in flight a shard. */
 export class Process extends Construct {
   readonly function: PipelineFunction;

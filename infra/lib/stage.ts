@@ -39,6 +39,9 @@ export const TABLE_KEY_ACTIONS = [
   'DescribeKey',
 ];
 
+/** The process function writes this in CloudWatch's embedded metric format, with the dimension FunctionName: tries that failed and that it caught. */
+export const FAULTS_METRIC = { namespace: 'Clickstream', metricName: 'ProcessFaults' };
+
 /** src/main/lambda-config.ts reads it. */
 export function environmentOf({ log, store, deadLetters }: StageProps): Record<string, string> {
   return {

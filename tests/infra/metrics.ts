@@ -31,7 +31,7 @@ export const METRICS: Readonly<Record<string, readonly (readonly string[])[]>> =
   ],
   // The audit of the query function writes it (infra/lib/query.ts).
   'Clickstream LedgerOutOfBalance': [['FunctionName']],
-  // The process function writes it (infra/lib/process.ts).
+  // The process function writes it (infra/lib/stage.ts).
   'Clickstream ProcessFaults': [['FunctionName']],
 };
 
