@@ -7,14 +7,28 @@ import * as sns from 'aws-cdk-lib/aws-sns';
 import type * as sqs from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import { BY_TYPE } from '../../src/adapters/aws/tables.ts';
+import type { Archive } from './archive.ts';
 import type { Entry } from './entry.ts';
 import type { Log } from './log.ts';
 import type { PipelineFunction } from './pipeline-function.ts';
 import { AUDIT_METRIC } from './query.ts';
-import type { StackParts } from './stage.ts';
+import { FAULTS_METRIC, type StackParts } from './stage.ts';
 import type { Store } from './store.ts';
 
 const MINUTE = Duration.minutes(1);
+const FIVE_MINUTES = Duration.minutes(5);
+/** Firehose delivers after 5 minutes, and tries again for a day: https://docs.aws.amazon.com/firehose/latest/dev/retry.html */
+const ARCHIVE_LATE_SECONDS = 1_800;
+const STAGES = ['collect', 'process', 'query'] as const;
+/** What a function that Lambda itself calls failed means: one that catches a fault and answers is no error to it. */
+const ERRORS: Readonly<Record<(typeof STAGES)[number], string>> = {
+  collect:
+    'The collect function could not start, ended or ran out of time; clients got 502 and try again. Its log group has the error.',
+  process:
+    'The process function could not start, was ended or ran out of time: look for that in its log group. Its batches are tried again, in halves, and a record that ends it is set aside. What fails within it is process-faults.',
+  query:
+    'The query function could not start, ended or ran out of time; readers got 502, and an audit may have failed. Its log group has the error.',
+};
 const { BREACHING, NOT_BREACHING } = cloudwatch.TreatMissingData;
 
 export interface AlarmsProps extends StackParts {
@@ -27,6 +41,7 @@ export interface AlarmsProps extends StackParts {
   readonly store: Store;
   readonly entry: Entry;
   readonly deadLetterQueue: sqs.Queue;
+  readonly archive: Archive | undefined;
 }
 
 interface Alarmed {
@@ -74,6 +89,7 @@ export class Alarms extends Construct {
       });
     }
     this.#ofFunctions(props);
+    this.#ofMapping(props);
     this.#ofStream(props);
     for (const [table, of] of [
       ['events', props.store.events],
@@ -83,19 +99,7 @@ export class Alarms extends Construct {
     }
     this.#ofIndex(props.store.events);
     this.#ofEntry(props);
-    this.#add('dead-letters', {
-      metric: metric(
-        'AWS/SQS',
-        'ApproximateNumberOfMessagesVisible',
-        { QueueName: props.deadLetterQueue.queueName },
-        'Maximum',
-      ),
-      threshold: 1,
-      minutes: [1, 1],
-      missing: NOT_BREACHING,
-      runbook:
-        'Records could not be processed; they lie whole in S3. `clickstream redrive` lists them with their reasons: mend the fault, then put them back.',
-    });
+    this.#ofDeadLetters(props);
     this.#add('ledger', {
       metric: new cloudwatch.Metric({
         ...AUDIT_METRIC,
@@ -110,17 +114,19 @@ export class Alarms extends Construct {
       runbook:
         'Acknowledged events are missing from the store, or no audit ran. `clickstream audit` names them, lane by lane and collector by collector; see the log of the query function if it does not answer.',
     });
+    this.#ofArchive(props);
     this.#dashboard(props);
   }
 
   #ofFunctions({ functions }: AlarmsProps): void {
-    for (const [stage, { functionName }] of Object.entries(functions)) {
+    for (const stage of STAGES) {
+      const { functionName } = functions[stage];
       this.#add(`${stage}-errors`, {
         metric: metric('AWS/Lambda', 'Errors', { FunctionName: functionName }),
         threshold: 1,
         minutes: [3, 5],
         missing: NOT_BREACHING,
-        runbook: `The ${stage} function throws or runs out of time; nothing is lost, batches and clients try again. Its log group has the error.`,
+        runbook: ERRORS[stage],
       });
       this.#add(`${stage}-throttles`, {
         metric: metric('AWS/Lambda', 'Throttles', { FunctionName: functionName }),
@@ -136,7 +142,48 @@ export class Alarms extends Construct {
       minutes: [5, 5],
       missing: NOT_BREACHING,
       runbook:
-        'Processing is more than a minute behind. Look at process-errors and the throttles of the tables first; then at a hot shard (IteratorAge by shard), and at shardCount. Records expire after streamRetentionHours.',
+        'Processing is more than a minute behind. Look at process-faults, which tells of tries that failed, at process-errors and process-throttles, and at the throttles of the tables; then at a hot shard (IteratorAge by shard), and at shardCount. Records that are maximumAgeHours old go to the dead letters.',
+    });
+  }
+
+  /** A mapping that does not run says nothing: there is no iterator age, no error and no throttle of what is not called. */
+  #ofMapping({ functions, log, parameters }: AlarmsProps): void {
+    const { functionName } = functions.process;
+    // A record that comes at the end of a period is in a batch of the next; and what is not told yet of the last one is filled.
+    const periods = 1 + Math.ceil((parameters.batchWindowSeconds + 5) / FIVE_MINUTES.toSeconds());
+    this.#add('mapping-stopped', {
+      metric: new cloudwatch.MathExpression({
+        expression: 'IF(FILL(records, 0) > 0 AND FILL(batches, 0) == 0, 1, 0)',
+        label: 'records come, and no batch goes',
+        period: FIVE_MINUTES,
+        usingMetrics: {
+          records: metric('AWS/Kinesis', 'IncomingRecords', { StreamName: log.stream.streamName }).with({
+            period: FIVE_MINUTES,
+          }),
+          // Not Invocations, for a schedule invokes the function too: only batches of the stream have an age.
+          batches: metric('AWS/Lambda', 'IteratorAge', { FunctionName: functionName }, 'SampleCount').with({
+            period: FIVE_MINUTES,
+          }),
+        },
+      }),
+      threshold: 1,
+      minutes: [periods, periods],
+      missing: NOT_BREACHING,
+      runbook:
+        'Records come in and none is processed: the event source mapping is disabled, was deleted, or may not read the stream. `aws lambda list-event-source-mappings --function-name` with the process function shows its state and last result; enable it, or mend its role or the key. Records wait until streamRetentionHours are over.',
+    });
+    this.#add('process-faults', {
+      metric: new cloudwatch.Metric({
+        ...FAULTS_METRIC,
+        dimensionsMap: { FunctionName: functionName },
+        statistic: 'Sum',
+        period: MINUTE,
+      }),
+      threshold: 1,
+      minutes: [3, 5],
+      missing: NOT_BREACHING,
+      runbook:
+        'Tries to process records fail, and the process function caught why: its log group has each. Nothing is lost, the records are sent again, and those after them wait: look at the throttles of the tables, and for what changed last. A record that fails by itself is set aside soon (dead-letters).',
     });
   }
 
@@ -191,15 +238,63 @@ export class Alarms extends Construct {
   }
 
   #ofIndex({ tableName }: dynamodb.Table): void {
-    this.#add('index-write-throttles', {
-      metric: metric('AWS/DynamoDB', 'WriteThrottleEvents', {
-        TableName: tableName,
-        GlobalSecondaryIndexName: BY_TYPE,
-      }),
+    for (const [kind, metricName, consequence, parameter] of [
+      ['read', 'ReadThrottleEvents', 'lists by type come slowly or end in 503', 'indexRead'],
+      ['write', 'WriteThrottleEvents', 'so does its table', 'indexWrite'],
+    ] as const) {
+      this.#add(`index-${kind}-throttles`, {
+        metric: metric('AWS/DynamoDB', metricName, { TableName: tableName, GlobalSecondaryIndexName: BY_TYPE }),
+        threshold: 1,
+        minutes: [5, 10],
+        missing: NOT_BREACHING,
+        runbook: `The index by type refuses ${kind}s, and ${consequence}. Raise the from of ${parameter}, or choose tableMode on-demand.`,
+      });
+    }
+  }
+
+  #ofDeadLetters({ functions, deadLetterQueue }: AlarmsProps): void {
+    const { queueName: QueueName } = deadLetterQueue;
+    // What waits is there for days: that more come in is seen by what is sent.
+    this.#add('dead-letters', {
+      metric: metric('AWS/SQS', 'NumberOfMessagesSent', { QueueName }),
       threshold: 1,
-      minutes: [5, 10],
+      minutes: [1, 1],
       missing: NOT_BREACHING,
-      runbook: 'The index by type refuses writes, and so does its table. Raise the from of indexWrite.',
+      runbook:
+        'Records could not be processed just now; they lie whole in S3. `clickstream redrive list` shows them with their reasons: mend the fault, then `clickstream redrive put` puts them back. The same alarm comes again with the next ones.',
+    });
+    this.#add('dead-letters-waiting', {
+      metric: metric('AWS/SQS', 'ApproximateNumberOfMessagesVisible', { QueueName }, 'Maximum'),
+      threshold: 1,
+      minutes: [1, 1],
+      missing: NOT_BREACHING,
+      runbook:
+        'There are notices of dead letters that nobody has done with. Once `clickstream redrive` has put back what can be, take the notices away: `aws sqs purge-queue --queue-url` with the output DeadLetterQueueUrl. The letters themselves stay in the bucket. Notices go by themselves after 14 days.',
+    });
+    this.#add('dead-letters-lost', {
+      metric: metric('AWS/Lambda', 'DestinationDeliveryFailures', { FunctionName: functions.process.functionName }),
+      threshold: 1,
+      minutes: [1, 1],
+      missing: NOT_BREACHING,
+      runbook:
+        'Lambda gave up a batch and could not write it into the bucket of dead letters: it is in the stream alone, until streamRetentionHours are over. Mend the bucket, its key or the role of the process function; `clickstream audit` names what is missing, and the archive has it if it is on. Else read it from the stream: `aws kinesis get-shard-iterator` with the time of the alarm less maximumAgeHours.',
+    });
+  }
+
+  #ofArchive({ archive }: AlarmsProps): void {
+    if (archive === undefined) return;
+    this.#add('archive-late', {
+      metric: metric(
+        'AWS/Firehose',
+        'DeliveryToS3.DataFreshness',
+        { DeliveryStreamName: archive.delivery.ref },
+        'Maximum',
+      ),
+      threshold: ARCHIVE_LATE_SECONDS,
+      minutes: [5, 5],
+      missing: NOT_BREACHING,
+      runbook:
+        'The archive is half an hour late: Firehose cannot write, and gives up after a day. The log group ArchiveLogGroup of the outputs says why: the bucket, the key, or its role.',
     });
   }
 

@@ -25,6 +25,7 @@ export interface ArchiveProps extends StackParts {
 export class Archive extends Construct {
   readonly bucket: s3.Bucket;
   readonly logs: logs.LogGroup;
+  readonly delivery: firehose.CfnDeliveryStream;
 
   constructor(scope: Construct, id: string, { parameters, key, keys, log, removalPolicy, accessLogs }: ArchiveProps) {
     super(scope, id);
@@ -75,7 +76,7 @@ export class Archive extends Construct {
       [objectsOf(this.bucket, 'records/*')]: hours,
       [objectsOf(this.bucket, 'failed/*')]: hours,
     });
-    const delivery = new firehose.CfnDeliveryStream(this, 'Delivery', {
+    this.delivery = new firehose.CfnDeliveryStream(this, 'Delivery', {
       deliveryStreamType: 'KinesisStreamAsSource',
       kinesisStreamSourceConfiguration: { kinesisStreamArn: log.stream.streamArn, roleArn: role.roleArn },
       extendedS3DestinationConfiguration: {
@@ -99,7 +100,7 @@ export class Archive extends Construct {
         },
       },
     });
-    acknowledge(delivery, {
+    acknowledge(this.delivery, {
       'AwsSolutions-KDF1':
         'Firehose refuses encryption of its own when a stream is its source: what it holds is encrypted as the stream is, with our key.',
     });

@@ -85,6 +85,9 @@ export class AccessLogs extends Construct {
       removalPolicy,
     });
     const { account } = Stack.of(this);
+    // AWS's page for this has no condition on aws:SourceArn or aws:SourceAccount, which nobody says that the load balancer sends:
+    // with one, none could be made. The account in the path is the bound, for it is that of the balancer's owner:
+    // https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html#attach-bucket-policy
     this.bucket.addToResourcePolicy(
       new iam.PolicyStatement({
         sid: 'LoadBalancerLogs',

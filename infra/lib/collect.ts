@@ -1,7 +1,8 @@
 import * as iam from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
+import { WITNESS_PK } from '../../src/adapters/aws/items.ts';
 import { PipelineFunction } from './pipeline-function.ts';
-import { environmentOf, type StageProps, TABLE_KEY_ACTIONS } from './stage.ts';
+import { environmentOf, partitions, type StageProps, TABLE_KEY_ACTIONS } from './stage.ts';
 
 /** Bytes of any protocol into the stream. */
 export class Collect extends Construct {
@@ -9,13 +10,17 @@ export class Collect extends Construct {
 
   constructor(scope: Construct, id: string, props: StageProps) {
     super(scope, id);
-    const { log, store, secrets, keys, network } = props;
+    const { log, store, secrets, keys, network, parameters } = props;
     const witness = ['dynamodb:PutItem', 'dynamodb:GetItem'];
     this.function = new PipelineFunction(this, 'Collector', {
       ...props,
       functionName: `${props.name}-collect`,
       description: 'Takes events in: 2xx once the stream has them',
-      environment: { ...environmentOf(props), WRITE_KEY_SECRET_ARN: secrets.writeKey.secretArn },
+      environment: {
+        ...environmentOf(props),
+        WRITE_KEY_SECRET_ARN: secrets.writeKey.secretArn,
+        PROXIES: String(parameters.proxies),
+      },
       statements: [
         new iam.PolicyStatement({
           sid: 'Append',
@@ -23,7 +28,12 @@ export class Collect extends Construct {
           resources: [log.stream.streamArn],
         }),
         // A put that is refused reads what is there.
-        new iam.PolicyStatement({ sid: 'Witness', actions: witness, resources: [store.state.tableArn] }),
+        new iam.PolicyStatement({
+          sid: 'Witness',
+          actions: witness,
+          resources: [store.state.tableArn],
+          conditions: partitions(WITNESS_PK),
+        }),
         new iam.PolicyStatement({
           sid: 'WriteKey',
           actions: ['secretsmanager:GetSecretValue'],

@@ -38,7 +38,9 @@ export class Network extends Construct {
     readonly lambda: ec2.InterfaceVpcEndpoint;
     readonly secrets: ec2.InterfaceVpcEndpoint;
   };
-  readonly logGroups: { readonly flow: logs.LogGroup; readonly defaultGroup: logs.LogGroup };
+  readonly flowLogs: logs.LogGroup;
+  /** What empties the default security group. */
+  readonly emptying: { readonly function: lambda.CfnFunction; readonly logs: logs.LogGroup };
 
   constructor(scope: Construct, id: string, { name, parameters, key }: NetworkProps) {
     super(scope, id);
@@ -69,10 +71,8 @@ export class Network extends Construct {
 
     this.groups = this.#groups(parameters);
     this.endpoints = this.#endpoints();
-    this.logGroups = {
-      flow: this.#flowLogs(key, parameters.logRetentionDays),
-      defaultGroup: this.#emptyDefaultGroup(name, key, parameters.logRetentionDays),
-    };
+    this.flowLogs = this.#logFlows(key, parameters.logRetentionDays);
+    this.emptying = this.#emptyDefaultGroup(name, key, parameters.logRetentionDays);
   }
 
   /** All rules are inline but the one that would close a circle: a group without an inline egress rule keeps EC2's allow-all. */
@@ -159,7 +159,7 @@ export class Network extends Construct {
     );
   }
 
-  #flowLogs(key: kms.IKey, retentionDays: number): logs.LogGroup {
+  #logFlows(key: kms.IKey, retentionDays: number): logs.LogGroup {
     const group = logGroup(this, 'FlowLogGroup', { key, retentionDays });
     const { account, partition, region } = Stack.of(this);
     const role = serviceRole(this, 'FlowLogRole', {
@@ -188,7 +188,7 @@ export class Network extends Construct {
   }
 
   /** A function of its own, once a deployment that changes it; it calls EC2 alone and lives outside the VPC, which has no way there. */
-  #emptyDefaultGroup(name: string, key: kms.IKey, retentionDays: number): logs.LogGroup {
+  #emptyDefaultGroup(name: string, key: kms.IKey, retentionDays: number): Network['emptying'] {
     const { region, account, partition } = Stack.of(this);
     const defaultGroup = this.vpc.vpcDefaultSecurityGroup;
     const group = logGroup(this, 'EmptyDefaultGroupLogs', { key, retentionDays });
@@ -233,6 +233,6 @@ export class Network extends Construct {
       serviceTimeout: 120,
     });
     emptied.addPropertyOverride('GroupId', defaultGroup);
-    return group;
+    return { function: empty, logs: group };
   }
 }

@@ -51,7 +51,10 @@ export function writeOutputs(stack: Stack, of: OutputsOf): void {
     KinesisEndpointId: [network.endpoints.kinesis.vpcEndpointId, 'Interface endpoint of Kinesis'],
     LambdaEndpointId: [network.endpoints.lambda.vpcEndpointId, 'Interface endpoint of Lambda'],
     SecretsEndpointId: [network.endpoints.secrets.vpcEndpointId, 'Interface endpoint of Secrets Manager'],
-    FlowLogGroup: [network.logGroups.flow.logGroupName, 'Log group of the flow logs'],
+    FlowLogGroup: [network.flowLogs.logGroupName, 'Log group of the flow logs'],
+    NetworkFunctionName: [network.emptying.function.ref, 'The function that empties the default security group'],
+    NetworkFunctionArn: [network.emptying.function.attrArn, 'Its ARN'],
+    NetworkLogGroup: [network.emptying.logs.logGroupName, 'Its log group'],
     KeyArn: [of.keys.key.keyArn, 'The key of all data at rest'],
     StreamName: [of.log.stream.streamName, 'The stream'],
     StreamArn: [of.log.stream.streamArn, 'Its ARN'],
@@ -80,7 +83,10 @@ export function writeOutputs(stack: Stack, of: OutputsOf): void {
     outputs[`${prefix}FunctionArn`] = [functionArn, 'Its ARN'];
     outputs[`${prefix}LogGroup`] = [logs.logGroupName, 'Its log group'];
   }
-  if (of.archive !== undefined) outputs.ArchiveBucketName = [of.archive.bucket.bucketName, 'Bucket of the archive'];
+  if (of.archive !== undefined) {
+    outputs.ArchiveBucketName = [of.archive.bucket.bucketName, 'Bucket of the archive'];
+    outputs.ArchiveLogGroup = [of.archive.logs.logGroupName, 'Log group of what delivers to it'];
+  }
   for (const [name, [value, description]] of Object.entries(outputs)) {
     new CfnOutput(stack, name, { value, description });
   }

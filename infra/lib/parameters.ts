@@ -1,3 +1,4 @@
+import { LIMITS } from '../../src/core/limits.ts';
 import { PREFIX_LISTS, type PrefixLists } from './prefix-lists.ts';
 
 /** Auto scaling keeps the capacity between the two. */
@@ -17,6 +18,8 @@ export interface Parameters {
   readonly availabilityZones: readonly string[];
   readonly clientCidrs: readonly string[];
   readonly clientPrefixLists: readonly string[];
+  /** Those before the load balancer, and the load balancer itself. */
+  readonly proxies: number;
   readonly egressCidrs: readonly string[];
   readonly prefixLists: PrefixLists;
   readonly certificateArn: string | undefined;
@@ -27,6 +30,7 @@ export interface Parameters {
   readonly batchWindowSeconds: number;
   /** Undefined means without limit: the record's age is the limit. */
   readonly retries: number | undefined;
+  readonly bisect: boolean;
   readonly maximumAgeHours: number;
   /** Undefined means none is reserved. */
   readonly reservedConcurrency: number | undefined;
@@ -45,7 +49,12 @@ export interface Parameters {
   readonly auditMinutes: number;
   readonly alarmEmail: string | undefined;
   readonly deleteData: boolean;
+  /** Each parameter as it is written on a command line, defaults too. */
+  readonly texts: Readonly<Record<string, string>>;
 }
+
+/** Under this name the template's metadata has the texts. */
+export const PARAMETERS_OF_STACK = 'ClickstreamParameters';
 
 /** How a parameter is read from text. Throws a text that says what is allowed. */
 interface Parameter<T> {
@@ -101,6 +110,11 @@ const PARAMETERS = {
     read: list(prefixList),
     meaning: 'prefix lists that may reach the load balancer, as that of CloudFront',
   },
+  proxies: {
+    fallback: '1',
+    read: whole(1, LIMITS.proxiesMax),
+    meaning: 'reverse proxies that a browser passes, the load balancer too; 2 behind CloudFront',
+  },
   egressCidrs: {
     fallback: '',
     read: list(cidr),
@@ -153,6 +167,12 @@ const PARAMETERS = {
     read: orElse('unlimited', whole(0, 10_000)),
     meaning: 'of a batch that failed; with a limit, a long fault sends good records to the dead letters',
   },
+  bisect: {
+    fallback: 'on',
+    read: onOff,
+    meaning:
+      'a batch that failed is halved; off: a record that ends the function holds its batch up, and takes it along to the dead letters',
+  },
   maximumAgeHours: {
     fallback: '20',
     read: whole(1, 168),
@@ -161,7 +181,7 @@ const PARAMETERS = {
   reservedConcurrency: {
     fallback: '100',
     read: orElse('none', whole(1, 10_000)),
-    meaning: 'of the processor; none for an account whose limit is 10',
+    meaning: 'of the processor, at least one a shard; none for an account whose limit is 10',
   },
   tableMode: {
     fallback: 'provisioned',
@@ -270,8 +290,10 @@ export function parametersOf(given: Readonly<Record<string, unknown>>): Paramete
     }
   }
   const values = {} as { [name in ParameterName]: ReturnType<(typeof PARAMETERS)[name]['read']> };
+  const texts: Record<string, string> = {};
   for (const [name, { fallback, read }] of Object.entries(PARAMETERS)) {
     const value = given[name] === undefined ? fallback : String(given[name]).trim();
+    texts[name] = value;
     try {
       Object.assign(values, { [name]: read(value) });
     } catch (thrown) {
@@ -296,6 +318,13 @@ export function parametersOf(given: Readonly<Record<string, unknown>>): Paramete
         `${rest.streamRetentionHours}: a record that the stream has let go can be set aside no more`,
     );
   }
+  const { reservedConcurrency = Number.POSITIVE_INFINITY, shardCount } = rest;
+  if (rest.streamMode === 'provisioned' && shardCount > reservedConcurrency) {
+    problems.push(
+      `reservedConcurrency: ${reservedConcurrency} is below shardCount, ${shardCount}: ` +
+        'each shard has a batch in flight, and some would always wait',
+    );
+  }
   if (rest.batchSize > 10 && rest.batchWindowSeconds === 0) {
     problems.push('batchWindowSeconds: must be at least 1 when batchSize is above 10, as Lambda asks');
   }
@@ -311,7 +340,7 @@ export function parametersOf(given: Readonly<Record<string, unknown>>): Paramete
     }
   }
   if (problems.length > 0 || dynamodb === undefined || s3 === undefined) throw new ParameterError(problems);
-  return { ...rest, prefixLists: { dynamodb, s3 } };
+  return { ...rest, prefixLists: { dynamodb, s3 }, texts };
 }
 
 function matching(pattern: RegExp, allowed: string): (value: string) => string {

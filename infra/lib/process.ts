@@ -29,7 +29,7 @@ export class DeadLetters extends Construct {
     });
     acknowledge(this.queue, {
       'AwsSolutions-SQS3':
-        'It is the dead-letter queue itself: people and `clickstream redrive` read it, and no consumer can fail on a notice.',
+        'It is where notices of dead letters end, for people and alarms: nothing consumes them, so nothing can fail on one. The letters themselves are in the bucket.',
     });
     this.bucket = dataBucket(this, 'Bucket', {
       key,
@@ -159,7 +159,8 @@ export class Process extends Construct {
       maximumBatchingWindowInSeconds: parameters.batchWindowSeconds,
       // The rows and visitors of a lane have one writer (docs/exactly-once.md); more in flight would only wait for each other.
       parallelizationFactor: 1,
-      bisectBatchOnFunctionError: true,
+      bisectBatchOnFunctionError: parameters.bisect,
+      // These two are no parameters: without the one a part that failed counts as done, without the other what is given up is gone.
       functionResponseTypes: ['ReportBatchItemFailures'],
       // -1 is without limit.
       maximumRetryAttempts: parameters.retries ?? -1,

@@ -3,13 +3,17 @@ import * as events from 'aws-cdk-lib/aws-events';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
+import { deadPk, partsOf } from '../../src/adapters/aws/items.ts';
 import { PipelineFunction } from './pipeline-function.ts';
-import { environmentOf, type StageProps, TABLE_KEY_ACTIONS } from './stage.ts';
+import { environmentOf, partitions, type StageProps, TABLE_KEY_ACTIONS } from './stage.ts';
 
 /** What a schedule sends to the query function: it audits the ledger, and writes what it finds as a metric. */
 export const AUDIT_EVENT = { source: 'clickstream.schedule', task: 'audit' };
 /** The function writes this in CloudWatch's embedded metric format: 0 or 1, with the dimension FunctionName. */
 export const AUDIT_METRIC = { namespace: 'Clickstream', metricName: 'LedgerOutOfBalance' };
+
+/** Dead records are in a partition a lane, whose name begins with this. */
+const [DEAD] = partsOf(deadPk('')) as [string];
 
 /** Reads for the API, the dashboard and the commands, puts dead letters back into the stream, audits the ledger by a schedule. */
 export class Query extends Construct {
@@ -33,7 +37,12 @@ export class Query extends Construct {
         new iam.PolicyStatement({ sid: 'ByType', actions: ['dynamodb:Query'], resources: [store.byTypeArn] }),
         new iam.PolicyStatement({ sid: 'State', actions: stateActions, resources: [store.state.tableArn] }),
         new iam.PolicyStatement({ sid: 'PutBack', actions: redrive.put, resources: [streamArn] }),
-        new iam.PolicyStatement({ sid: 'NotePutBack', actions: redrive.note, resources: [store.state.tableArn] }),
+        new iam.PolicyStatement({
+          sid: 'NotePutBack',
+          actions: redrive.note,
+          resources: [store.state.tableArn],
+          conditions: partitions(`${DEAD}*`),
+        }),
         new iam.PolicyStatement({
           sid: 'ReadToken',
           actions: ['secretsmanager:GetSecretValue'],

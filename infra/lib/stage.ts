@@ -39,6 +39,9 @@ export const TABLE_KEY_ACTIONS = [
   'DescribeKey',
 ];
 
+/** The process function writes this in CloudWatch's embedded metric format, with the dimension FunctionName: tries that failed and that it caught. */
+export const FAULTS_METRIC = { namespace: 'Clickstream', metricName: 'ProcessFaults' };
+
 /** src/main/lambda-config.ts reads it. */
 export function environmentOf({ log, store, deadLetters }: StageProps): Record<string, string> {
   return {
@@ -47,4 +50,12 @@ export function environmentOf({ log, store, deadLetters }: StageProps): Record<s
     STATE_TABLE: store.state.tableName,
     DEAD_LETTERS_BUCKET: deadLetters.bucketName,
   };
+}
+
+/**
+ * Of a table, only items whose partition key is like one of these. The keys of all that a call names are compared:
+ * https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
+ */
+export function partitions(...patterns: readonly string[]): Record<string, object> {
+  return { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': patterns } };
 }

@@ -10,7 +10,7 @@ import { Log } from './log.ts';
 import { nameOf } from './name.ts';
 import { Network } from './network.ts';
 import { writeOutputs } from './outputs.ts';
-import type { Parameters } from './parameters.ts';
+import { PARAMETERS_OF_STACK, type Parameters } from './parameters.ts';
 import { DeadLetters, Process } from './process.ts';
 import { Query } from './query.ts';
 import { Secrets } from './secrets.ts';
@@ -42,7 +42,7 @@ export class TapStack extends Stack {
     // Buckets let S3's log delivery in by their policy; the way of old, by access lists, is off for good reason.
     this.node.setContext('@aws-cdk/aws-s3:serverAccessLogsUseBucketPolicy', true);
 
-    const removalPolicy = parameters.deleteData ? RemovalPolicy.DESTROY : RemovalPolicy.RETAIN;
+    const removalPolicy = parameters.deleteData ? RemovalPolicy.DESTROY : RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE;
     const keys = new Keys(this, 'Keys', { name, removalPolicy });
     const parts = { name, parameters, key: keys.key, removalPolicy };
     const network = new Network(this, 'Network', parts);
@@ -63,6 +63,7 @@ export class TapStack extends Stack {
     };
     const { collect, query } = functions;
     const entry = new Entry(this, 'Entry', { ...parts, network, collect, query, accessLogs });
+    const archive = parameters.archive ? new Archive(this, 'Archive', { ...parts, keys, log, accessLogs }) : undefined;
     const alarms = new Alarms(this, 'Alarms', {
       ...parts,
       functions,
@@ -70,8 +71,10 @@ export class TapStack extends Stack {
       store,
       entry,
       deadLetterQueue: deadLetters.queue,
+      archive,
     });
-    const archive = parameters.archive ? new Archive(this, 'Archive', { ...parts, keys, log, accessLogs }) : undefined;
+    // `npm run destroy` deploys with these once more, and changes nothing but what is retained.
+    this.templateOptions.metadata = { [PARAMETERS_OF_STACK]: parameters.texts };
 
     const { project, environment, suffix } = parameters;
     for (const [key, value] of Object.entries({ project, environment, suffix: suffix || 'none', stack: 'TapStack' })) {

@@ -31,6 +31,8 @@ test('without any, all defaults hold', () => {
     retries: undefined,
     maximumAgeHours: 20,
     reservedConcurrency: 100,
+    proxies: 1,
+    bisect: true,
     tableMode: 'provisioned',
     eventsWrite: { min: 50, max: 4_000 },
     archive: false,
@@ -92,6 +94,9 @@ test.each([
   ['retries', 'many'],
   ['maximumAgeHours', '0'],
   ['reservedConcurrency', '0'],
+  ['proxies', '0'],
+  ['proxies', '11'],
+  ['bisect', 'no'],
   ['tableMode', 'auto'],
   ['eventsWrite', '100'],
   ['eventsWrite', '10-5'],
@@ -114,6 +119,8 @@ test('all problems are told at once', () => {
 
 test.each([
   [{ maximumAgeHours: '23' }, /maximumAgeHours: 23 must be at least 2 below streamRetentionHours, 24/],
+  [{ shardCount: '101' }, /reservedConcurrency: 100 is below shardCount, 101: each shard has a batch in flight/],
+  [{ shardCount: '20', reservedConcurrency: '19' }, /reservedConcurrency: 19 is below shardCount, 20/],
   [{ batchWindowSeconds: '0' }, /batchWindowSeconds: must be at least 1/],
   [{ region: 'ca-west-1' }, /prefix lists of 'ca-west-1' are not known.*describe-prefix-lists --region ca-west-1/],
   [{ region: 'ca-west-1', s3PrefixList: 'pl-12345678' }, /prefix lists of 'ca-west-1' are not known/],
@@ -121,6 +128,22 @@ test.each([
   [{ indexWrite: '50-100' }, /indexWrite: its end, 100, is below that of eventsWrite, 4000/],
 ])('%j contradicts itself', (given, problem) => {
   expect(problemsOf(given).join('\n')).toMatch(problem);
+});
+
+test.each([
+  [{ shardCount: '100' }],
+  [{ shardCount: '200', reservedConcurrency: 'none' }],
+  // AWS counts its shards.
+  [{ streamMode: 'on-demand', reservedConcurrency: '5' }],
+])('%j does not', (given) => {
+  expect(problemsOf(given)).toEqual([]);
+});
+
+test('parameters as texts make the same parameters', () => {
+  const given = { environment: 'prod', clientCidrs: '10.1.0.0/16, 10.2.0.0/16', retries: '5', archive: 'on' };
+  const parameters = parametersOf(given);
+  expect(Object.keys(parameters.texts)).toEqual(PARAMETER_TABLE.map(([name]) => name));
+  expect(parametersOf(parameters.texts)).toEqual(parameters);
 });
 
 test('a region whose prefix lists are not written down takes them as parameters', () => {

@@ -68,6 +68,8 @@ test('what is asked for is in the template', () => {
     logRetentionDays: '7',
     deleteData: 'on',
     eventsWrite: '7-70',
+    proxies: '2',
+    bisect: 'off',
   });
   const template = synth();
   expect(one(template, 'Kinesis::Stream').Properties).toMatchObject({ ShardCount: 4, RetentionPeriodHours: 48 });
@@ -76,7 +78,9 @@ test('what is asked for is in the template', () => {
     MaximumBatchingWindowInSeconds: 2,
     MaximumRetryAttempts: 10,
     MaximumRecordAgeInSeconds: 144_000,
+    BisectBatchOnFunctionError: false,
   });
+  expect(one(template, 'Lambda::Function', /Collector/).Properties.Environment.Variables.PROXIES).toBe('2');
   expect(one(template, 'Lambda::Function', /Processor/).Properties.ReservedConcurrentExecutions).toBeUndefined();
   expect(first(template, 'EC2::SecurityGroup', /Functions/).Properties.SecurityGroupEgress).toContainEqual(
     expect.objectContaining({ CidrIp: '203.0.113.0/24', FromPort: 443 }),
@@ -95,6 +99,38 @@ test('what is asked for is in the template', () => {
 test('no name or password is written into the template', () => {
   for (const template of Object.values(TEMPLATES))
     expect(JSON.stringify(template)).not.toMatch(/SecretString":"|AKIA|password"/i);
+});
+
+test('a long window gives the mapping longer to be late', () => {
+  const template = stackOf({ batchWindowSeconds: '300' }).synth();
+  expect(one(template, 'CloudWatch::Alarm', /mappingstopped/).Properties).toMatchObject({
+    EvaluationPeriods: 3,
+    DatapointsToAlarm: 3,
+  });
+});
+
+test('docs/deploy.md has every alarm, every output and every role', () => {
+  const document = readFileSync('docs/deploy.md', 'utf8');
+  const template = TEMPLATES['with everything on'];
+  const alarms = resourcesOf(template, 'AWS::CloudWatch::Alarm').map(([, { Properties }]) =>
+    String(Properties.AlarmName).replace('clickstream-dev-blue-', ''),
+  );
+  const roles = resourcesOf(template, 'AWS::IAM::Role').map(([id]) => id.replace(/[0-9A-F]{8}$/, ''));
+  const shown = (name: string) =>
+    document.includes(`\`${name}\``) ||
+    // Outputs of the four functions stand in one row.
+    document.includes(`\`${name.replace(/^(Process|Query|Network)/, 'Collect')}\``);
+  const missing = [...alarms, ...Object.keys(template.Outputs), ...roles].filter((name) => !shown(name));
+  expect(missing).toEqual([]);
+  // And none that is not there.
+  const section = (title: string) => document.split(`## ${title}\n`)[1]?.split('\n## ')[0] ?? '';
+  const named = (title: string) =>
+    section(title)
+      .split('\n')
+      .filter((line) => line.startsWith('| `'))
+      .flatMap((line) => [...(line.split('|')[1] ?? '').matchAll(/`([^`]+)`/g)].map(([, name]) => name));
+  expect(named('What is watched').sort()).toEqual([...alarms].sort());
+  expect(named('Roles').sort()).toEqual([...roles].sort());
 });
 
 test('docs/deploy.md says how many there are', () => {

@@ -8,6 +8,7 @@ import { TapStack } from '../../infra/lib/tap-stack.ts';
 /** What CloudFormation is given, as JSON: values may be functions, as `{ Ref }`. */
 export interface Template {
   readonly Resources: Record<string, Resource>;
+  readonly Metadata?: Record<string, Record<string, string>>;
   readonly Outputs: Record<string, { Value: unknown; Description?: string }>;
 }
 

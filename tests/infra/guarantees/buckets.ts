@@ -1,5 +1,5 @@
 import type { Guarantee, Statement } from '../guarantee.ts';
-import { accessLogBuckets, listed, one, referred, remove, resourcesOf } from '../template.ts';
+import { accessLogBuckets, listed, one, referred, remove, resourcesOf, text } from '../template.ts';
 
 export const bucketsArePrivate: Guarantee = {
   problems: (template) => {
@@ -38,12 +38,18 @@ export const accessLogsArrive: Guarantee = {
     const balancers = resourcesOf(template, 'AWS::ElasticLoadBalancingV2::LoadBalancer');
     return [...accessLogBuckets(template)].flatMap((bucket) => {
       const policy = policies.find(([, { Properties }]) => referred(Properties.Bucket) === bucket);
-      const mayDeliver = listed<Statement>(policy?.[1].Properties.PolicyDocument.Statement).some(
+      const delivering = listed<Statement>(policy?.[1].Properties.PolicyDocument.Statement).filter(
         ({ Principal, Action }) =>
           Principal.Service === 'logdelivery.elasticloadbalancing.amazonaws.com' && Action === 's3:PutObject',
       );
       return [
-        ...(mayDeliver ? [] : [`nobody may deliver access logs to ${bucket}`]),
+        ...(delivering.length > 0 ? [] : [`nobody may deliver access logs to ${bucket}`]),
+        // The load balancer writes below the account that it is of, and sends nothing else to tell that by.
+        ...delivering
+          .filter(
+            ({ Resource }) => !text(Resource).endsWith(',"/load-balancer/AWSLogs/",{"Ref":"AWS::AccountId"},"/*"]]}'),
+          )
+          .map(() => `load balancers of any account may deliver access logs to ${bucket}`),
         ...balancers
           .filter(([, { DependsOn }]) => !listed(DependsOn).includes(policy?.[0] ?? ''))
           .map(([id]) => `${id} may be made before its logs may be delivered`),
@@ -56,6 +62,11 @@ export const accessLogsArrive: Guarantee = {
       PolicyDocument.Statement = PolicyDocument.Statement.filter(
         ({ Sid }: { Sid?: string }) => Sid !== 'LoadBalancerLogs',
       );
+    },
+    'those of any account may deliver': (t) => {
+      const { Statement: statements } = one(t, 'S3::BucketPolicy', /AccessLogs/).Properties.PolicyDocument;
+      const delivery = statements.find(({ Sid }: { Sid?: string }) => Sid === 'LoadBalancerLogs');
+      delivery.Resource['Fn::Join'][1].splice(-2, 2, '*');
     },
     'the balancer is made first': (t) => delete one(t, 'ElasticLoadBalancingV2::LoadBalancer').DependsOn,
   },

@@ -1,3 +1,4 @@
+import { PARAMETERS_OF_STACK } from '../../../infra/lib/parameters.ts';
 import type { Guarantee } from '../guarantee.ts';
 import { first, listed, one, referred, resourcesOf, text } from '../template.ts';
 
@@ -48,6 +49,23 @@ export const functionsAreAlike: Guarantee = {
       delete one(t, 'Lambda::Function', /Reader/).Properties.Environment.Variables.STATE_TABLE,
     'two share a role': (t) =>
       (one(t, 'Lambda::Function', /Reader/).Properties.Role = one(t, 'Lambda::Function', /Collector/).Properties.Role),
+  },
+};
+
+/** How many addresses in X-Forwarded-For are those of proxies: without it every visitor behind CloudFront has its address. */
+export const clientsAreKnown: Guarantee = {
+  problems: (template) =>
+    resourcesOf(template, 'AWS::Lambda::Function')
+      .filter(([, { Properties }]) => String(Properties.FunctionName).endsWith('-collect'))
+      .filter(
+        ([, { Properties }]) =>
+          Properties.Environment.Variables.PROXIES !== template.Metadata?.[PARAMETERS_OF_STACK]?.proxies,
+      )
+      .map(([id]) => `${id} does not know how many proxies there are`),
+  faults: {
+    'it does not know': (t) => delete one(t, 'Lambda::Function', /Collector/).Properties.Environment.Variables.PROXIES,
+    'it knows another number': (t) =>
+      (one(t, 'Lambda::Function', /Collector/).Properties.Environment.Variables.PROXIES = '2'),
   },
 };
 

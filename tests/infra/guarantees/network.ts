@@ -1,5 +1,18 @@
+import { PARAMETERS_OF_STACK } from '../../../infra/lib/parameters.ts';
+import { PREFIX_LISTS } from '../../../infra/lib/prefix-lists.ts';
 import type { Guarantee, Statement } from '../guarantee.ts';
-import { first, idOf, listed, one, type Resource, referred, remove, resourcesOf, text } from '../template.ts';
+import {
+  first,
+  idOf,
+  listed,
+  one,
+  type Resource,
+  referred,
+  remove,
+  resourcesOf,
+  type Template,
+  text,
+} from '../template.ts';
 
 export const subnetsArePrivate: Guarantee = {
   problems: (template) => {
@@ -132,6 +145,128 @@ export const groupsAreClosed: Guarantee = {
       delete first(t, 'EC2::SecurityGroup', /Balancer/).Properties.SecurityGroupIngress[0].Description,
   },
 };
+
+const NOWHERE = 'out to 127.0.0.1/32, all';
+
+/** All rules of each group, as they are in each of the three stacks that are tested. */
+const RULES: Readonly<Record<string, (template: Template) => readonly string[]>> = {
+  BalancerGroup: (template) => [
+    ...portsOf(template).flatMap((port) => clientsOf(template, port).map((client) => `in from ${client}, tcp ${port}`)),
+    NOWHERE,
+  ],
+  EndpointsGroup: () => ['in from FunctionsGroup, tcp 443', NOWHERE],
+  FunctionsGroup: (template) => [
+    'out to EndpointsGroup, tcp 443',
+    ...['dynamodb', 's3'].map((service) => `out to ${prefixListOf(template, service)}, tcp 443`),
+    ...parameterOf(template, 'egressCidrs').map((cidr) => `out to ${cidr}, tcp 443`),
+  ],
+};
+
+export const groupsAreExact: Guarantee = {
+  problems: (template) => {
+    const groups = resourcesOf(template, 'AWS::EC2::SecurityGroup');
+    const alone = resourcesOf(template, 'AWS::EC2::SecurityGroupIngress', 'AWS::EC2::SecurityGroupEgress');
+    const nameOf = (id: string | undefined) =>
+      /(\w+Group)[0-9A-F]{8}$/.exec(id ?? '')?.[1]?.replace(/^Network/, '') ?? `${id}`;
+    const ruleOf = (way: 'in' | 'out', rule: Statement) => {
+      const group = rule.SourceSecurityGroupId ?? rule.DestinationSecurityGroupId;
+      const list = rule.SourcePrefixListId ?? rule.DestinationPrefixListId;
+      const peer = rule.CidrIp ?? rule.CidrIpv6 ?? list ?? nameOf(referred(group));
+      const ports = rule.FromPort === rule.ToPort ? rule.FromPort : `${rule.FromPort} to ${rule.ToPort}`;
+      return `${way === 'in' ? 'in from' : 'out to'} ${peer}, ${rule.IpProtocol === '-1' ? 'all' : `${rule.IpProtocol} ${ports}`}`;
+    };
+    return groups.flatMap(([id, { Properties }]) => {
+      const found = [
+        ...listed<Statement>(Properties.SecurityGroupIngress).map((rule) => ruleOf('in', rule)),
+        ...listed<Statement>(Properties.SecurityGroupEgress).map((rule) => ruleOf('out', rule)),
+        ...alone
+          .filter(([, rule]) => referred(rule.Properties.GroupId) === id)
+          .map(([, rule]) => ruleOf(rule.Type.endsWith('Ingress') ? 'in' : 'out', rule.Properties)),
+      ];
+      const wanted = RULES[nameOf(id)]?.(template) ?? [];
+      return [
+        ...found.filter((rule) => !wanted.includes(rule)).map((rule) => `${id}: ${rule}`),
+        ...wanted.filter((rule) => !found.includes(rule)).map((rule) => `${id}: not ${rule}`),
+      ];
+    });
+  },
+  faults: {
+    'functions out to all of 10.0.0.0/8': (t) =>
+      first(t, 'EC2::SecurityGroup', /Functions/).Properties.SecurityGroupEgress.push({
+        IpProtocol: '-1',
+        CidrIp: '10.0.0.0/8',
+        Description: 'x',
+      }),
+    'functions out to the endpoints on all ports': (t) =>
+      Object.assign(first(t, 'EC2::SecurityGroup', /Functions/).Properties.SecurityGroupEgress[0], {
+        FromPort: 0,
+        ToPort: 65_535,
+      }),
+    'functions in from the balancer': (t) => {
+      t.Resources.More = {
+        Type: 'AWS::EC2::SecurityGroupIngress',
+        Properties: {
+          GroupId: { 'Fn::GetAtt': [idOf(t, 'EC2::SecurityGroup', /Functions/), 'GroupId'] },
+          SourceSecurityGroupId: { 'Fn::GetAtt': [idOf(t, 'EC2::SecurityGroup', /Balancer/), 'GroupId'] },
+          IpProtocol: 'tcp',
+          FromPort: 443,
+          ToPort: 443,
+          Description: 'x',
+        },
+      };
+    },
+    'functions not out to DynamoDB': (t) =>
+      first(t, 'EC2::SecurityGroup', /Functions/).Properties.SecurityGroupEgress.splice(1, 1),
+    'endpoints in from the VPC': (t) =>
+      (first(t, 'EC2::SecurityGroup', /Endpoints/).Properties.SecurityGroupIngress = [
+        { IpProtocol: 'tcp', FromPort: 443, ToPort: 443, CidrIp: '10.40.0.0/16', Description: 'x' },
+      ]),
+    'endpoints out to the VPC': (t) =>
+      (first(t, 'EC2::SecurityGroup', /Endpoints/).Properties.SecurityGroupEgress[0].CidrIp = '10.40.0.0/16'),
+    'balancer in on all ports': (t) =>
+      Object.assign(first(t, 'EC2::SecurityGroup', /Balancer/).Properties.SecurityGroupIngress[0], {
+        IpProtocol: '-1',
+        FromPort: undefined,
+        ToPort: undefined,
+      }),
+    'balancer out to the functions': (t) =>
+      first(t, 'EC2::SecurityGroup', /Balancer/).Properties.SecurityGroupEgress.push({
+        IpProtocol: 'tcp',
+        FromPort: 443,
+        ToPort: 443,
+        DestinationSecurityGroupId: { 'Fn::GetAtt': [idOf(t, 'EC2::SecurityGroup', /Functions/), 'GroupId'] },
+        Description: 'x',
+      }),
+    'one more group': (t) => {
+      t.Resources.MoreGroup12345678 = {
+        Type: 'AWS::EC2::SecurityGroup',
+        Properties: { SecurityGroupEgress: [{ IpProtocol: '-1', CidrIp: '10.0.0.0/8', Description: 'x' }] },
+      };
+    },
+  },
+};
+
+function parameterOf(template: Template, name: string): readonly string[] {
+  const value = template.Metadata?.[PARAMETERS_OF_STACK]?.[name] ?? '';
+  return value === '' ? [] : value.split(',');
+}
+
+function portsOf(template: Template): readonly number[] {
+  return resourcesOf(template, 'AWS::ElasticLoadBalancingV2::Listener').map(([, { Properties }]) => Properties.Port);
+}
+
+/** Prefix lists get in by the last port alone. */
+function clientsOf(template: Template, port: number): readonly string[] {
+  const lists = parameterOf(template, 'clientPrefixLists');
+  const cidrs = parameterOf(template, 'clientCidrs');
+  const alone = lists.length + cidrs.length === 0 ? parameterOf(template, 'vpcCidr') : cidrs;
+  return [...alone, ...(port === Math.max(...portsOf(template)) ? lists : [])];
+}
+
+function prefixListOf(template: Template, service: string): string | undefined {
+  const [region = ''] = parameterOf(template, 'region');
+  return PREFIX_LISTS[region]?.[service as 'dynamodb' | 's3'];
+}
 
 export const defaultGroupIsEmptied: Guarantee = {
   problems: (template) => {

@@ -1,3 +1,4 @@
+import { PARAMETER_TABLE, PARAMETERS_OF_STACK } from '../../../infra/lib/parameters.ts';
 import type { Guarantee } from '../guarantee.ts';
 import { first, listed, one, resourcesOf, text } from '../template.ts';
 
@@ -9,11 +10,15 @@ const STATE: Readonly<Record<string, string>> = {
   'AWS::SecretsManager::Secret': 'Name',
 };
 
+/** What was made for a first deployment that then fails is empty, and would only cost on: RetainExceptOnCreate. */
 export const stateIsRetained: Guarantee = {
   problems: (template) =>
     Object.entries(STATE).flatMap(([type, name]) =>
       resourcesOf(template, type).flatMap(([id, { Properties, DeletionPolicy, UpdateReplacePolicy }]) => [
-        ...(DeletionPolicy === 'Retain' && UpdateReplacePolicy === 'Retain' ? [] : [`${id} goes with the stack`]),
+        ...(DeletionPolicy?.startsWith('Retain') && UpdateReplacePolicy === 'Retain'
+          ? []
+          : [`${id} goes with the stack`]),
+        ...(DeletionPolicy === 'Retain' ? [`${id} stays when its first deployment fails`] : []),
         // It stays when the stack goes; the next one could then not be made.
         ...(Properties[name] === undefined ? [] : [`${id} has the name ${text(Properties[name])}`]),
       ]),
@@ -23,6 +28,7 @@ export const stateIsRetained: Guarantee = {
     'a stream that is replaced is lost': (t) => delete one(t, 'Kinesis::Stream').UpdateReplacePolicy,
     'a bucket goes with the stack': (t) => delete one(t, 'S3::Bucket', /DeadLetters/).DeletionPolicy,
     'the key goes with the stack': (t) => delete one(t, 'KMS::Key').DeletionPolicy,
+    'a stream stays after a deployment that failed': (t) => (one(t, 'Kinesis::Stream').DeletionPolicy = 'Retain'),
     'a table has a name': (t) => (first(t, 'DynamoDB::Table').Properties.TableName = 'events'),
   },
 };
@@ -54,13 +60,37 @@ const OUTPUTS = [
   ...['StreamName', 'StreamArn', 'EventsTableName', 'EventsTableArn', 'EventsTableStreamArn'],
   ...['StateTableName', 'StateTableArn', 'BalancerDns', 'BalancerArn', 'Url'],
   ...['CollectTargetGroupArn', 'QueryTargetGroupArn', 'DeadLetterQueueUrl', 'DeadLetterBucketName'],
-  ...['Collect', 'Process', 'Query'].flatMap((stage) => [
+  ...['Collect', 'Process', 'Query', 'Network'].flatMap((stage) => [
     `${stage}FunctionName`,
     `${stage}FunctionArn`,
     `${stage}LogGroup`,
   ]),
   ...['FlowLogGroup', 'WriteKeySecretArn', 'ReadTokenSecretArn', 'AlarmTopicArn', 'KeyArn', 'Region', 'BalancerName'],
 ];
+
+export const archiveHasOutputs: Guarantee = {
+  onlyOf: 'with everything on',
+  problems: (template) =>
+    ['ArchiveBucketName', 'ArchiveLogGroup']
+      .filter((name) => template.Outputs[name] === undefined)
+      .map((name) => `no output ${name}`),
+  faults: {
+    'nobody knows where its faults are written': (t) => delete t.Outputs.ArchiveLogGroup,
+  },
+};
+
+/** `npm run destroy -- --delete-data` deploys once more, with exactly these. */
+export const parametersAreRecorded: Guarantee = {
+  problems: (template) => {
+    const recorded = template.Metadata?.[PARAMETERS_OF_STACK] ?? {};
+    const missing = PARAMETER_TABLE.map(([name]) => name).filter((name) => recorded[name] === undefined);
+    return missing.map((name) => `the template does not say what ${name} is`);
+  },
+  faults: {
+    'none is': (t) => delete t.Metadata?.[PARAMETERS_OF_STACK],
+    'one is not': (t) => delete t.Metadata?.[PARAMETERS_OF_STACK]?.shardCount,
+  },
+};
 
 export const outputsAreThere: Guarantee = {
   problems: (template) => [
