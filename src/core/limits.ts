@@ -237,6 +237,8 @@ export const LIMITS = {
   secretRetryMs: 30_000,
   /** The processor begins nothing more when less than this is left of its time. */
   lambdaMsLeftMin: 5_000,
+  /** Records that a processor tries at once before it has measured what one takes: the first of a new function environment. */
+  recordsUnmeasuredMax: 16,
   /** Tries of a record alone that ended the function, or failed for no reason outside it, before it is set aside untried. */
   recordTriesMax: 5,
   /** A record alone in its batch that arrived later than this ago is not counted: it is most likely tried for the first time. */
