@@ -4,6 +4,7 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { MemoryEventStore } from '../../tests/contracts/memory-event-store.ts';
 import { eventWith, recordOf } from '../../tests/events.ts';
 import type { DeadLetter } from '../adapters/aws/dead-letters.ts';
+import { ClickstreamError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import { VIEWS } from '../process/views/registry.ts';
 import type { Decision, EventStore } from '../store/event-store.ts';
@@ -165,11 +166,30 @@ test('a fault of the store sends all again, halved, however often, and sets noth
 test('a store that refuses every batch, also an empty one, sets nothing aside', async () => {
   const { run, parts, letters, tries } = processor();
   parts.beforeLoad = () => {
-    throw new Error('the store was written by a newer version');
+    throw new Error('planted');
   };
   for (let index = 0; index < 3 * LIMITS.recordTriesMax; index += 1) expect(await run(batchOf(1))).toEqual(['1']);
   expect(tries.size).toBe(0);
   expect(letters.size).toBe(0);
+});
+
+test('a store that a newer program has written waits for that program, and sets nothing aside', async () => {
+  const { run, parts, memory, stored, letters, tries, faults } = processor();
+  expect(await run(batchOf(1))).toEqual([]);
+  const load = memory.load.bind(memory);
+  memory.load = async (lane, keys) => {
+    const loaded = await load(lane, keys);
+    return { ...loaded, lane: loaded.lane && { ...loaded.lane, registry: { ...loaded.lane.registry, traffic: 99 } } };
+  };
+  for (let index = 0; index < 3 * LIMITS.recordTriesMax; index += 1) {
+    expect(await run({ Records: [sent(2)] })).toEqual(['2']);
+    await expect(run({ Records: [sent(2), sent(3)] })).rejects.toThrow('nothing of 2 records was done');
+  }
+  expect(faults.map((fault) => fault instanceof ClickstreamError && fault.code)).toContain('views_newer');
+  expect([tries.size, letters.size, parts.stores]).toEqual([0, 0, 1]);
+  memory.load = load;
+  expect(await run({ Records: [sent(2), sent(3)] })).toEqual([]);
+  expect(stored()).toEqual(['e1', 'e2', 'e3']);
 });
 
 test('a record that the store throws at is found among others, and set aside whole after its tries', async () => {
@@ -300,9 +320,11 @@ function slowProcessor(msOf: (records: number) => number) {
     given += 1;
     const endsAt = Date.now() + 60_000;
     let isOver = false;
-    const running = made.handle(event, () => endsAt - Date.now()).finally(() => {
-      isOver = true;
-    });
+    const running = made
+      .handle(event, () => endsAt - Date.now())
+      .finally(() => {
+        isOver = true;
+      });
     running.catch(() => undefined);
     for (let turns = 0; !isOver; turns += 1) {
       for (let steps = 0; steps < 5; steps += 1) await turn();

@@ -14,6 +14,7 @@ import type { View } from '../core/view.ts';
 import type { LaneRecord } from '../log/event-log.ts';
 import { processBatch } from '../pipeline.ts';
 import type { DeadRecord, EventStore } from '../store/event-store.ts';
+import { type FunctionContext, LateError, within } from './in-time.ts';
 
 type SentRecord = KinesisEvent['Records'][number];
 
@@ -26,11 +27,6 @@ export interface ProcessEvent extends KinesisEvent {
       readonly approximateArrivalTimestamp: number;
     };
   })[];
-}
-
-/** What is read of Lambda's context. */
-export interface ProcessContext {
-  getRemainingTimeInMillis(): number;
 }
 
 export interface ProcessParts {
@@ -50,7 +46,7 @@ export interface ProcessParts {
  */
 export function createProcessHandler(
   parts: ProcessParts,
-): (event: ProcessEvent, context: ProcessContext) => Promise<KinesisBatchResponse> {
+): (event: ProcessEvent, context: FunctionContext) => Promise<KinesisBatchResponse> {
   const environment: Environment = { store: parts.newStore(), msPerRecord: undefined };
   return async (event, context) => {
     const batch = readKinesisEvent(event);
@@ -70,12 +66,7 @@ interface BatchInput {
   readonly environment: Environment;
   readonly event: ProcessEvent;
   readonly batch: KinesisBatch;
-  readonly context: ProcessContext;
-}
-
-/** What was under way did not come back while there was time for it. */
-class LateError extends Error {
-  override readonly name = 'LateError';
+  readonly context: FunctionContext;
 }
 
 class Batch {
@@ -83,7 +74,7 @@ class Batch {
   readonly #environment: Environment;
   readonly #event: ProcessEvent;
   readonly #batch: KinesisBatch;
-  readonly #context: ProcessContext;
+  readonly #context: FunctionContext;
   /** Why records are set aside untried. */
   readonly #setAside = new Map<bigint, string>();
   #done = -1n;
@@ -280,20 +271,6 @@ class Batch {
 /** What would fail with other records too: the time, or a service. */
 function isOutside(thrown: unknown): boolean {
   return thrown instanceof LateError || isOutsideFault(thrown);
-}
-
-/** Rejects with LateError when it takes longer; what then becomes of it is not asked. */
-async function within<Value>(ms: number, asked: Promise<Value>): Promise<Value> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new LateError(`not done in ${Math.round(ms)} ms`)), ms);
-  });
-  asked.catch(() => undefined);
-  try {
-    return await Promise.race([asked, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 const LINE_FEED = 10;

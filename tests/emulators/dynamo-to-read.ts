@@ -4,6 +4,7 @@ import { DynamoTable } from '../../src/adapters/aws/dynamo-client.ts';
 import { DynamoEventReader } from '../../src/adapters/aws/dynamo-event-reader.ts';
 import {
   eventItem,
+  hourOf,
   type Item,
   KINDS_PK,
   keyOf,
@@ -78,7 +79,7 @@ export function dynamoToRead() {
 
 export function itemOf(event: Event, position: EventPosition): Item {
   const { source, receivedAt, ...body } = event;
-  return eventItem({
+  const put = {
     identity: identityOf(event),
     position,
     visitor: { source, visitor: visitorOf(event) },
@@ -87,7 +88,8 @@ export function itemOf(event: Event, position: EventPosition): Item {
     receivedAt,
     facts: JSON.stringify(FACTS),
     body: JSON.stringify(body),
-  });
+  };
+  return eventItem(put, hourOf(receivedAt));
 }
 
 export function aLane(lane: string, fields: Partial<Omit<StoredLane, 'lane'>> = {}): Item {
@@ -97,6 +99,7 @@ export function aLane(lane: string, fields: Partial<Omit<StoredLane, 'lane'>> = 
     totals: NO_TOTALS,
     journal: [],
     expiredThrough: undefined,
+    hour: undefined,
     revision: 1,
     ...fields,
   });

@@ -4,7 +4,7 @@ import { eventItem } from '../../src/adapters/aws/items.ts';
 import type { StoredEvent } from '../../src/store/event-store.ts';
 
 function recordOf(eventId: string, eventName: 'INSERT' | 'REMOVE' = 'INSERT') {
-  const item = eventItem({
+  const put = {
     identity: { source: 'shop', visitor: 'v1', createdAt: '2026-11-25T08:00:00.000Z', eventId, fingerprint: 'f' },
     position: { lane: 'shardId-000000000001', sequence: 7n, index: 0 },
     visitor: { source: 'shop', visitor: 'v1' },
@@ -13,7 +13,8 @@ function recordOf(eventId: string, eventName: 'INSERT' | 'REMOVE' = 'INSERT') {
     receivedAt: '2026-11-25T08:00:01.000Z',
     facts: '{}',
     body: JSON.stringify({ eventId, eventType: 'Order Completed', anonymousId: 'v1', properties: { total: 12 } }),
-  });
+  };
+  const item = eventItem(put, '2026-11-25T08');
   // As DynamoDB gives it to Lambda: JSON, bytes in base64.
   const image = Object.fromEntries(
     Object.entries(item).map(([name, value]) => [

@@ -10,7 +10,7 @@ import {
 import type { EventMark, EventRange, StoredEvent, VisitorKey } from '../../store/event-store.ts';
 import { atOnce } from './at-once.ts';
 import type { DynamoTable, Key } from './dynamo-client.ts';
-import { type PendingErasures, readPending } from './dynamo-erasures.ts';
+import { type HiddenEvents, readHidden } from './hidden-events.ts';
 import {
   eventKeyOf,
   type Item,
@@ -18,6 +18,7 @@ import {
   keyOf,
   partsOf,
   positionOf,
+  type StoredLane,
   sequenceText,
   storedEventOf,
   text,
@@ -31,6 +32,8 @@ import { BY_TYPE } from './tables.ts';
 const READS_AT_ONCE = 16;
 /** Entries that a first look into a list takes: so many cost no more than one, for half a read unit is 4 KB of them. */
 const LOOK_MIN = 8;
+/** Where nothing but hidden entries came, at most so many times as many are looked at as are asked for. */
+const LOOKS_MORE_MAX = 64;
 /** Keys of items begin with a year: these lie before and after all of them. */
 const [BEFORE_ALL, AFTER_ALL] = ['0', ':'];
 /** Texts of sort keys that begin with a key's part and then NUL lie before this one. */
@@ -59,12 +62,18 @@ export class DynamoEventLists {
   readonly #events: DynamoTable;
   readonly #state: DynamoTable;
   #kinds: Promise<readonly Kind[]> | undefined;
-  #pending: Promise<PendingErasures> | undefined;
+  #hidden: Promise<HiddenEvents> | undefined;
+  readonly #lanes: () => Promise<readonly StoredLane[]>;
   readonly #read = new Map<string, { readonly start: EventKey | undefined; readonly list: ReadList }>();
 
-  constructor({ events, state }: { readonly events: DynamoTable; readonly state: DynamoTable }) {
-    this.#events = events;
-    this.#state = state;
+  constructor(parts: {
+    readonly events: DynamoTable;
+    readonly state: DynamoTable;
+    readonly lanes: () => Promise<readonly StoredLane[]>;
+  }) {
+    this.#events = parts.events;
+    this.#state = parts.state;
+    this.#lanes = parts.lanes;
   }
 
   /** A visitor's events of one source lie in one partition, but at one time by their id; those of several sources are merged. */
@@ -88,15 +97,20 @@ export class DynamoEventLists {
     const lists = (await this.#kindsIn(range)).flatMap((kind) =>
       Array.from({ length: LIMITS.typeShards }, (_, shard) => typeShardOf(kind, shard)),
     );
+    const hidden = await this.#hiding();
     const found: StoredEvent[] = [];
     let after = range.after;
+    let more = 1;
     for (;;) {
-      const limit = range.limit - found.length;
+      const limit = more * (range.limit - found.length);
       const entries = await this.#entries(lists, { ...range, after, limit });
-      found.push(...(await this.#eventsAt(entries)));
+      const visible = entries.filter(({ item }) => !hidden.hides(item));
+      found.push(...(await this.#eventsAt(visible.slice(0, range.limit - found.length))));
       const last = entries.at(-1);
       if (last === undefined || entries.length < limit || found.length >= range.limit) return found;
       after = { ...last, time: `${last.time}Z` };
+      // What expired lies together, at the old end of a list, and may be much.
+      more = visible.length === 0 ? Math.min(2 * more, LOOKS_MORE_MAX) : 1;
     }
   }
 
@@ -142,9 +156,9 @@ export class DynamoEventLists {
         .filter((item) => mark === undefined || sign * compareKeys(item, mark) > 0)
         .sort((a, b) => sign * compareKeys(a, b));
     let same: ListedItem[] = [];
-    const erased = await this.#erased();
+    const hidden = await this.#hiding();
     for await (const item of this.#itemsOf(visitor, range)) {
-      if (erased.hides(item)) continue;
+      if (hidden.hides(item)) continue;
       const [, type] = partsOf(textOf(item, 'typeShard'));
       if (eventType !== undefined && type !== eventType) continue;
       const [time = ''] = partsOf(textOf(item, 'sk'));
@@ -206,14 +220,12 @@ export class DynamoEventLists {
     return list;
   }
 
-  /** Events that were erased and are not yet deleted are hidden. */
-  #erased(): Promise<PendingErasures> {
-    this.#pending ??= readPending(this.#state);
-    return this.#pending;
+  #hiding(): Promise<HiddenEvents> {
+    this.#hidden ??= readHidden(this.#state, this.#lanes);
+    return this.#hidden;
   }
 
   async #eventsAt(entries: readonly ListedItem[]): Promise<readonly StoredEvent[]> {
-    const erased = await this.#erased();
     const batches: Key[][] = [];
     for (let start = 0; start < entries.length; start += LIMITS.dynamoBatchGetMax) {
       const batch = entries.slice(start, start + LIMITS.dynamoBatchGetMax);
@@ -223,7 +235,7 @@ export class DynamoEventLists {
     const events = new Map(items.map((item) => [entryText(item), item]));
     return entries.flatMap(({ item: entry }) => {
       const item = events.get(entryText(entry));
-      return item === undefined || erased.hides(item) ? [] : [storedEventOf(item)];
+      return item === undefined ? [] : [storedEventOf(item)];
     });
   }
 }

@@ -12,6 +12,7 @@ const GRANTS: Readonly<Record<'collect' | 'process' | 'query', readonly string[]
     'Kinesis::Stream DescribeStream DescribeStreamSummary GetRecords GetShardIterator ListShards',
     'DynamoDB::Table Events GetItem BatchGetItem Query PutItem DeleteItem',
     'DynamoDB::Table State GetItem BatchGetItem Query PutItem BatchWriteItem UpdateItem DeleteItem',
+    'DynamoDB::Table Events Scan',
     'S3::Bucket/* PutObject',
     'S3::Bucket/aws/lambda/* GetObject',
     'S3::Bucket ListBucket',
