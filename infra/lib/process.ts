@@ -74,6 +74,10 @@ export class DeadLetters extends Construct {
 
 /** What a schedule sends to the process function: it takes up what Lambda itself gave up. */
 const ADOPT_EVENT = { source: 'clickstream.schedule', task: 'adopt' };
+/** Another one: it counts what expired, and folds views anew that count otherwise since an upgrade. */
+const MAINTENANCE_EVENT = { source: 'clickstream.schedule', task: 'maintain' };
+/** One tick has a minute of the function's time, and the next one goes on. */
+const MAINTENANCE_EVERY = Duration.minutes(1);
 /** What Lambda puts into the bucket itself: https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html */
 const GIVEN_UP = 'aws/lambda/*';
 
@@ -99,6 +103,7 @@ export class Process extends Construct {
       'UpdateItem',
       'DeleteItem',
     ].map((action) => `dynamodb:${action}`);
+    const rebuildActions = ['dynamodb:Scan'];
     this.function = new PipelineFunction(this, 'Processor', {
       ...props,
       functionName: `${props.name}-process`,
@@ -125,6 +130,8 @@ export class Process extends Construct {
         }),
         new iam.PolicyStatement({ sid: 'Events', actions: eventsActions, resources: [store.events.tableArn] }),
         new iam.PolicyStatement({ sid: 'State', actions: stateActions, resources: [store.state.tableArn] }),
+        // A view is folded anew out of all events.
+        new iam.PolicyStatement({ sid: 'Maintenance', actions: rebuildActions, resources: [store.events.tableArn] }),
         // Lambda itself, on failure, and the function, for what it sets aside; ListBucket is what Lambda checks for, and what the
         // function finds Lambda's documents with.
         // https://docs.aws.amazon.com/lambda/latest/dg/kinesis-on-failure-destination.html
@@ -144,7 +151,7 @@ export class Process extends Construct {
         keys.statement('s3', ['GenerateDataKey', 'Decrypt']),
       ],
     });
-    network.allow('dynamodb', eventsActions, [store.events.tableArn]);
+    network.allow('dynamodb', [...eventsActions, ...rebuildActions], [store.events.tableArn]);
     network.allow('dynamodb', stateActions, [store.state.tableArn]);
     network.allow('s3', ['s3:PutObject'], [deadLetters.arnForObjects('*')]);
     network.allow('s3', ['s3:GetObject'], [deadLetters.arnForObjects(GIVEN_UP)]);
@@ -168,26 +175,43 @@ export class Process extends Construct {
       destinationConfig: { onFailure: { destination: deadLetters.bucketArn } },
     });
 
-    const schedule = new events.CfnRule(this, 'Adopt', {
+    this.#schedule('Adopt', {
       description: 'Takes up what Lambda itself gave up',
       // Between two audits there is one of these.
-      scheduleExpression: events.Schedule.rate(Duration.minutes(parameters.auditMinutes)).expressionString,
+      every: Duration.minutes(parameters.auditMinutes),
+      event: ADOPT_EVENT,
+    });
+    this.#schedule('Maintenance', {
+      description: 'Counts what expired, and folds views anew',
+      every: MAINTENANCE_EVERY,
+      event: MAINTENANCE_EVENT,
+    });
+  }
+
+  #schedule(
+    id: string,
+    of: { readonly description: string; readonly every: Duration; readonly event: { readonly task: string } },
+  ): void {
+    const { functionArn } = this.function;
+    const rule = new events.CfnRule(this, id, {
+      description: of.description,
+      scheduleExpression: events.Schedule.rate(of.every).expressionString,
       state: 'ENABLED',
       targets: [
         {
           id: 'process',
-          arn: this.function.functionArn,
-          input: JSON.stringify(ADOPT_EVENT),
+          arn: functionArn,
+          input: JSON.stringify(of.event),
           // The next one comes soon enough.
           retryPolicy: { maximumRetryAttempts: 0, maximumEventAgeInSeconds: 300 },
         },
       ],
     });
-    new lambda.CfnPermission(this, 'AdoptMayInvoke', {
+    new lambda.CfnPermission(this, `${id}MayInvoke`, {
       action: 'lambda:InvokeFunction',
-      functionName: this.function.functionArn,
+      functionName: functionArn,
       principal: 'events.amazonaws.com',
-      sourceArn: schedule.attrArn,
+      sourceArn: rule.attrArn,
     });
   }
 }

@@ -223,6 +223,13 @@ export const ERRORS = {
     meaning: 'The data folder was written by a newer version; nothing in it was touched.',
     cure: 'Run the newer version, or use another folder with --data.',
   },
+  views_newer: {
+    status: 500,
+    retriable: true,
+    meaning:
+      'A newer version of the program counts the statistics of this store, and this one would count them wrong; nothing was changed.',
+    cure: 'Run the newer version again. To go back for good, raise the version of the views that the detail names above the newer one (docs/deploy.md).',
+  },
   data_unusable: {
     status: 500,
     retriable: false,

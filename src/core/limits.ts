@@ -178,6 +178,10 @@ export const LIMITS = {
   dynamoBackoffMsMax: 2_000,
   /** Visitors whose events are put side by side. */
   dynamoPutsAtOnce: 32,
+  /** Expired events are hidden at once, and deleted by DynamoDB this much later: so long may the maintenance that counts them fail. */
+  expiredKeptDays: 3,
+  /** Events of one step of a rebuild: each may change rows of its own, in the table that batches write to as well. */
+  rebuildEventsMax: 500,
   /** Lists of one type are written in this many pieces, for a partition takes 1,000 write units a second. */
   typeShards: 8,
   /**
@@ -187,6 +191,8 @@ export const LIMITS = {
   typeListsMax: 32,
   /** Journal items of a lane before they are folded into its rows: each is read by every query of statistics. */
   journalItemsMax: 24,
+  /** Journal items that a lane holds while they cannot be folded, each some 100 bytes of the lane's item; then its batches wait. */
+  journalItemsHeldMax: 400,
   /** A function runs at most 15 minutes (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html): what began before an erasure is dead then. */
   erasureDelayMs: 900_000,
   /** All reads of one answer, with their tries; below queryMsMax, so that the answer says why and nothing is left running. */
@@ -248,6 +254,8 @@ export const LIMITS = {
   secretRetryMs: 30_000,
   /** The processor begins nothing more when less than this is left of its time. */
   lambdaMsLeftMin: 5_000,
+  /** Records that a processor tries at once before it has measured what one takes: the first of a new function environment. */
+  recordsUnmeasuredMax: 16,
   /** Tries of a record alone that ended the function, or failed for no reason outside it, before it is set aside untried. */
   recordTriesMax: 5,
   /** A record alone in its batch that arrived later than this ago is not counted: it is most likely tried for the first time. */
@@ -340,6 +348,9 @@ export function assertLimits(limits: { readonly [Name in keyof typeof LIMITS]: n
     [limits.batchEventsMax <= limits.kinesisWaitingRecordsMax, 'batchEventsMax <= kinesisWaitingRecordsMax'],
     [limits.recordBytesMax < limits.kinesisRecordBytesMax, 'recordBytesMax < kinesisRecordBytesMax'],
     [limits.kinesisRecordBytesMax <= limits.kinesisCallBytesMax, 'kinesisRecordBytesMax <= kinesisCallBytesMax'],
+    // A name is a sequence of 60 digits and 36 of the try, and an item of DynamoDB has 400 KB.
+    [limits.journalItemsHeldMax * 120 < limits.dynamoValueBytesMax, 'journalItemsHeldMax * 120 < dynamoValueBytesMax'],
+    [2 * limits.journalItemsMax < limits.journalItemsHeldMax, '2 * journalItemsMax < journalItemsHeldMax'],
     [limits.decompressedBytesMax <= limits.pageCharsMax, 'decompressedBytesMax <= pageCharsMax'],
   ];
   for (const [holds, relation] of relations) {

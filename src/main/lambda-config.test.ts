@@ -24,7 +24,11 @@ test('each function reads its own part of the environment', () => {
     readTokenSecret: 'arn:read-token',
     functionName: 'query',
   });
-  expect(processLambdaConfig(ENVIRONMENT)).toEqual({ tables: TABLES, deadLettersBucket: 'dead-letters' });
+  expect(processLambdaConfig(ENVIRONMENT)).toEqual({
+    tables: TABLES,
+    deadLettersBucket: 'dead-letters',
+    functionName: 'process',
+  });
 });
 
 test('all that is missing or empty is named', () => {

@@ -27,6 +27,8 @@ export interface QueryLambdaConfig {
 export interface ProcessLambdaConfig {
   readonly tables: { readonly events: string; readonly state: string };
   readonly deadLettersBucket: string;
+  /** As Lambda itself says it; what its metrics are named by. */
+  readonly functionName: string;
 }
 
 /** Each of these throws ClickstreamError `config_invalid`, which names all variables that are missing. */
@@ -59,7 +61,8 @@ export function processLambdaConfig(environment: Environment): ProcessLambdaConf
     'STATE_TABLE',
     'DEAD_LETTERS_BUCKET',
   ]);
-  return { tables: { events: EVENTS_TABLE, state: STATE_TABLE }, deadLettersBucket: DEAD_LETTERS_BUCKET };
+  const functionName = environment.AWS_LAMBDA_FUNCTION_NAME ?? 'process';
+  return { tables: { events: EVENTS_TABLE, state: STATE_TABLE }, deadLettersBucket: DEAD_LETTERS_BUCKET, functionName };
 }
 
 function proxiesOf({ PROXIES }: Environment): number {

@@ -1,9 +1,11 @@
 import { asClickstreamError } from '../core/errors.ts';
+import type { Clock } from '../core/time.ts';
 
 /** Writes a fault as one line of JSON, as CloudWatch takes it apart. */
 export function reportFault(what: string, thrown: unknown): void {
-  const { code, message, stack } = asClickstreamError(thrown);
-  process.stderr.write(`${JSON.stringify({ level: 'error', what, code, message, stack: stackOf(thrown) ?? stack })}\n`);
+  const { code, message, cure, stack } = asClickstreamError(thrown);
+  const line = { level: 'error', what, code, message, cure, stack: stackOf(thrown) ?? stack };
+  process.stderr.write(`${JSON.stringify(line)}\n`);
 }
 
 function stackOf(thrown: unknown): string | undefined {
@@ -29,5 +31,14 @@ export function writeMetricOf(functionName: string) {
     ];
     const line = { _aws: { Timestamp: atMs, CloudWatchMetrics: metrics }, FunctionName: functionName, [name]: value };
     process.stdout.write(`${JSON.stringify(line)}\n`);
+  };
+}
+
+/** Writes a fault, and counts it in the metric `ProcessFaults`: most faults are answered, so Lambda's own count of errors has few of them. */
+export function countFaultsOf(functionName: string, clock: Clock) {
+  const metric = writeMetricOf(functionName);
+  return (what: string, thrown: unknown): void => {
+    reportFault(what, thrown);
+    metric({ name: 'ProcessFaults', value: 1, atMs: clock() });
   };
 }

@@ -4,7 +4,9 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { MemoryEventStore } from '../../tests/contracts/memory-event-store.ts';
 import { eventWith, recordOf } from '../../tests/events.ts';
 import type { DeadLetter } from '../adapters/aws/dead-letters.ts';
+import { ClickstreamError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
+import { VIEWS } from '../process/views/registry.ts';
 import type { Decision, EventStore } from '../store/event-store.ts';
 import { createProcessHandler, type ProcessEvent } from './process-handler.ts';
 
@@ -41,7 +43,31 @@ function throttled(): Error {
 /** What the store does with a batch before it applies it: nothing, or throw, or never come back. */
 type Behave = (decision: Decision) => unknown;
 
-function processor() {
+/** What Lambda does with a batch until nothing of it is left: halves one whose function failed, and sends again from what is named. */
+async function untilDone(
+  run: (event: ProcessEvent) => Promise<readonly string[]>,
+  event: ProcessEvent,
+  triesMax = 200,
+): Promise<number> {
+  const waiting = [event];
+  let tries = 0;
+  for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+    const { Records } = next;
+    tries += 1;
+    if (tries > triesMax) throw new Error('it does not end');
+    try {
+      const [first] = await run(next);
+      if (first !== undefined) waiting.unshift(fromSequence(next, first));
+    } catch {
+      const half = Math.ceil(Records.length / 2);
+      const parts = Records.length === 1 ? [Records] : [Records.slice(0, half), Records.slice(half)];
+      waiting.unshift(...parts.map((part) => ({ Records: part })));
+    }
+  }
+  return tries;
+}
+
+function processor({ clock = () => NOW }: { readonly clock?: () => number } = {}) {
   const memory = new MemoryEventStore();
   const letters = new Map<string, DeadLetter>();
   const tries = new Map<bigint, number>();
@@ -69,6 +95,7 @@ function processor() {
   };
   const handler = createProcessHandler({
     newStore,
+    views: VIEWS,
     attempts: {
       begin: async (_, sequence) => {
         parts.begun += 1;
@@ -86,16 +113,17 @@ function processor() {
         letters.set(String(letter.sequence), letter);
       },
     },
-    clock: () => NOW,
+    clock,
     report: (_, fault) => faults.push(fault),
   });
-  const run = async (event: ProcessEvent) => {
-    const { batchItemFailures } = await handler(event, { getRemainingTimeInMillis: () => parts.msLeft });
+  const handle = async (event: ProcessEvent, msLeft: () => number) => {
+    const { batchItemFailures } = await handler(event, { getRemainingTimeInMillis: msLeft });
     return batchItemFailures.map(({ itemIdentifier }) => itemIdentifier);
   };
+  const run = (event: ProcessEvent) => handle(event, () => parts.msLeft);
   const stored = () => memory.events.map((event) => event.identity.eventId).sort();
   const dead = () => memory.snapshot((reads) => reads.dead(100));
-  return { run, parts, memory, letters, tries, faults, stored, dead };
+  return { run, handle, parts, memory, letters, tries, faults, stored, dead };
 }
 
 function fromSequence({ Records }: ProcessEvent, first: string | undefined): ProcessEvent {
@@ -119,13 +147,13 @@ test('a batch is processed whole, and a repetition of it changes nothing', async
   expect(parts.begun).toBe(0);
 });
 
-test('a fault of the store sends all again, however often, and sets nothing aside', async () => {
+test('a fault of the store sends all again, halved, however often, and sets nothing aside', async () => {
   const { run, parts, stored, letters, tries } = processor();
   parts.behave = () => {
     throw throttled();
   };
   for (let index = 0; index < 3 * LIMITS.recordTriesMax; index += 1) {
-    expect(await run(batchOf(4))).toEqual(['1']);
+    await expect(run(batchOf(4))).rejects.toThrow('nothing of 4 records was done');
     expect(await run(batchOf(1))).toEqual(['1']);
   }
   expect(tries.size).toBe(0);
@@ -138,11 +166,30 @@ test('a fault of the store sends all again, however often, and sets nothing asid
 test('a store that refuses every batch, also an empty one, sets nothing aside', async () => {
   const { run, parts, letters, tries } = processor();
   parts.beforeLoad = () => {
-    throw new Error('the store was written by a newer version');
+    throw new Error('planted');
   };
   for (let index = 0; index < 3 * LIMITS.recordTriesMax; index += 1) expect(await run(batchOf(1))).toEqual(['1']);
   expect(tries.size).toBe(0);
   expect(letters.size).toBe(0);
+});
+
+test('a store that a newer program has written waits for that program, and sets nothing aside', async () => {
+  const { run, parts, memory, stored, letters, tries, faults } = processor();
+  expect(await run(batchOf(1))).toEqual([]);
+  const load = memory.load.bind(memory);
+  memory.load = async (lane, keys) => {
+    const loaded = await load(lane, keys);
+    return { ...loaded, lane: loaded.lane && { ...loaded.lane, registry: { ...loaded.lane.registry, traffic: 99 } } };
+  };
+  for (let index = 0; index < 3 * LIMITS.recordTriesMax; index += 1) {
+    expect(await run({ Records: [sent(2)] })).toEqual(['2']);
+    await expect(run({ Records: [sent(2), sent(3)] })).rejects.toThrow('nothing of 2 records was done');
+  }
+  expect(faults.map((fault) => fault instanceof ClickstreamError && fault.code)).toContain('views_newer');
+  expect([tries.size, letters.size, parts.stores]).toEqual([0, 0, 1]);
+  memory.load = load;
+  expect(await run({ Records: [sent(2), sent(3)] })).toEqual([]);
+  expect(stored()).toEqual(['e1', 'e2', 'e3']);
 });
 
 test('a record that the store throws at is found among others, and set aside whole after its tries', async () => {
@@ -218,7 +265,7 @@ test('what the core cannot read is whole in the bucket before the store has it a
   const broken = Buffer.from('not a record');
   const batch = { Records: [sent(1), sent(2, { data: broken }), sent(3)] };
   parts.letterFault = throttled();
-  expect(await run(batch)).toEqual(['1']);
+  expect(await run(batch)).toEqual(['2']);
   expect(await dead()).toEqual([]);
   parts.letterFault = undefined;
   expect(await run(batch)).toEqual([]);
@@ -254,6 +301,71 @@ test('what does not come back in time is reported, not counted, and left with it
   expect(stored()).toEqual(['e1']);
 });
 
+/**
+ * A store that takes so long for each record, in a function of 60 s whose clock is that of the test. What was given up never comes
+ * to its end: Lambda freezes it, or the table has no more to give.
+ */
+function slowProcessor(msOf: (records: number) => number) {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'], now: NOW });
+  const made = processor({ clock: Date.now });
+  let given = 0;
+  made.parts.behave = async (decision) => {
+    given += 1;
+    const own = given;
+    const ms = msOf(new Set(decision.events.map(({ position }) => position.sequence)).size);
+    if (ms === Number.POSITIVE_INFINITY) throw throttled();
+    await new Promise<void>((resolve) => setTimeout(() => own === given && resolve(), ms));
+  };
+  const run = async (event: ProcessEvent) => {
+    given += 1;
+    const endsAt = Date.now() + 60_000;
+    let isOver = false;
+    const running = made
+      .handle(event, () => endsAt - Date.now())
+      .finally(() => {
+        isOver = true;
+      });
+    running.catch(() => undefined);
+    for (let turns = 0; !isOver; turns += 1) {
+      for (let steps = 0; steps < 5; steps += 1) await turn();
+      if (!isOver) await vi.advanceTimersToNextTimerAsync();
+      if (turns > 10_000) throw new Error('it hangs');
+    }
+    expect(Date.now()).toBeLessThan(endsAt);
+    return running;
+  };
+  return { ...made, run };
+}
+
+test.each([
+  { what: '5 ms a record', msEach: 5, tries: 1 },
+  { what: 'half a second', msEach: 500, tries: 2 },
+  { what: '3 s', msEach: 3_000, tries: 20 },
+  { what: '25 s', msEach: 25_000, tries: 110 },
+])('100 records of $what each end within $tries tries', async ({ msEach, tries }) => {
+  const { run, stored, letters } = slowProcessor((records) => records * msEach);
+  expect(await untilDone(run, batchOf(100))).toBeLessThanOrEqual(tries);
+  expect(stored()).toHaveLength(100);
+  expect(letters.size).toBe(0);
+});
+
+test('a store that throttles what is more than a few records at once takes them all, a few at once', async () => {
+  const { run, stored, letters, tries } = slowProcessor((records) => (records > 3 ? Number.POSITIVE_INFINITY : 100));
+  expect(await untilDone(run, batchOf(100))).toBeLessThanOrEqual(2);
+  expect(stored()).toHaveLength(100);
+  expect([letters.size, tries.size]).toEqual([0, 0]);
+});
+
+test('a store that becomes slow amid good times is asked for less with each try', async () => {
+  let msEach = 1;
+  const { run, stored } = slowProcessor((records) => records * msEach);
+  expect(await run(batchOf(100))).toEqual([]);
+  msEach = 4_000;
+  const later = { Records: Array.from({ length: 64 }, (_, index) => sent(101 + index)) };
+  expect(await untilDone(run, later)).toBeLessThanOrEqual(16);
+  expect(stored()).toHaveLength(164);
+});
+
 type Fault = 'none' | 'before' | 'after' | 'odd';
 
 test('whatever fails and however often, each good record is stored once, and each bad one is dead', async () => {
@@ -281,13 +393,7 @@ test('whatever fails and however often, each good record is stored once, and eac
       const records = numbers.map((number) =>
         unreadable.includes(number) ? sent(number, { data: Buffer.from('broken') }) : sent(number),
       );
-      let waiting: ProcessEvent = { Records: records };
-      for (let turns = 0; waiting.Records.length > 0; turns += 1) {
-        if (turns > 200) throw new Error('it does not end');
-        const [first] = await run(waiting);
-        if (first === undefined) break;
-        waiting = fromSequence(waiting, first);
-      }
+      await untilDone(run, { Records: records });
       const bad = numbers.filter((number) => unreadable.includes(number) || hard.includes(number));
       const good = numbers.filter((number) => !bad.includes(number)).map((number) => `e${number}`);
       expect(stored()).toEqual(good.sort());

@@ -10,9 +10,11 @@ import {
 } from '../adapters/aws/kinesis-records.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { Clock } from '../core/time.ts';
+import type { View } from '../core/view.ts';
 import type { LaneRecord } from '../log/event-log.ts';
 import { processBatch } from '../pipeline.ts';
 import type { DeadRecord, EventStore } from '../store/event-store.ts';
+import { type FunctionContext, LateError, within } from './in-time.ts';
 
 type SentRecord = KinesisEvent['Records'][number];
 
@@ -27,14 +29,10 @@ export interface ProcessEvent extends KinesisEvent {
   })[];
 }
 
-/** What is read of Lambda's context. */
-export interface ProcessContext {
-  getRemainingTimeInMillis(): number;
-}
-
 export interface ProcessParts {
-  /** Made anew after one that did not come back in time, which may go on writing when Lambda thaws the function. */
+  /** Made anew after one that did not come back in time, which goes on writing, now or when Lambda thaws the function. */
   readonly newStore: () => EventStore;
+  readonly views: readonly View[];
   readonly attempts: Attempts;
   readonly deadLetters: Pick<DeadLetters, 'put'>;
   readonly clock: Clock;
@@ -43,71 +41,65 @@ export interface ProcessParts {
 
 /**
  * The processor of one function environment: applies the records of one shard in order, and answers with the first that
- * is to be sent again. What comes after a record that fails waits for it, so nothing is skipped.
+ * is to be sent again. What comes after a record that fails waits for it, so nothing is skipped. Rejects when nothing of
+ * several records was done for a reason outside them: Lambda then halves the batch, so that each try asks for less.
  */
 export function createProcessHandler(
   parts: ProcessParts,
-): (event: ProcessEvent, context: ProcessContext) => Promise<KinesisBatchResponse> {
-  let store = parts.newStore();
+): (event: ProcessEvent, context: FunctionContext) => Promise<KinesisBatchResponse> {
+  const environment: Environment = { store: parts.newStore(), msPerRecord: undefined };
   return async (event, context) => {
     const batch = readKinesisEvent(event);
-    const { done, isLate } = await new Batch({ ...parts, store }, { event, batch, context }).run();
-    if (isLate) store = parts.newStore();
+    const done = await new Batch(parts, { environment, event, batch, context }).run();
     return kinesisBatchResponse(batch, done);
   };
 }
 
-interface BatchParts extends ProcessParts {
-  readonly store: EventStore;
+/** What outlasts a batch. */
+interface Environment {
+  store: EventStore;
+  /** Of what was applied last, or twice what was not enough; undefined before either. */
+  msPerRecord: number | undefined;
 }
 
-/** What was under way did not come back while there was time for it. */
-class LateError extends Error {
-  override readonly name = 'LateError';
+interface BatchInput {
+  readonly environment: Environment;
+  readonly event: ProcessEvent;
+  readonly batch: KinesisBatch;
+  readonly context: FunctionContext;
 }
 
 class Batch {
-  readonly #parts: BatchParts;
+  readonly #parts: ProcessParts;
+  readonly #environment: Environment;
   readonly #event: ProcessEvent;
   readonly #batch: KinesisBatch;
-  readonly #context: ProcessContext;
+  readonly #context: FunctionContext;
   /** Why records are set aside untried. */
   readonly #setAside = new Map<bigint, string>();
-  readonly #store: Pick<EventStore, 'load' | 'apply'>;
   #done = -1n;
-  /** How many records are tried at once: fewer after a failure, until the one that fails is alone. */
+  /** How many records may be tried at once: fewer after a failure, until the one that fails is alone. */
   #atOnce: number;
   /** A record alone is held to its count of tries. */
   #isCounted: boolean;
   /** The record whose try was counted and not yet taken back. */
   #counted: bigint | undefined;
 
-  constructor(
-    parts: BatchParts,
-    of: { readonly event: ProcessEvent; readonly batch: KinesisBatch; readonly context: ProcessContext },
-  ) {
+  constructor(parts: ProcessParts, { environment, event, batch, context }: BatchInput) {
     this.#parts = parts;
-    this.#event = of.event;
-    this.#batch = of.batch;
-    this.#context = of.context;
-    this.#atOnce = of.batch.records.length;
+    this.#environment = environment;
+    this.#event = event;
+    this.#batch = batch;
+    this.#context = context;
+    this.#atOnce = batch.records.length;
     this.#isCounted = this.#isOldAndAlone();
-    const { store } = parts;
-    // The core asks for these two. Whole records go to the dead letters before the store says that they are dead.
-    this.#store = {
-      load: (lane, keys) => store.load(lane, keys),
-      apply: async (decision) => {
-        const dead = decision.dead.map((record) => this.#whole(record));
-        for (const record of dead) await this.#putDeadLetter(record);
-        return store.apply({ ...decision, dead });
-      },
-    };
   }
 
-  /** Returns the last sequence done, -1n for none; late when something was given up that may still go on. */
-  async run(): Promise<{ readonly done: bigint; readonly isLate: boolean }> {
+  /** Returns the last sequence done, -1n for none. */
+  async run(): Promise<bigint> {
     const { lane, records } = this.#batch;
     let rest = records;
+    let held: unknown;
     while (rest.length > 0) {
       const msLeft = this.#context.getRemainingTimeInMillis();
       if (msLeft < LIMITS.lambdaMsLeftMin) {
@@ -115,31 +107,56 @@ class Batch {
         break;
       }
       const before = rest.length;
-      const part = rest.slice(0, this.#atOnce);
+      const part = rest.slice(0, this.#sizeIn(msLeft));
       try {
-        await within(msLeft - LIMITS.lambdaMsLeftMin / 2, this.#process(part));
+        await this.#inTime(part, msLeft);
         rest = rest.filter(({ sequence }) => sequence > this.#done);
         if (rest.length === before) throw new Error(`${lane}: a batch was processed, and nothing of it is done`);
       } catch (thrown) {
         this.#parts.report(`process: ${lane}, ${part.length} records from ${part[0]?.sequence}`, thrown);
-        if (thrown instanceof LateError) {
-          await this.#takeBackTry();
-          return { done: this.#done, isLate: true };
-        }
+        if (isOutside(thrown)) held = thrown;
         if (!this.#narrow(part.length, thrown)) break;
       }
     }
-    return { done: this.#done, isLate: false };
+    // Sent again whole, it would fare no better: an answer that names its first record does not let Lambda halve it.
+    if (held !== undefined && rest.length === records.length && rest.length > 1) {
+      throw new Error(`${lane}: nothing of ${rest.length} records was done; fewer are to be sent`, { cause: held });
+    }
+    return this.#done;
+  }
+
+  /** As many as a third of the time left is enough for, by what was measured; few, while nothing is. */
+  #sizeIn(msLeft: number): number {
+    const { msPerRecord } = this.#environment;
+    const fits = msPerRecord === undefined ? LIMITS.recordsUnmeasuredMax : Math.floor(msLeft / 3 / msPerRecord);
+    return Math.max(1, Math.min(this.#atOnce, fits));
+  }
+
+  /** A record alone has all the time there is, for there is nothing smaller; several have half, so that fewer can be tried after them. */
+  async #inTime(part: readonly LaneRecord[], msLeft: number): Promise<void> {
+    const { clock, newStore } = this.#parts;
+    const startedAt = clock();
+    const msEach = () => (clock() - startedAt) / part.length;
+    try {
+      await within(part.length === 1 ? msLeft - LIMITS.lambdaMsLeftMin / 2 : msLeft / 2, this.#process(part));
+      this.#environment.msPerRecord = msEach();
+    } catch (thrown) {
+      if (thrown instanceof LateError) {
+        this.#environment.msPerRecord = 2 * msEach();
+        this.#environment.store = newStore();
+        await this.#takeBackTry();
+      }
+      throw thrown;
+    }
   }
 
   /**
-   * After a failure: whether to go on with fewer records, or with the same one counted. What fails for a reason outside
-   * the records fails for each of them, and is left to Lambda's next try.
+   * After a failure: whether to go on with fewer records, or with the same one counted. What fails alone for a reason outside it
+   * is left to Lambda's next try.
    */
   #narrow(failed: number, thrown: unknown): boolean {
-    if (isOutsideFault(thrown)) return false;
-    if (failed === 1 && this.#isCounted) return false;
-    this.#isCounted = true;
+    if (failed === 1 && (this.#isCounted || isOutside(thrown))) return false;
+    if (!isOutside(thrown)) this.#isCounted = true;
     this.#atOnce = Math.ceil(failed / 2);
     return true;
   }
@@ -161,8 +178,26 @@ class Batch {
   }
 
   async #apply(records: readonly LaneRecord[]): Promise<void> {
-    const { done } = await processBatch({ lane: this.#batch.lane, records }, this.#store);
-    this.#done = done;
+    const { done } = await processBatch({ ...this.#lane, records }, this.#store());
+    // One that was late may have done more meanwhile, or come back after another.
+    if (done > this.#done) this.#done = done;
+  }
+
+  get #lane() {
+    return { lane: this.#batch.lane, steps: { views: this.#parts.views } };
+  }
+
+  /** What the core asks of the store there is now. Whole records go to the dead letters before the store says that they are dead. */
+  #store(): Pick<EventStore, 'load' | 'apply'> {
+    const { store } = this.#environment;
+    return {
+      load: (lane, keys) => store.load(lane, keys),
+      apply: async (decision) => {
+        const dead = decision.dead.map((record) => this.#whole(record));
+        for (const record of dead) await this.#putDeadLetter(record);
+        return store.apply({ ...decision, dead });
+      },
+    };
   }
 
   /** The count goes up before the try, so that a try which ends the function counts. */
@@ -207,7 +242,7 @@ class Batch {
   /** Whether the lane takes a batch of no records. */
   async #worksWithout(): Promise<boolean> {
     try {
-      await processBatch({ lane: this.#batch.lane, records: [] }, this.#store);
+      await processBatch({ ...this.#lane, records: [] }, this.#store());
       return true;
     } catch {
       return false;
@@ -233,18 +268,9 @@ class Batch {
   }
 }
 
-/** Rejects with LateError when it takes longer; what then becomes of it is not asked. */
-async function within<Value>(ms: number, asked: Promise<Value>): Promise<Value> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new LateError(`not done in ${Math.round(ms)} ms`)), ms);
-  });
-  asked.catch(() => undefined);
-  try {
-    return await Promise.race([asked, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+/** What would fail with other records too: the time, or a service. */
+function isOutside(thrown: unknown): boolean {
+  return thrown instanceof LateError || isOutsideFault(thrown);
 }
 
 const LINE_FEED = 10;

@@ -11,23 +11,29 @@ import { assertLimits } from '../core/limits.ts';
 import { LEDGER, ledgerRows } from '../process/views/ledger.ts';
 import { VIEWS } from '../process/views/registry.ts';
 import { eventsIn, RECORD_READING } from './given-up-records.ts';
+import type { FunctionContext } from './in-time.ts';
 import { processLambdaConfig } from './lambda-config.ts';
-import { reportFault } from './lambda-log.ts';
-import { createProcessHandler, type ProcessContext, type ProcessEvent } from './process-handler.ts';
+import { countFaultsOf } from './lambda-log.ts';
+import { createMaintainHandler, type MaintainEvent, tasksOf } from './maintain-handler.ts';
+import { createProcessHandler, type ProcessEvent } from './process-handler.ts';
 
 // Once a function environment, so that its connections are kept.
 assertLimits();
-const { tables, deadLettersBucket } = processLambdaConfig(process.env);
+const { tables, deadLettersBucket, functionName } = processLambdaConfig(process.env);
 const client = createDynamoClient();
 const halfPut = new HalfPut({ client, tables, eventsIn });
 const bucket = { client: createS3Client(), bucket: deadLettersBucket };
+const report = countFaultsOf(functionName, Date.now);
+const newStore = () =>
+  new DynamoEventStore({ client, tables, folds: [...VIEWS, { ...LEDGER, ...ledgerRows }], halfPut });
 
 const processBatch = createProcessHandler({
-  newStore: () => new DynamoEventStore({ client, tables, folds: [...VIEWS, { ...LEDGER, ...ledgerRows }], halfPut }),
+  newStore,
+  views: VIEWS,
   attempts: new DynamoAttempts({ client, table: tables.state }),
   deadLetters: new DeadLetters(bucket),
   clock: Date.now,
-  report: reportFault,
+  report,
 });
 
 const givenUp = new GivenUp({
@@ -35,16 +41,26 @@ const givenUp = new GivenUp({
   letters: new GivenUpLetters(bucket),
   reading: RECORD_READING,
   clock: Date.now,
-  report: (fault) => reportFault('process: what Lambda gave up', fault),
+  report: (fault) => report('process: what Lambda gave up', fault),
 });
 
-/** What the stack's schedule sends. */
+const maintain = createMaintainHandler({
+  newTasks: () => tasksOf({ store: newStore(), views: VIEWS, clock: Date.now }),
+  report,
+});
+
+/** What the stack's schedule of adoption sends. */
 interface AdoptEvent {
   readonly task: 'adopt';
 }
 
-/** Processes what an event source mapping gives it of one shard; by the schedule, takes up what Lambda itself gave up. */
-export const handler = (
-  event: ProcessEvent | AdoptEvent,
-  context: ProcessContext,
-): Promise<KinesisBatchResponse | number> => ('task' in event ? givenUp.adopt() : processBatch(event, context));
+/** Processes what an event source mapping gives it of one shard; by schedules, takes up what Lambda itself gave up, and maintains the tables. */
+export async function handler(
+  event: ProcessEvent | AdoptEvent | MaintainEvent,
+  context: FunctionContext,
+): Promise<KinesisBatchResponse | number | undefined> {
+  if (!('task' in event)) return processBatch(event, context);
+  if (event.task === 'adopt') return givenUp.adopt();
+  await maintain(context);
+  return undefined;
+}

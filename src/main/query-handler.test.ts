@@ -153,7 +153,8 @@ test('a dead record is put back into the log', async () => {
   const nothing = { events: [], visitors: [], links: [], rows: [], bad: [], erase: [] };
   const becomes = { done: 7n, registry: {}, cuts: {} };
   const counts = { stored: 0, newVisitors: 0 };
-  await store.apply({ ...nothing, lane: LANE, loaded: undefined, becomes, counts, dead: [dead] });
+  const latestReceivedAt = undefined;
+  await store.apply({ ...nothing, lane: LANE, loaded: undefined, becomes, counts, latestReceivedAt, dead: [dead] });
   const { dead: list } = JSON.parse((await ask('/api/v1/dead')).body) as { readonly dead: readonly { id: string }[] };
   const url = `/api/v1/dead/${encodeURIComponent(list[0]?.id ?? '')}/redrive`;
   const headers = { 'content-type': 'application/json' };

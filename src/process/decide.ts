@@ -1,3 +1,4 @@
+import { ClickstreamError } from '../core/errors.ts';
 import { type Event, type Identity, identityKey, type Reason } from '../core/event.ts';
 import type { Enriched, Facts, View } from '../core/view.ts';
 import type { RecordHeader } from '../log/record.ts';
@@ -69,15 +70,18 @@ function untilErase(records: readonly Opened[]): readonly Opened[] {
   return erase < 0 ? records : records.slice(0, erase);
 }
 
-/** Step 1: the lane's registry becomes mine, with a cut for each view that it did not have in this version. */
+/**
+ * Step 1: the lane's registry becomes mine, with a cut for each view that it did not have in this version. Throws
+ * ClickstreamError `views_newer`.
+ */
 function takeUpViews(lane: LaneState | undefined, mine: Registry): LaneState {
   if (lane === undefined) return { done: -1n, registry: mine, cuts: {} };
-  for (const [view, version] of Object.entries(lane.registry)) {
-    if (version > (mine[view] ?? 0)) {
-      throw new Error(
-        `the store was written by a newer version: it holds view ${view} in version ${version}, this program has ${mine[view] ?? 'none'}`,
-      );
-    }
+  const newer = Object.entries(lane.registry).filter(([view, version]) => version > (mine[view] ?? 0));
+  if (newer.length > 0) {
+    const views = newer.map(
+      ([view, version]) => `view ${view} in version ${version}, this program has ${mine[view] ?? 'none'}`,
+    );
+    throw new ClickstreamError('views_newer', `the store was written by a newer version: ${views.join('; ')}`);
   }
   const changed = Object.entries(mine).filter(([view, version]) => lane.registry[view] !== version);
   if (changed.length === 0) return lane;
@@ -126,6 +130,7 @@ class Draft {
   /** Events counted so far. */
   #order = 0;
   #newVisitors = 0;
+  #latestReceivedAt: string | undefined;
 
   constructor(batch: {
     readonly lane: string;
@@ -168,6 +173,7 @@ class Draft {
       becomes,
       events: this.#events,
       counts: { stored: this.#order, newVisitors: this.#newVisitors },
+      latestReceivedAt: this.#latestReceivedAt,
       visitors,
       links: [...this.#links.values()],
       rows: [...this.#viewRows(), ...this.#ledgerRows()],
@@ -274,6 +280,9 @@ class Draft {
     { sequence, header }: { readonly sequence: bigint; readonly header: RecordHeader },
     outcome: Omit<LedgerEntry, 'sequence' | 'count'>,
   ): void {
+    if (this.#latestReceivedAt === undefined || header.receivedAt > this.#latestReceivedAt) {
+      this.#latestReceivedAt = header.receivedAt;
+    }
     const blocks = entryOf(this.#ledger, header.source, () => new Map<string, LedgerState>());
     const entry = { sequence, count: header.count, ...outcome };
     foldLedger(entryOf(blocks, ledgerBucket(header), ledgerRows.empty), header, entry);

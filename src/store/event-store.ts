@@ -112,6 +112,8 @@ export interface Decision {
   readonly events: readonly EventPut[];
   /** What the batch adds to totals, whatever of it an earlier try has put already. */
   readonly counts: { readonly stored: number; readonly newVisitors: number };
+  /** Of the batch's records, as their collectors said; undefined when none of them says it. */
+  readonly latestReceivedAt: string | undefined;
   readonly visitors: readonly VisitorPut[];
   readonly links: readonly Link[];
   readonly rows: readonly RowUpdate[];
@@ -220,7 +222,11 @@ export interface EventStore {
   markRedriven(lane: string, sequence: bigint, position: RecordPosition): Promise<RecordPosition>;
 
   // Maintenance. Each does a bounded piece and says whether there is more.
-  /** Deletes events received before this time, oldest arrivals first, at most `limit`. Returns how many. */
+  /**
+   * Takes events received before this time out of everything but the rows of views, oldest arrivals first; returns how many. At
+   * most `limit`, or by the whole hour where the store need not touch each event; one that came among younger ones, as what is
+   * replayed does, may stay as long as they.
+   */
   expire(before: { readonly receivedAt: string; readonly limit: number }): Promise<number>;
   /**
    * A view (or version) that a lane took up with a cut lacks the events at or before that cut. Folds the next `limit`

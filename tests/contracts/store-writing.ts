@@ -95,6 +95,10 @@ export async function visitorOfStore(
   return visitors.get(text);
 }
 
+function laterOf(a: string | undefined, b: string): string {
+  return a === undefined || b > a ? b : a;
+}
+
 /** The lane's state, as the store gives it back. */
 export async function laneOfStore(store: EventStore, lane: string): Promise<LaneState | undefined> {
   return (await store.load(lane, { visitors: new Map(), identities: () => [] })).lane;
@@ -133,6 +137,7 @@ export async function decisionOf(
       stored: fresh.length,
       newVisitors: [...visitors.keys()].filter((name) => !loaded.visitors.has(name)).length,
     },
+    latestReceivedAt: all.map(({ event }) => event.receivedAt).reduce<string | undefined>(laterOf, undefined),
     visitors: [...visitors].map(([text, key]) => {
       const before = loaded.visitors.get(text);
       const events = all.filter(

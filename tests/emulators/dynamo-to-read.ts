@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach } from 'vitest';
 import { DynamoTable } from '../../src/adapters/aws/dynamo-client.ts';
 import { DynamoEventReader } from '../../src/adapters/aws/dynamo-event-reader.ts';
 import { EventKinds } from '../../src/adapters/aws/event-kinds.ts';
-import { eventItem, type Item, laneItem, NO_TOTALS, type StoredLane } from '../../src/adapters/aws/items.ts';
+import { eventItem, hourOf, type Item, laneItem, NO_TOTALS, type StoredLane } from '../../src/adapters/aws/items.ts';
 import type { TableNames } from '../../src/adapters/aws/tables.ts';
 import { type Event, identityOf, visitorOf } from '../../src/core/event.ts';
 import { LIMITS } from '../../src/core/limits.ts';
@@ -79,7 +79,7 @@ export function itemOf(event: Event, position: EventPosition, hasList = true): I
     facts: JSON.stringify(FACTS),
     body: JSON.stringify(body),
   };
-  return eventItem(put, { hasList });
+  return eventItem(put, { hour: hourOf(receivedAt), hasList });
 }
 
 export function aLane(lane: string, fields: Partial<Omit<StoredLane, 'lane'>> = {}): Item {
@@ -89,6 +89,7 @@ export function aLane(lane: string, fields: Partial<Omit<StoredLane, 'lane'>> = 
     totals: NO_TOTALS,
     journal: [],
     expiredThrough: undefined,
+    hour: undefined,
     revision: 1,
     ...fields,
   });

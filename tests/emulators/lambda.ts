@@ -11,13 +11,14 @@ import {
 import { bundle } from '../../infra/bundle.ts';
 import type { KinesisBatchResponse } from '../../src/adapters/aws/kinesis-records.ts';
 import type { AlbEvent, AlbResult } from '../../src/adapters/aws/lambda-http.ts';
-import type { ProcessContext, ProcessEvent } from '../../src/main/process-handler.ts';
+import type { FunctionContext } from '../../src/main/in-time.ts';
+import type { ProcessEvent } from '../../src/main/process-handler.ts';
 import { type AlbRequest, albAnswer, albEvent } from '../alb.ts';
 import { type DynamoEmulator, startDynamo } from './dynamo.ts';
 import { type FakeAws, startFakeAws } from './fake-aws.ts';
 import { type KinesisEmulator, startKinesis } from './kinesis.ts';
 
-export type ProcessFunction = (event: ProcessEvent, context: ProcessContext) => Promise<KinesisBatchResponse>;
+export type ProcessFunction = (event: ProcessEvent, context: FunctionContext) => Promise<KinesisBatchResponse>;
 
 /** The three functions, as they are bundled for Lambda, over emulators in this process. */
 export interface Lambdas {

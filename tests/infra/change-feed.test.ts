@@ -19,7 +19,7 @@ function recordOf(eventId: string, eventName: EventName = 'INSERT') {
     facts: '{}',
     body: JSON.stringify({ eventId, eventType: 'Order Completed', anonymousId: 'v1', properties: { total: 12 } }),
   };
-  return feedRecord(eventItem(put, { hasList: true }), eventName, `s-${eventId}`);
+  return feedRecord(eventItem(put, { hour: '2026-11-25T08', hasList: true }), eventName, `s-${eventId}`);
 }
 
 /** As DynamoDB gives it to Lambda: JSON, bytes in base64. */

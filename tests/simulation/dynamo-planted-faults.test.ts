@@ -70,8 +70,9 @@ const PLANTS: readonly Plant[] = [
   {
     fault: 'journal items dropped before the lane forgets them',
     file: STORE,
-    line: '    await this.#rows.fold(lane, before.journal);\n',
-    planted: '    await this.#rows.drop(lane, before.journal);\n    await this.#rows.fold(lane, before.journal);\n',
+    line: '    const { unread, faults } = await this.#rows.fold(lane, before.journal);\n',
+    planted:
+      '    await this.#rows.drop(lane, before.journal);\n    const { unread, faults } = await this.#rows.fold(lane, before.journal);\n',
   },
 ];
 

@@ -58,10 +58,10 @@ export class MemoryDynamo {
 
   async #send(command: unknown): Promise<unknown> {
     await this.faults.turn();
-    if (this.faults.isThrottled()) throw new Error('throttled');
+    if (this.faults.isThrottled()) throw faultOf('ThrottlingException', 'throttled');
     const answer = this.#answer(command);
     await this.faults.turn();
-    if (this.faults.isLost()) throw new Error('timed out');
+    if (this.faults.isLost()) throw faultOf('TimeoutError', 'timed out');
     if (answer instanceof Error) throw answer;
     return answer;
   }
@@ -175,6 +175,11 @@ export class MemoryDynamo {
     this.tables.set(name, table);
     return table;
   }
+}
+
+/** As the SDK throws it once its own tries are over. */
+function faultOf(name: string, message: string): Error {
+  return Object.assign(new Error(message), { name, $metadata: {} });
 }
 
 /** [guide] Expressions.OperatorsAndFunctions.html. Alternatives of `attribute_not_exists(a)`, `#a = :b` and `#a < :b`. */

@@ -169,17 +169,10 @@ export class DynamoErasures {
     const event = createHash('sha256').update(textOf(item, 'pk')).update(textOf(item, 'sk')).digest('hex');
     await this.#state.set({
       pk: text(keyOf('removed', lane)),
-      sk: text(keyOf(sequenceText(sequence), ERASED, String(index), event)),
+      sk: text(keyOf(sequenceText(sequence), String(index), event)),
       events: number(1),
     });
   }
-}
-
-/** Tells what erasure took from what an expiry did that was cut off. */
-const ERASED = 'erased';
-
-export function isErasedNote(item: Item): boolean {
-  return textOf(item, 'sk').split('\0')[1] === ERASED;
 }
 
 export async function readPending(state: DynamoTable): Promise<PendingErasures> {

@@ -10,8 +10,8 @@ import {
 import type { EventMark, EventRange, StoredEvent, VisitorKey } from '../../store/event-store.ts';
 import { atOnce } from './at-once.ts';
 import type { DynamoTable, Key } from './dynamo-client.ts';
-import { type PendingErasures, readPending } from './dynamo-erasures.ts';
 import { isFull, type Kind, type Kinds, readKinds } from './event-kinds.ts';
+import { type HiddenEvents, readHidden } from './hidden-events.ts';
 import {
   AFTER_PART,
   eventKeyOf,
@@ -20,6 +20,7 @@ import {
   OTHER_TYPES,
   partsOf,
   positionOf,
+  type StoredLane,
   sequenceText,
   storedEventOf,
   text,
@@ -36,6 +37,8 @@ const READS_AT_ONCE = 16;
 const LOOK_MIN = 8;
 /** Entries that one query reads of a list in which one type is looked for among others: some 32 read units. */
 const LOOKED_THROUGH = 1_000;
+/** Where nothing but hidden entries came, at most so many times as many are looked at as are asked for. */
+const LOOKS_MORE_MAX = 64;
 /** Keys of items begin with a year: these lie before and after all of them. */
 const [BEFORE_ALL, AFTER_ALL] = ['0', ':'];
 /** https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html; of a longer bound it says an error. */
@@ -64,12 +67,18 @@ export class DynamoEventLists {
   readonly #events: DynamoTable;
   readonly #state: DynamoTable;
   #kinds: Promise<Kinds> | undefined;
-  #pending: Promise<PendingErasures> | undefined;
+  #hidden: Promise<HiddenEvents> | undefined;
+  readonly #lanes: () => Promise<readonly StoredLane[]>;
   readonly #read = new Map<string, { readonly start: EventKey | undefined; readonly list: ReadList }>();
 
-  constructor({ events, state }: { readonly events: DynamoTable; readonly state: DynamoTable }) {
-    this.#events = events;
-    this.#state = state;
+  constructor(parts: {
+    readonly events: DynamoTable;
+    readonly state: DynamoTable;
+    readonly lanes: () => Promise<readonly StoredLane[]>;
+  }) {
+    this.#events = parts.events;
+    this.#state = parts.state;
+    this.#lanes = parts.lanes;
   }
 
   /** A visitor's events of one source lie in one partition, but at one time by their id; those of several sources are merged. */
@@ -89,15 +98,20 @@ export class DynamoEventLists {
    */
   async byTime(range: EventRange): Promise<readonly StoredEvent[]> {
     const lists = await this.#listsIn(range);
+    const hidden = await this.#hiding();
     const found: StoredEvent[] = [];
     let after = range.after;
+    let more = 1;
     for (;;) {
-      const limit = range.limit - found.length;
+      const limit = more * (range.limit - found.length);
       const entries = await this.#entries(lists, { ...range, after, limit });
-      found.push(...(await this.#eventsAt(entries)));
+      const visible = entries.filter(({ item }) => !hidden.hides(item));
+      found.push(...(await this.#eventsAt(visible.slice(0, range.limit - found.length))));
       const last = entries.at(-1);
       if (last === undefined || entries.length < limit || found.length >= range.limit) return found;
       after = { ...last, time: `${last.time}Z` };
+      // What expired lies together, at the old end of a list, and may be much.
+      more = visible.length === 0 ? Math.min(2 * more, LOOKS_MORE_MAX) : 1;
     }
   }
 
@@ -149,9 +163,9 @@ export class DynamoEventLists {
         .filter((item) => mark === undefined || sign * compareKeys(item, mark) > 0)
         .sort((a, b) => sign * compareKeys(a, b));
     let same: ListedItem[] = [];
-    const erased = await this.#erased();
+    const hidden = await this.#hiding();
     for await (const item of this.#itemsOf(visitor, range)) {
-      if (erased.hides(item)) continue;
+      if (hidden.hides(item)) continue;
       if (eventType !== undefined && typeOf(item) !== eventType) continue;
       const [time = ''] = partsOf(textOf(item, 'sk'));
       if (same[0] !== undefined && same[0].time !== time) {
@@ -213,14 +227,12 @@ export class DynamoEventLists {
     return list;
   }
 
-  /** Events that were erased and are not yet deleted are hidden. */
-  #erased(): Promise<PendingErasures> {
-    this.#pending ??= readPending(this.#state);
-    return this.#pending;
+  #hiding(): Promise<HiddenEvents> {
+    this.#hidden ??= readHidden(this.#state, this.#lanes);
+    return this.#hidden;
   }
 
   async #eventsAt(entries: readonly ListedItem[]): Promise<readonly StoredEvent[]> {
-    const erased = await this.#erased();
     const batches: Key[][] = [];
     for (let start = 0; start < entries.length; start += LIMITS.dynamoBatchGetMax) {
       const batch = entries.slice(start, start + LIMITS.dynamoBatchGetMax);
@@ -230,7 +242,7 @@ export class DynamoEventLists {
     const events = new Map(items.map((item) => [entryText(item), item]));
     return entries.flatMap(({ item: entry }) => {
       const item = events.get(entryText(entry));
-      return item === undefined || erased.hides(item) ? [] : [storedEventOf(item)];
+      return item === undefined ? [] : [storedEventOf(item)];
     });
   }
 }

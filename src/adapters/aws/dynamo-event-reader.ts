@@ -23,7 +23,7 @@ import type {
   Witness,
 } from '../../store/event-store.ts';
 import { DynamoTable, type Key } from './dynamo-client.ts';
-import { isErasedLink, isErasedNote, readPending } from './dynamo-erasures.ts';
+import { isErasedLink, readPending } from './dynamo-erasures.ts';
 import { DynamoEventLists, mergeLists, ReadList, resultsOf } from './dynamo-event-lists.ts';
 import { DynamoRowReader } from './dynamo-row-reader.ts';
 import { GivenUpReader } from './given-up-notes.ts';
@@ -112,9 +112,9 @@ class DynamoReads implements EventReads {
   constructor(tables: { readonly events: DynamoTable; readonly state: DynamoTable }) {
     this.#events = tables.events;
     this.#state = tables.state;
-    this.#lists = new DynamoEventLists(tables);
     this.#rows = new DynamoRowReader(tables.state);
     this.#givenUp = new GivenUpReader(tables.state);
+    this.#lists = new DynamoEventLists({ ...tables, lanes: () => this.#rows.lanes() });
   }
 
   eventsOf(visitor: string, range: EventRange): Promise<readonly StoredEvent[]> {
@@ -199,8 +199,8 @@ class DynamoReads implements EventReads {
   async totals(): Promise<StoreTotals> {
     const lanes = await this.#rows.lanes();
     const sum = { ...NO_TOTALS, dead: await this.#givenUp.count() };
-    for (const { lane, totals } of lanes) {
-      for await (const item of this.#state.partition(keyOf('removed', lane))) sum.erased += isErasedNote(item) ? 1 : 0;
+    for (const { lane, totals, expiredThrough: through } of lanes) {
+      for await (const _ of this.#erasedAfter(lane, through)) sum.erased += 1;
       sum.events += totals.events;
       sum.bad += totals.bad;
       sum.dead += totals.dead;
@@ -221,7 +221,8 @@ class DynamoReads implements EventReads {
       const position = positionOf(item);
       if (position.lane === lane) add(sequenceText(position.sequence), 1);
     }
-    for await (const item of this.#state.partition(keyOf('removed', lane))) {
+    const stored = (await this.#rows.lanes()).find((known) => known.lane === lane);
+    for await (const item of this.#erasedAfter(lane, stored?.expiredThrough)) {
       // An erasure's note has its own sequence behind the record's.
       add(partsOf(textOf(item, 'sk'))[0] ?? '', numberOf(item, 'events'));
     }
@@ -244,11 +245,21 @@ class DynamoReads implements EventReads {
     return [...doubled, ...doubledAmong(own)].slice(0, limit);
   }
 
+  /** One item for each event that erasure took of what has not expired. */
+  #erasedAfter(lane: string, expiredThrough = -1n): AsyncGenerator<Item, void> {
+    return this.#state.partition(keyOf('removed', lane), { from: sequenceText(expiredThrough + 1n) });
+  }
+
+  /** But for those that expired, or were erased: of the latter, the notes are put before they are deleted. */
   async *#allEvents(): AsyncGenerator<Item, void> {
+    const lanes = new Map((await this.#rows.lanes()).map(({ lane, expiredThrough }) => [lane, expiredThrough ?? -1n]));
     let after: Item | undefined;
     do {
       const page = await this.#events.scan({ after, limit: SCAN_ITEMS });
-      yield* page.items;
+      for (const item of page.items) {
+        const { lane, sequence } = positionOf(item);
+        if (sequence > (lanes.get(lane) ?? -1n)) yield item;
+      }
       after = page.after;
     } while (after !== undefined);
   }

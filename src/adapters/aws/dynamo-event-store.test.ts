@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { type DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   anEvent,
@@ -10,8 +11,11 @@ import {
 } from '../../../tests/contracts/store-writing.ts';
 import { type DynamoEmulator, startDynamo } from '../../../tests/emulators/dynamo.ts';
 import { MemoryDynamo } from '../../../tests/simulation/memory-dynamo.ts';
+import { LIMITS } from '../../core/limits.ts';
+import type { View } from '../../core/view.ts';
 import { DynamoEventReader } from './dynamo-event-reader.ts';
 import { DynamoEventStore } from './dynamo-event-store.ts';
+import { type Item, LANE_PK, laneOf, textOf } from './items.ts';
 
 const LANE = 'shardId-000000000003';
 /** As Kinesis gives them: 56 digits. */
@@ -121,5 +125,67 @@ describe('the store on DynamoDB', () => {
     dynamo.faults = { ...dynamo.faults, isThrottled: () => false };
     expect((await store.apply(decision)).kind).toBe('applied');
     expect(dynamo.itemsOf(emulator.tables.events)).toHaveLength(2);
+  });
+
+  it('keeps apart what comes for a row that always fails, tells of it, and loses nothing', async () => {
+    const dynamo = new MemoryDynamo();
+    const { client } = dynamo;
+    const counts = typeCounts(1);
+    const options = { client, tables: emulator.tables, journalItemsMax: 0 };
+    const failing: View<Map<string, number>> = {
+      ...counts,
+      absorb: (row, deltas, bucket) => {
+        if (bucket.startsWith('hour/')) throw new TypeError('planted');
+        return counts.absorb(row, deltas, bucket);
+      },
+    };
+    const store = new DynamoEventStore({ ...options, folds: [failing] });
+    for (let step = 1n; step <= 60n; step += 1n) {
+      const decision = await decisionOf(store, LANE, [{ sequence: step, events: [anEvent()] }], { views: [failing] });
+      await expect(store.apply(decision)).rejects.toThrow(/1 rows or items of the journal failed/);
+    }
+    const [lane] = dynamo.itemsOf(emulator.tables.state).filter((item) => textOf(item, 'pk') === LANE_PK);
+    expect(lane && laneOf(lane).journal).toEqual([]);
+    const reader = new DynamoEventReader({ client, tables: emulator.tables });
+    expect(await mergedRows(reader)).toEqual({ 'shop minute/2026-11-23T10:00Z': { page: 60 } });
+    expect(await mergedRows(reader, { unit: 'hour' })).toEqual({ 'shop hour/2026-11-23T10:00Z': { page: 60 } });
+    const mended = new DynamoEventStore({ ...options, folds: [counts] });
+    await write(mended, LANE, [{ sequence: 61n, events: [anEvent()] }]);
+    expect(await mergedRows(reader, { unit: 'hour' })).toEqual({ 'shop hour/2026-11-23T10:00Z': { page: 61 } });
+  });
+
+  it('tells of a journal that cannot be folded with each batch, and takes no more than the item of a lane has room for', async () => {
+    const dynamo = new MemoryDynamo();
+    let isRowRefused = true;
+    const client = {
+      send: async (command: unknown) => {
+        const isRow = command instanceof PutItemCommand && command.input.Item?.pk?.S?.startsWith('row\0') === true;
+        if (isRow && isRowRefused) throw Object.assign(new Error('a hot row'), { $metadata: {} });
+        return dynamo.client.send(command as PutItemCommand);
+      },
+    } as unknown as Pick<DynamoDBClient, 'send'>;
+    const store = new DynamoEventStore({ client, tables: emulator.tables, folds: [typeCounts(1)] });
+    const laneItem = () => dynamo.itemsOf(emulator.tables.state).find((item) => textOf(item, 'pk') === LANE_PK) as Item;
+    const { journalItemsMax, journalItemsHeldMax } = LIMITS;
+    let told = 0;
+    for (let step = 1n; step <= BigInt(journalItemsHeldMax); step += 1n) {
+      const decision = await decisionOf(store, LANE, [{ sequence: SEQUENCE + step, events: [anEvent()] }]);
+      await store.apply(decision).catch((fault: Error) => {
+        expect(fault.message).toBe('a hot row');
+        told += 1;
+      });
+    }
+    expect(told).toBe(journalItemsHeldMax - journalItemsMax);
+    expect(laneOf(laneItem()).journal).toHaveLength(journalItemsHeldMax);
+    expect(JSON.stringify(laneItem()).length).toBeLessThan(100_000);
+    const next = await decisionOf(store, LANE, [
+      { sequence: SEQUENCE + BigInt(journalItemsHeldMax) + 1n, events: [anEvent()] },
+    ]);
+    await expect(store.apply(next)).rejects.toThrow('400 items of its journal cannot be folded');
+    expect(laneOf(laneItem()).journal).toHaveLength(journalItemsHeldMax);
+    isRowRefused = false;
+    expect((await store.apply(next)).kind).toBe('applied');
+    const reader = new DynamoEventReader({ client, tables: emulator.tables });
+    expect(await mergedRows(reader)).toEqual({ 'shop minute/2026-11-23T10:00Z': { page: journalItemsHeldMax + 1 } });
   });
 });

@@ -13,7 +13,6 @@ import {
   type EventPut,
   type EventStore,
   type KnownEvent,
-  type LaneState,
   type Loaded,
   type VisitorPut,
   type VisitorState,
@@ -24,7 +23,9 @@ import { atOnce } from './at-once.ts';
 import { putDeadItem } from './dead-items.ts';
 import { type Condition, DynamoTable } from './dynamo-client.ts';
 import { DynamoErasures, PendingErasures } from './dynamo-erasures.ts';
-import { DynamoMaintenance } from './dynamo-maintenance.ts';
+import { DynamoExpiry } from './dynamo-expiry.ts';
+import { isSameState, Lanes, lanesIn } from './dynamo-lanes.ts';
+import { DynamoRebuild } from './dynamo-rebuild.ts';
 import { DynamoRows, type NamedFold } from './dynamo-rows.ts';
 import { EventKinds, type Kind } from './event-kinds.ts';
 import type { HalfPut } from './half-put.ts';
@@ -36,11 +37,9 @@ import {
   eventItem,
   eventKeyOf,
   factsAndBodyOf,
+  hourOf,
   type Item,
   keyOf,
-  LANE_PK,
-  laneItem,
-  laneOf,
   linkItem,
   NO_TOTALS,
   positionOf,
@@ -86,14 +85,14 @@ export class DynamoEventStore implements EventStore {
   readonly #events: DynamoTable;
   readonly #state: DynamoTable;
   readonly #rows: DynamoRows;
-  readonly #maintenance: DynamoMaintenance;
+  readonly #rebuild: DynamoRebuild;
+  readonly #expiry: DynamoExpiry;
   readonly #erasures: DynamoErasures;
   readonly #clock: Clock;
   readonly #journalItemsMax: number;
   readonly #attempt: () => string;
   readonly #halfPut: Pick<HalfPut, 'takeBack'> | undefined;
-  /** As last read or written. */
-  readonly #lanes = new Map<string, StoredLane | undefined>();
+  readonly #lanes: Lanes;
   readonly #kinds: EventKinds;
   /** Events that this batch has put already, when it is decided again: by key, with their position. */
   #putAlready = new Set<string>();
@@ -102,6 +101,8 @@ export class DynamoEventStore implements EventStore {
 
   /** As they were when the batch was loaded. */
   #pending = new PendingErasures([]);
+  /** By lane, as far as this batch had to know. */
+  readonly #expiredThrough = new Map<string, bigint>();
   /** Sequences of visitors whose state an erasure emptied, by `visitorText`. */
   #emptied = new Map<string, bigint>();
 
@@ -111,19 +112,23 @@ export class DynamoEventStore implements EventStore {
     this.#state = new DynamoTable(client, tables.state);
     this.#rows = new DynamoRows(this.#state, folds);
     this.#kinds = new EventKinds(this.#state);
-    this.#maintenance = new DynamoMaintenance({ events: this.#events, state: this.#state, rows: this.#rows });
+    this.#lanes = new Lanes(this.#state);
+    this.#expiry = new DynamoExpiry(this.#state);
     this.#journalItemsMax = journalItemsMax ?? LIMITS.journalItemsMax;
     this.#attempt = attempt;
     this.#halfPut = options.halfPut;
     this.#clock = clock;
     const delayMs = options.erasureDelayMs ?? LIMITS.erasureDelayMs;
-    this.#erasures = new DynamoErasures({ events: this.#events, state: this.#state, delayMs });
+    const stored = { events: this.#events, state: this.#state };
+    this.#erasures = new DynamoErasures({ ...stored, delayMs });
+    this.#rebuild = new DynamoRebuild({ ...stored, rows: this.#rows, clock, attempt });
   }
 
   async load(lane: string, keys: Parameters<EventStore['load']>[1]): Promise<Loaded> {
     this.#putAlready = new Set();
+    this.#expiredThrough.clear();
     const [stored, pending, items] = await Promise.all([
-      this.#readLane(lane),
+      this.#lanes.read(lane),
       this.#erasures.pending(),
       this.#state.getAll([...keys.visitors.values()].map((key) => ({ pk: visitorPk(key), sk: VISITOR_SK }))),
     ]);
@@ -143,11 +148,12 @@ export class DynamoEventStore implements EventStore {
 
   async apply(decision: Decision): Promise<Applied> {
     const { lane } = decision;
-    const before = this.#lanes.has(lane) ? this.#lanes.get(lane) : await this.#readLane(lane);
-    if (!isSame(before?.state, decision.loaded))
+    const before = await this.#laneWithRoom(lane);
+    if (!isSameState(before?.state, decision.loaded))
       throw new ClickstreamError('overloaded', `lane ${lane} is no longer as it was loaded`);
+    const hour = this.#hourOf(before, decision);
     await this.#kinds.list(decision.events.map(kindOfPut));
-    const known = await this.#putEvents(decision.events);
+    const known = await this.#putEvents(decision.events, hour ?? '');
     if (known.size > 0) {
       this.#expectsDuplicates = true;
       return { kind: 'contradicted', known };
@@ -160,9 +166,10 @@ export class DynamoEventStore implements EventStore {
     for (const erase of decision.erase) gone += await this.#erasures.hide(lane, erase, this.#clock());
     const attempt = this.#attempt();
     const name = await this.#rows.putJournal(decision.rows, { lane, sequence: decision.becomes.done, attempt });
+    if (before !== undefined && before.hour !== hour) await this.#expiry.mark(before);
     const done = before?.state.done ?? -1n;
     const { totals, journal, revision } = before ?? { totals: NO_TOTALS, journal: [], revision: 0 };
-    await this.#putLane(before, {
+    await this.#lanes.put(before, {
       lane,
       state: decision.becomes,
       totals: {
@@ -174,12 +181,14 @@ export class DynamoEventStore implements EventStore {
       },
       journal: name === undefined ? journal : [...journal, name],
       expiredThrough: before?.expiredThrough,
+      hour,
       revision: revision + 1,
     });
     await this.#halfPut?.takeBack(lane, newlyDead(decision, done));
     if (decision.erase.length > 0) this.#pending = await this.#erasures.pending();
     await this.#deleteDue(lane);
-    if ((this.#lanes.get(lane)?.journal.length ?? 0) > this.#journalItemsMax) await this.#foldJournal(lane);
+    const { journal: waiting } = (await this.#lanes.known(lane)) ?? { journal: [] };
+    if (waiting.length > this.#journalItemsMax) await this.#foldJournal(lane);
     return { kind: 'applied' };
   }
 
@@ -200,32 +209,22 @@ export class DynamoEventStore implements EventStore {
     return (result.kind === 'refused' && result.found && redrivenOf(result.found)) || position;
   }
 
-  /** On AWS items expire by themselves, by `expiresAt`; this is for who wants them gone sooner. It reads the whole table. */
-  expire(before: { readonly receivedAt: string; readonly limit: number }): Promise<number> {
+  expire({ receivedAt }: { readonly receivedAt: string }): Promise<number> {
     this.#lanes.clear();
-    return this.#maintenance.expire(before);
+    return this.#expiry.expire(receivedAt);
   }
 
   rebuild(view: View, limit: number): Promise<boolean> {
     this.#lanes.clear();
-    return this.#maintenance.rebuild(view, limit);
+    return this.#rebuild.step(view, limit);
   }
 
   /** All that DynamoDB has taken is durable. */
   async sync(): Promise<ReadonlyMap<string, bigint>> {
-    const dones = new Map<string, bigint>();
-    for await (const item of this.#state.partition(LANE_PK)) dones.set(textOf(item, 'sk'), laneOf(item).state.done);
-    return dones;
+    return new Map((await lanesIn(this.#state)).map(({ lane, state }) => [lane, state.done]));
   }
 
   async close(): Promise<void> {}
-
-  async #readLane(lane: string): Promise<StoredLane | undefined> {
-    const item = await this.#state.get({ pk: LANE_PK, sk: lane });
-    const stored = item && laneOf(item);
-    this.#lanes.set(lane, stored);
-    return stored;
-  }
 
   /**
    * Events that the store may hold already: all, where duplicates are expected, else those of visitors whose state is past
@@ -251,20 +250,29 @@ export class DynamoEventStore implements EventStore {
     const known = new Map<string, KnownEvent>();
     for (const item of await this.#events.getAll([...asked.values()].map(({ key }) => key))) {
       const found = asked.get(keyOf(textOf(item, 'pk'), textOf(item, 'sk')));
-      // What was erased may come again.
-      if (this.#pending.hides(item)) continue;
+      // What was erased or expired may come again.
+      if (this.#pending.hides(item) || (await this.#isExpired(item))) continue;
       if (found !== undefined) known.set(identityKey(found.identity), knownOf(item));
     }
     return known;
   }
 
+  /** That of the latest arrival so far. It never goes back, for what a lane expires is all that came up to a place. */
+  #hourOf(before: StoredLane | undefined, { latestReceivedAt }: Decision): string | undefined {
+    if (latestReceivedAt === undefined) return before?.hour;
+    // A collector's clock that is ahead would keep all that follows for longer.
+    const now = hourOf(new Date(this.#clock()).toISOString());
+    const hour = hourOf(latestReceivedAt) < now ? hourOf(latestReceivedAt) : now;
+    return before?.hour !== undefined && before.hour > hour ? before.hour : hour;
+  }
+
   /** Visitors side by side, each one's events in order: what one becomes depends on those before it. */
-  async #putEvents(puts: readonly EventPut[]): Promise<ReadonlyMap<string, KnownEvent>> {
+  async #putEvents(puts: readonly EventPut[], hour: string): Promise<ReadonlyMap<string, KnownEvent>> {
     const known = new Map<string, KnownEvent>();
     const byVisitor = Map.groupBy(puts, ({ visitor }) => visitorText(visitor));
     await atOnce(byVisitor.values(), LIMITS.dynamoPutsAtOnce, async (own) => {
       for (const [place, put] of own.entries()) {
-        const contradiction = await this.#putEvent(put);
+        const contradiction = await this.#putEvent(put, hour);
         if (contradiction === undefined) continue;
         known.set(identityKey(put.identity), contradiction);
         // Nothing more of this visitor is put, for it was decided on what is not so; but what else is known is told.
@@ -277,15 +285,13 @@ export class DynamoEventStore implements EventStore {
   }
 
   /** Undefined when it lies there as decided, whoever put it. */
-  async #putEvent(put: EventPut): Promise<KnownEvent | undefined> {
-    const item = eventItem(put, { hasList: this.#kinds.hasList(kindOfPut(put)) });
+  async #putEvent(put: EventPut, hour: string): Promise<KnownEvent | undefined> {
+    const item = eventItem(put, { hour, hasList: this.#kinds.hasList(kindOfPut(put)) });
     const name = keyOf(textOf(item, 'pk'), textOf(item, 'sk'), textOf(item, 'typeOrder'));
     if (this.#putAlready.has(name)) return undefined;
     let result = await this.#events.put(item);
-    const isAfter = this.#pending.isAfter(put.visitor, put.position.sequence);
-    if (result.kind === 'refused' && result.found !== undefined && this.#pending.hides(result.found) && isAfter) {
+    if (result.kind === 'refused' && result.found !== undefined && (await this.#makesRoom(result.found, put))) {
       const old = result.found.typeOrder ?? text('');
-      await this.#erasures.noteRemoved(result.found);
       result = await this.#events.put(item, {
         expression: '#order = :old',
         names: { '#order': 'typeOrder' },
@@ -305,6 +311,25 @@ export class DynamoEventStore implements EventStore {
     }
     this.#putAlready.add(name);
     return undefined;
+  }
+
+  /** Whether what lies at an event's place is there for nobody any more. */
+  async #makesRoom(found: Item, { visitor, position }: EventPut): Promise<boolean> {
+    if (this.#pending.hides(found) && this.#pending.isAfter(visitor, position.sequence)) {
+      await this.#erasures.noteRemoved(found);
+      return true;
+    }
+    return this.#isExpired(found);
+  }
+
+  /** Asked of what was found to be a duplicate: of another lane, once a batch. */
+  async #isExpired(item: Item): Promise<boolean> {
+    const { lane, sequence } = positionOf(item);
+    if (!this.#expiredThrough.has(lane)) {
+      const stored = await this.#lanes.known(lane);
+      this.#expiredThrough.set(lane, stored?.expiredThrough ?? -1n);
+    }
+    return sequence <= (this.#expiredThrough.get(lane) ?? -1n);
   }
 
   async #putVisitor({ source, visitor, sequence, state, loaded }: VisitorPut): Promise<void> {
@@ -362,26 +387,6 @@ export class DynamoEventStore implements EventStore {
     });
   }
 
-  async #putLane(before: StoredLane | undefined, after: StoredLane): Promise<void> {
-    const condition: Condition =
-      before === undefined
-        ? { expression: 'attribute_not_exists(pk)' }
-        : {
-            expression: '#revision = :revision',
-            names: { '#revision': 'revision' },
-            values: { ':revision': { N: String(before.revision) } },
-          };
-    const result = await this.#state.put(laneItem(after), condition);
-    const found = result.kind === 'refused' && result.found !== undefined ? laneOf(result.found) : undefined;
-    // A put that timed out after it had taken place is refused when it is sent again, for what it wrote itself.
-    const isMine = found?.revision === after.revision && found.journal.at(-1) === after.journal.at(-1);
-    if (result.kind === 'refused' && !(isMine && isSame(found?.state, after.state))) {
-      this.#lanes.delete(after.lane);
-      throw new ClickstreamError('overloaded', `lane ${after.lane} is no longer as it was loaded`);
-    }
-    this.#lanes.set(after.lane, after);
-  }
-
   /** The lane that an erasure came in deletes what it hid, with one of its later batches. */
   async #deleteDue(lane: string): Promise<void> {
     const nowMs = this.#clock();
@@ -389,13 +394,36 @@ export class DynamoEventStore implements EventStore {
     if (due.length > 0) await this.#erasures.delete(due);
   }
 
-  /** The batch is done before: what fails here is thrown, the batch sent again finds nothing to do, and the next one folds. */
+  /** As loaded. A journal that could not be folded for long is tried once more first: the lane's item names all of it, and has 400 KB. */
+  async #laneWithRoom(lane: string): Promise<StoredLane | undefined> {
+    const loaded = await this.#lanes.known(lane);
+    const waiting = loaded?.journal.length ?? 0;
+    if (waiting < LIMITS.journalItemsHeldMax) return loaded;
+    try {
+      await this.#foldJournal(lane);
+    } catch (cause) {
+      const detail = `lane ${lane}: ${waiting} items of its journal cannot be folded into rows, and there is no room for more`;
+      throw new ClickstreamError('overloaded', detail, { cause });
+    }
+    return this.#lanes.known(lane);
+  }
+
+  /**
+   * The batch is done before: what fails here is thrown, the batch sent again finds nothing to do, and the next one folds. So
+   * whoever runs it is told with every batch, long before the journal is full.
+   */
   async #foldJournal(lane: string): Promise<void> {
-    const before = this.#lanes.get(lane);
+    const before = await this.#lanes.known(lane);
     if (before === undefined) return;
-    await this.#rows.fold(lane, before.journal);
-    await this.#putLane(before, { ...before, journal: [], revision: before.revision + 1 });
-    await this.#rows.drop(lane, before.journal);
+    const { unread, faults } = await this.#rows.fold(lane, before.journal);
+    await this.#lanes.put(before, { ...before, journal: unread, revision: before.revision + 1 });
+    await this.#rows.drop(
+      lane,
+      before.journal.filter((name) => !unread.includes(name)),
+    );
+    if (faults.length === 0) return;
+    const detail = `lane ${lane}: ${faults.length} rows or items of the journal failed by themselves: rows are kept apart, items stay in the journal`;
+    throw new ClickstreamError('internal', detail, { cause: faults[0] });
   }
 }
 
@@ -410,15 +438,4 @@ function kindOfPut({ visitor, eventType }: EventPut): Kind {
 
 function knownOf(item: Item): KnownEvent {
   return { position: positionOf(item), facts: factsAndBodyOf(item).facts };
-}
-
-function isSame(a: LaneState | undefined, b: LaneState | undefined): boolean {
-  return laneText(a) === laneText(b);
-}
-
-function laneText(lane: LaneState | undefined): string {
-  if (lane === undefined) return '';
-  const cuts = Object.entries(lane.cuts).map(([view, cut]) => `${view}=${cut}`);
-  const registry = Object.entries(lane.registry).map(([view, version]) => `${view}@${version}`);
-  return [lane.done, ...registry.sort(), ...cuts.sort()].join(' ');
 }

@@ -5,6 +5,7 @@ import type { RowFold } from '../../core/view.ts';
 import type { RowKey, RowUpdate } from '../../store/event-store.ts';
 import { atOnce } from './at-once.ts';
 import type { DynamoTable } from './dynamo-client.ts';
+import { isOutsideFault } from './faults.ts';
 import {
   type Item,
   type Journal,
@@ -29,6 +30,12 @@ export interface NamedFold extends RowFold {
   readonly version: number;
 }
 
+/** What became of a journal: the names of items that could not be read, and what was thrown for them or for rows that stay apart. */
+interface Folded {
+  readonly unread: readonly string[];
+  readonly faults: readonly unknown[];
+}
+
 /** What one row is to take in, oldest first: of each batch all its deltas at once. */
 interface RowIntake {
   readonly key: RowKey;
@@ -51,6 +58,11 @@ export class DynamoRows {
     this.#folds = new Map(folds.map((fold) => [foldName(fold.name, fold.version), fold]));
   }
 
+  /** So that what another process put into a journal can be folded. */
+  know(fold: NamedFold): void {
+    this.#folds.set(foldName(fold.name, fold.version), fold);
+  }
+
   /** Puts what a batch adds into the lane's journal, under a name of its own; undefined when it adds nothing. */
   async putJournal(
     updates: readonly RowUpdate[],
@@ -66,16 +78,36 @@ export class DynamoRows {
     return key.sk;
   }
 
-  /** Folds these items of a lane's journal into its rows. The caller then takes them out of the lane's list, and calls `drop`. */
-  async fold(lane: string, names: readonly string[]): Promise<void> {
+  /**
+   * Folds these items of a lane's journal into its rows. The caller then takes them out of the lane's list, but for those that
+   * are `unread`, and calls `drop`. A row that fails by itself, each time, would hold up the whole journal: what came for it stays
+   * in rows apart. Throws what may pass: throttles, a service that fails.
+   */
+  async fold(lane: string, names: readonly string[]): Promise<Folded> {
     const items = await this.#table.getAll(names.map((sk) => ({ pk: journalPk(lane), sk })));
-    const journals = await Promise.all(
-      items.map(async (item) =>
-        journalOf(journalSequence(textOf(item, 'sk')), inflateRawSync(await readLarge(this.#table, item)).toString()),
-      ),
-    );
-    const rows = intakeOf(lane, journals);
-    await atOnce(rows, LIMITS.dynamoPutsAtOnce, (row) => this.#take(row));
+    const journals: Journal[] = [];
+    const unread: string[] = [];
+    const faults: unknown[] = [];
+    await atOnce(items, LIMITS.dynamoPutsAtOnce, async (item) => {
+      const name = textOf(item, 'sk');
+      try {
+        journals.push(journalOf(journalSequence(name), await this.#textOf(item)));
+      } catch (thrown) {
+        if (isOutsideFault(thrown)) throw thrown;
+        unread.push(name);
+        faults.push(thrown);
+      }
+    });
+    await atOnce(intakeOf(lane, journals), LIMITS.dynamoPutsAtOnce, async (row) => {
+      try {
+        await this.#take(row);
+      } catch (thrown) {
+        if (isOutsideFault(thrown)) throw thrown;
+        await this.#keepApart(row);
+        faults.push(thrown);
+      }
+    });
+    return { unread, faults };
   }
 
   async drop(lane: string, names: readonly string[]): Promise<void> {
@@ -115,7 +147,7 @@ export class DynamoRows {
     throw new ClickstreamError('overloaded', `a row of ${key.view} was written by others each time it was read`);
   }
 
-  /** What no fold of this program knows, an older version's, stays as it came, in rows of its own: readers merge rows. */
+  /** What no fold of this program knows, an older version's, or what fails, stays as it came, in rows of its own: readers merge rows. */
   async #keepApart({ key, parts }: RowIntake): Promise<void> {
     for (const { sequence, deltas } of parts) {
       for (const [place, delta] of deltas.entries()) {
@@ -146,17 +178,6 @@ export class DynamoRows {
       await this.#table.set({ pk: text(item.pk), sk: text(item.sk) });
       this.#listed.add(name);
     }
-  }
-
-  /** For a rebuild, whose rows are of a lane and sequences of its own. */
-  async absorb(updates: readonly RowUpdate[], sequence: bigint): Promise<void> {
-    for (const { key, row } of updates) this.#folds.set(foldName(key.view, key.version), row);
-    await this.#list(updates);
-    const rows = updates.map(({ key, row, deltas }) => ({
-      key,
-      parts: [{ sequence, deltas: deltas.map((delta) => row.encode(delta)) }],
-    }));
-    await atOnce(rows, LIMITS.dynamoPutsAtOnce, (row) => this.#take(row));
   }
 }
 

@@ -28,7 +28,8 @@ import type {
  *             by-type: typeShard = source, type, shard; typeOrder = timestamp, lane, sequence, index
  *             in the list that the types without a list of their own share, typeShard has no type, and typeOrder ends with it
  * Table `state`
- *   lane      pk lane                   sk the lane                            done, registry, cuts, totals, journal
+ *   lane      pk lane                   sk the lane                            done, registry, cuts, totals, journal, hour
+ *   arrivals  pk arrivals, lane         sk hour                                where the lane was at the end of it; put if absent
  *   journal   pk journal, lane          sk sequence, attempt                   what a batch adds to rows of views
  *   row       pk row, view, version, source   sk bucket, lane                  one writer: the lane's compaction
  *   visitor   pk visitor, source, id    sk -                                   one writer: the lane that owns the key
@@ -149,8 +150,14 @@ export function shardOf({ visitor }: VisitorKey): number {
   return (createHash('sha256').update(visitor).digest()[0] ?? 0) % LIMITS.typeShards;
 }
 
-/** Its entry in the index is in the list of its type, or in the one that the types without a list share. */
-export function eventItem(put: EventPut, { hasList }: { readonly hasList: boolean }): Item {
+/**
+ * `hour` is the lane's: what a lane expires, it expires by the hour, and DynamoDB deletes it some days after that. Its entry in
+ * the index is in the list of its type, or in the one that the types without a list share.
+ */
+export function eventItem(
+  put: EventPut,
+  { hour, hasList }: { readonly hour: string; readonly hasList: boolean },
+): Item {
   const { identity, position, visitor, eventType, timestamp, receivedAt, facts, body } = put;
   const { pk, sk } = eventKeyOf(identity);
   const list = { source: visitor.source, eventType: hasList ? eventType : OTHER_TYPES };
@@ -162,8 +169,15 @@ export function eventItem(put: EventPut, { hasList }: { readonly hasList: boolea
     typeOrder: text(hasList ? order : keyOf(order, eventType)),
     receivedAt: text(receivedAt),
     packed: packed(`${facts}\n${body}`),
-    expiresAt: number(Math.floor(Date.parse(receivedAt) / 1_000) + LIMITS.eventRetentionDays * 86_400),
+    expiresAt: number(Date.parse(`${hour}:00:00Z`) / 1_000 + SECONDS_KEPT),
   };
+}
+
+const SECONDS_KEPT = 3_600 + (LIMITS.eventRetentionDays + LIMITS.expiredKeptDays) * 86_400;
+
+/** The hour of UTC of a time, as `2026-11-25T08`. */
+export function hourOf(time: string): string {
+  return time.slice(0, 13);
 }
 
 /** The position lies in `typeOrder`, and nowhere twice. */
@@ -207,13 +221,15 @@ export interface StoredLane {
   /** Keys of journal items that rows may not hold yet, oldest first. */
   readonly journal: readonly string[];
   readonly expiredThrough: bigint | undefined;
+  /** The latest hour of UTC in which anything of it arrived, by the collectors' clocks and never after the lane's own. */
+  readonly hour: string | undefined;
   /** Grows with every write: what a compare-and-set asks for. */
   readonly revision: number;
 }
 
 export const LANE_PK = 'lane';
 
-export function laneItem({ lane, state, totals, journal, expiredThrough, revision }: StoredLane): Item {
+export function laneItem({ lane, state, totals, journal, expiredThrough, hour, revision }: StoredLane): Item {
   const cuts = Object.entries(state.cuts).map(([view, cut]) => [view, { S: cut.toString() }] as const);
   const registry = Object.entries(state.registry).map(([view, version]) => [view, number(version)] as const);
   return {
@@ -226,6 +242,7 @@ export function laneItem({ lane, state, totals, journal, expiredThrough, revisio
     journal: { L: journal.map(text) },
     revision: number(revision),
     ...(expiredThrough !== undefined && { expiredThrough: text(expiredThrough.toString()) }),
+    ...(hour !== undefined && { hour: text(hour) }),
   };
 }
 
@@ -244,8 +261,29 @@ export function laneOf(item: Item): StoredLane {
     totals: { ...NO_TOTALS, ...Object.fromEntries(totals) },
     journal: (item.journal?.L ?? []).map(({ S = '' }) => S),
     expiredThrough: expiredThrough === undefined ? undefined : BigInt(expiredThrough),
+    hour: item.hour?.S,
     revision: numberOf(item, 'revision'),
   };
+}
+
+/** Where a lane was at the end of an hour: every record up to `through` had arrived in it or before. */
+export interface ArrivalMark {
+  readonly hour: string;
+  readonly through: bigint;
+  /** Stored by then, since the lane began. */
+  readonly events: number;
+}
+
+export function arrivalsPk(lane: string): string {
+  return keyOf('arrivals', lane);
+}
+
+export function arrivalMarkItem(lane: string, { hour, through, events }: ArrivalMark): Item {
+  return { pk: text(arrivalsPk(lane)), sk: text(hour), through: text(through.toString()), events: number(events) };
+}
+
+export function arrivalMarkOf(item: Item): ArrivalMark {
+  return { hour: textOf(item, 'sk'), through: sequenceOf(item, 'through'), events: numberOf(item, 'events') };
 }
 
 // Rows of views, and the journal of what batches add to them.

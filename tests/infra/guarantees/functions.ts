@@ -1,6 +1,6 @@
 import { PARAMETERS_OF_STACK } from '../../../infra/lib/parameters.ts';
 import type { Guarantee } from '../guarantee.ts';
-import { first, listed, one, referred, resourcesOf, text } from '../template.ts';
+import { first, idOf, listed, one, referred, resourcesOf, text } from '../template.ts';
 
 /** Those with a bundle; the one that empties the default group is written into the template. */
 export const functionsAreAlike: Guarantee = {
@@ -77,6 +77,38 @@ export const processorHasItsShare: Guarantee = {
       .map(([id]) => `${id} has no share of 100`),
   faults: {
     'none is reserved': (t) => delete one(t, 'Lambda::Function', /Processor/).Properties.ReservedConcurrentExecutions,
+  },
+};
+
+export const tablesAreMaintained: Guarantee = {
+  problems: (template) => {
+    const [id] =
+      resourcesOf(template, 'AWS::Lambda::Function').find(([, { Properties }]) =>
+        String(Properties.FunctionName).endsWith('-process'),
+      ) ?? [];
+    const [rule, made] =
+      resourcesOf(template, 'AWS::Events::Rule').find(
+        ([, { Properties }]) =>
+          referred(Properties.Targets?.[0]?.Arn) === id && JSON.parse(Properties.Targets[0].Input).task === 'maintain',
+      ) ?? [];
+    if (rule === undefined) return ['nothing tells the processor to maintain the tables'];
+    const { ScheduleExpression, State } = made?.Properties ?? {};
+    const isLetIn = resourcesOf(template, 'AWS::Lambda::Permission').some(
+      ([, { Properties }]) =>
+        Properties.Principal === 'events.amazonaws.com' &&
+        referred(Properties.SourceArn) === rule &&
+        referred(Properties.FunctionName) === id,
+    );
+    return [
+      ...(State === 'ENABLED' && ScheduleExpression === 'rate(1 minute)' ? [] : [`${rule} is not once a minute`]),
+      ...(isLetIn ? [] : [`${rule} may not invoke the processor`]),
+    ];
+  },
+  faults: {
+    'no schedule': (t) => delete t.Resources[idOf(t, 'Events::Rule', /Maintenance/)],
+    'once a day': (t) => (one(t, 'Events::Rule', /Maintenance/).Properties.ScheduleExpression = 'rate(1 day)'),
+    'another task': (t) => (one(t, 'Events::Rule', /Maintenance/).Properties.Targets[0].Input = '{"task":"audit"}'),
+    'it may not invoke': (t) => delete t.Resources[idOf(t, 'Lambda::Permission', /Maintenance/)],
   },
 };
 

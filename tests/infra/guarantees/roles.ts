@@ -15,6 +15,7 @@ const GRANTS: Readonly<Record<'collect' | 'process' | 'query', readonly string[]
     'Kinesis::Stream kinesis: DescribeStream DescribeStreamSummary GetRecords GetShardIterator ListShards',
     'DynamoDB::Table Events dynamodb: GetItem BatchGetItem Query PutItem DeleteItem',
     'DynamoDB::Table State dynamodb: GetItem BatchGetItem Query PutItem BatchWriteItem UpdateItem DeleteItem',
+    'DynamoDB::Table Events dynamodb: Scan',
     'S3::Bucket DeadLetters/* s3: PutObject',
     'S3::Bucket DeadLetters/aws/lambda/* s3: GetObject',
     'S3::Bucket DeadLetters s3: ListBucket',
