@@ -42,10 +42,10 @@ export const GIVEN_UP_SCENES = [
 
 /** The schedule stands still meanwhile, so that what is there before it can be seen. */
 async function onDemand(stage: Stage, play: (adopt: () => Promise<void>) => Promise<string>): Promise<string> {
-  const { rule, adopt } = await scheduleOf(stage);
+  const { rule, invoke } = await scheduleOf(stage, 'adopt');
   await stage.emulator.call('events', 'disable_rule', { Name: rule });
   try {
-    return await play(adopt);
+    return await play(invoke);
   } finally {
     await stage.emulator.call('events', 'enable_rule', { Name: rule });
   }
@@ -182,8 +182,8 @@ async function withMapping<T>(
   }
 }
 
-/** The stack's own schedule for it, and what it does, now. That throws when the function fails. */
-export async function scheduleOf({ emulator, functions }: Stage) {
+/** The stack's own schedule of a task of the processor, and what it does, now. That throws when the function fails. */
+export async function scheduleOf({ emulator, functions }: Stage, task: 'adopt' | 'maintain') {
   const { Rules } = await emulator.call<{
     readonly Rules: readonly { readonly Name: string; readonly ScheduleExpression?: string }[];
   }>('events', 'list_rules');
@@ -194,19 +194,21 @@ export async function scheduleOf({ emulator, functions }: Stage) {
       'list_targets_by_rule',
       { Rule: Name },
     );
-    const target = Targets.find(({ Arn }) => Arn.endsWith(`:${functions.process}`));
+    const target = Targets.find(
+      ({ Arn, Input = '{}' }) => Arn.endsWith(`:${functions.process}`) && JSON.parse(Input).task === task,
+    );
     if (target === undefined) continue;
     // As EventBridge does it, and with what the template says.
-    const adopt = async () => {
+    const invoke = async () => {
       const { FunctionError } = await emulator.call<{ readonly FunctionError?: string }>('lambda', 'invoke', {
         FunctionName: target.Arn,
         Payload: target.Input,
       });
       if (FunctionError !== undefined) throw new Error(`the function failed: ${FunctionError}`);
     };
-    return { rule: Name, adopt };
+    return { rule: Name, invoke };
   }
-  throw new Error('no schedule invokes the processor');
+  throw new Error(`no schedule has the processor ${task}`);
 }
 
 /** What Lambda put into the bucket. */

@@ -1,5 +1,6 @@
 import type { Guarantee } from './guarantee.ts';
 import * as alarms from './guarantees/alarms.ts';
+import * as archive from './guarantees/archive.ts';
 import * as buckets from './guarantees/buckets.ts';
 import * as entry from './guarantees/entry.ts';
 import * as functions from './guarantees/functions.ts';
@@ -19,6 +20,7 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, Guarantee>>>
   roles,
   store,
   buckets,
+  archive,
   keys,
   alarms,
   whole,
