@@ -7,6 +7,7 @@ import {
   decisionOf,
   erase,
   mergedRows,
+  recordCounts,
   type TestRecord,
   typeCounts,
   visitorOfStore,
@@ -48,11 +49,11 @@ function describeErasure(given: () => StoreSubject): void {
     });
     const read = await reader.snapshot(async (reads) => ({
       totals: await reads.totals(),
-      counts: await reads.storedCounts('lane-a'),
+      counts: await recordCounts(reads, 'lane-a'),
       visitors: await reads.visitorsOf('u', 10),
     }));
     expect(read.totals).toMatchObject({ events: 3, erased: 2, visitors: 3 });
-    expect(read.counts.map(({ sequence, events }) => [sequence, events])).toEqual([
+    expect(read.counts).toEqual([
       [1n, 2],
       [2n, 2],
       [4n, 1],
@@ -99,12 +100,15 @@ function describeExpiry(given: () => StoreSubject): void {
     const state = () =>
       reader.snapshot(async (reads) => ({
         totals: await reads.totals(),
-        counts: (await reads.storedCounts('a')).map(({ sequence, events }) => [sequence, events]),
+        counts: await recordCounts(reads, 'a'),
       }));
 
     expect(await store.expire(before)).toBe(4);
     let read = await state();
-    expect(read.totals).toMatchObject({ events: 4, expired: 4, expiredThrough: new Map([['a', 1n]]) });
+    expect(read.totals).toMatchObject({
+      ...{ events: 4, expired: 4, expiredThrough: new Map([['a', 1n]]) },
+      expiredBefore: before.receivedAt,
+    });
     expect(read.counts).toEqual([
       [2n, 2],
       [3n, 2],

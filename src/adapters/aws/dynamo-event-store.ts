@@ -15,6 +15,7 @@ import {
   type KnownEvent,
   type LaneState,
   type Loaded,
+  type Sealing,
   type VisitorPut,
   type VisitorState,
   visitorText,
@@ -27,6 +28,7 @@ import { DynamoErasures, PendingErasures } from './dynamo-erasures.ts';
 import { DynamoMaintenance } from './dynamo-maintenance.ts';
 import { DynamoRows, type NamedFold } from './dynamo-rows.ts';
 import type { HalfPut } from './half-put.ts';
+import { seal } from './dynamo-sealing.ts';
 import {
   badAttributes,
   badPk,
@@ -174,6 +176,7 @@ export class DynamoEventStore implements EventStore {
       },
       journal: name === undefined ? journal : [...journal, name],
       expiredThrough: before?.expiredThrough,
+      expiredBefore: before?.expiredBefore,
       revision: revision + 1,
     });
     await this.#halfPut?.takeBack(lane, newlyDead(decision, done));
@@ -209,6 +212,10 @@ export class DynamoEventStore implements EventStore {
   rebuild(view: View, limit: number): Promise<boolean> {
     this.#lanes.clear();
     return this.#maintenance.rebuild(view, limit);
+  }
+
+  seal(sealing: Sealing): Promise<boolean> {
+    return seal(this.#state, sealing, this.#attempt());
   }
 
   /** All that DynamoDB has taken is durable. */

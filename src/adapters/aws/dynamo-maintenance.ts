@@ -5,7 +5,7 @@ import type { View } from '../../core/view.ts';
 import type { EventStore } from '../../store/event-store.ts';
 import { updatesOf } from '../../store/row-updates.ts';
 import { type DynamoTable, type Key, keyOfItem } from './dynamo-client.ts';
-import { isErasedNote } from './dynamo-erasures.ts';
+import { arrivalAttributes, isErasedNote } from './dynamo-erasures.ts';
 import type { DynamoRows } from './dynamo-rows.ts';
 import {
   type Item,
@@ -70,6 +70,7 @@ export class DynamoMaintenance {
         ...stored,
         totals: { ...totals, expired: totals.expired + own.length, erased: totals.erased + erased },
         expiredThrough: through,
+        expiredBefore: receivedAt > (stored.expiredBefore ?? '') ? receivedAt : stored.expiredBefore,
       }));
       await this.#state.deleteAll(removed.map(keyOfItem));
     }
@@ -151,7 +152,12 @@ export class DynamoMaintenance {
       const key = { pk: keyOf('removed', lane), sk: sequenceText(sequence) };
       const before = await this.#state.get(key);
       const events = own.length + (before === undefined ? 0 : numberOf(before, 'events'));
-      await this.#state.set({ pk: text(key.pk), sk: text(key.sk), events: number(events) });
+      await this.#state.set({
+        pk: text(key.pk),
+        sk: text(key.sk),
+        events: number(events),
+        ...arrivalAttributes(first),
+      });
     }
   }
 

@@ -38,6 +38,7 @@ import type {
  *             pk given-up-through       sk folder of the bucket                how far its documents are taken up
  *   part      pk and sk of an item whose value is too long for one, sk with its number
  *   witness   pk witness                sk collector
+ *   sealed    pk sealed                 sk ledger                              what is settled of the ledger
  *   erasure   pk erasure                sk source, visitor                     its earlier events are hidden, and deleted when due
  *   kind      pk kinds                  sk source, type                        which lists by type there are
  *   rebuild   pk rebuild                sk view, version                       how far it is
@@ -184,13 +185,15 @@ export interface StoredLane {
   /** Keys of journal items that rows may not hold yet, oldest first. */
   readonly journal: readonly string[];
   readonly expiredThrough: bigint | undefined;
+  readonly expiredBefore?: string | undefined;
   /** Grows with every write: what a compare-and-set asks for. */
   readonly revision: number;
 }
 
 export const LANE_PK = 'lane';
 
-export function laneItem({ lane, state, totals, journal, expiredThrough, revision }: StoredLane): Item {
+export function laneItem(stored: StoredLane): Item {
+  const { lane, state, totals, journal, expiredThrough, expiredBefore, revision } = stored;
   const cuts = Object.entries(state.cuts).map(([view, cut]) => [view, { S: cut.toString() }] as const);
   const registry = Object.entries(state.registry).map(([view, version]) => [view, number(version)] as const);
   return {
@@ -203,6 +206,8 @@ export function laneItem({ lane, state, totals, journal, expiredThrough, revisio
     journal: { L: journal.map(text) },
     revision: number(revision),
     ...(expiredThrough !== undefined && { expiredThrough: text(expiredThrough.toString()) }),
+    ...(expiredBefore !== undefined && { expiredBefore: text(expiredBefore) }),
+    ...(state.arrivedAtMs !== undefined && { arrivedAtMs: number(state.arrivedAtMs) }),
   };
 }
 
@@ -217,10 +222,12 @@ export function laneOf(item: Item): StoredLane {
       done: BigInt(textOf(item, 'done')),
       registry: Object.fromEntries(registry),
       cuts: Object.fromEntries(cuts),
+      ...(item.arrivedAtMs !== undefined && { arrivedAtMs: numberOf(item, 'arrivedAtMs') }),
     },
     totals: { ...NO_TOTALS, ...Object.fromEntries(totals) },
     journal: (item.journal?.L ?? []).map(({ S = '' }) => S),
     expiredThrough: expiredThrough === undefined ? undefined : BigInt(expiredThrough),
+    expiredBefore: item.expiredBefore?.S,
     revision: numberOf(item, 'revision'),
   };
 }
@@ -328,13 +335,14 @@ export function redrivenOf(item: Item): RecordPosition | undefined {
 
 export const WITNESS_PK = 'witness';
 
-export function witnessItem({ collector, number: settled, lane, sequence }: Witness): Item {
+export function witnessItem({ collector, number: settled, lane, sequence, atMs }: Witness): Item {
   return {
     pk: text(WITNESS_PK),
     sk: text(collector),
     number: number(settled),
     lane: text(lane),
     sequence: text(sequence.toString()),
+    ...(atMs !== undefined && { atMs: number(atMs) }),
   };
 }
 
@@ -344,8 +352,11 @@ export function witnessOf(item: Item): Witness {
     number: numberOf(item, 'number'),
     lane: textOf(item, 'lane'),
     sequence: sequenceOf(item),
+    ...(item.atMs !== undefined && { atMs: numberOf(item, 'atMs') }),
   };
 }
+
+export const SEALED_KEY = { pk: 'sealed', sk: 'ledger' } as const;
 
 export const KINDS_PK = 'kinds';
 export const ERASURE_PK = 'erasure';

@@ -39,6 +39,10 @@ function codeOf(open: () => unknown): string | undefined {
   return undefined;
 }
 
+const TO_FORMAT_3 = `
+ALTER TABLE removed DROP COLUMN source; ALTER TABLE removed DROP COLUMN hour; ALTER TABLE lanes DROP COLUMN arrived_at_ms;
+ALTER TABLE witnesses DROP COLUMN at_ms; DROP TABLE sealed; ALTER TABLE totals DROP COLUMN expired_before`;
+
 describe('what the folder holds', () => {
   it.each([
     ['a newer format', 1_000, 'data_format_newer'],
@@ -63,7 +67,8 @@ describe('what the folder holds', () => {
     await store.close();
     const database = new DatabaseSync(path());
     database.exec('DROP TABLE counted; ALTER TABLE dead DROP COLUMN redriven_lane');
-    database.exec('ALTER TABLE dead DROP COLUMN redriven_sequence; PRAGMA user_version = 2');
+    database.exec('ALTER TABLE dead DROP COLUMN redriven_sequence');
+    database.exec(`${TO_FORMAT_3}; PRAGMA user_version = 2`);
     database.exec("INSERT INTO dead (sequence, lane, detail, payload) VALUES (1, 'a', 'old', x'00')");
     database.close();
     const upgraded = openEventStore({ folder, lateness: { views: [typeCounts(1)], msMax: 0 } });
@@ -74,6 +79,33 @@ describe('what the folder holds', () => {
     expect(await mergedRows(reader)).toEqual({ 'shop minute/2026-11-23T10:00Z': { page: 2 } });
     const dead = await reader.snapshot((reads) => reads.dead(5));
     expect(dead).toMatchObject([{ detail: 'old', redriven: { lane: 'a', sequence: 3n } }]);
+    await reader.close();
+  });
+
+  it('is brought up from format 3, and knows the hours of what was removed', async () => {
+    const store = openEventStore({ folder });
+    await write(store, 'a', [{ sequence: 1n, events: [anEvent(), anEvent()] }]);
+    expect(await store.expire({ receivedAt: '2026-11-23T11:00:00.000Z', limit: 1 })).toBe(1);
+    await store.close();
+    const database = new DatabaseSync(path());
+    database.exec(`${TO_FORMAT_3}; PRAGMA user_version = 3`);
+    database.close();
+    const upgraded = openEventStore({ folder });
+    await upgraded.witness({ collector: 'c', number: 1, lane: 'a', sequence: 1n, atMs: 5 });
+    expect(await upgraded.seal({ from: 0, text: 'x', rows: [], witnesses: [] })).toBe(true);
+    await upgraded.close();
+    const reader = openEventReader({ folder });
+    const counts = { through: new Map([['a', 1n]]), isDetailed: () => false };
+    const read = await reader.snapshot(async (reads) => [
+      await reads.storedCounts(counts),
+      (await reads.totals()).expiredBefore,
+      (await reads.sealed())?.text,
+    ]);
+    expect(read).toEqual([
+      { records: [], hours: [{ lane: 'a', source: 'shop', hour: '2026-11-23T10', events: 2 }] },
+      '2026-11-23T10:00:01.000Z',
+      'x',
+    ]);
     await reader.close();
   });
 
