@@ -1,5 +1,5 @@
 import type { StoredCount, StoredCounts, StoreTotals } from '../store/event-store.ts';
-import type { ProblemList } from './audit.ts';
+import type { ProblemList } from './audit-problems.ts';
 import type { OpenCopy } from './ledger-reading.ts';
 import { type CellPlace, type Cells, OLDER } from './sealed.ts';
 

@@ -3,7 +3,8 @@ import { expect, test } from 'vitest';
 import { totalsOf } from '../../tests/listed-reads.ts';
 import type { LaneState } from '../store/event-store.ts';
 import { audit } from './audit.ts';
-import type { LedgerBlock, LedgerCopy, PendingRecord } from './ledger-reading.ts';
+import type { LedgerBlock, PendingRecord } from './ledger-reading.ts';
+import type { LedgerCopy } from './sealed.ts';
 
 const BLOCK = 4;
 const HOUR = '2026-11-23T10';

@@ -1,6 +1,7 @@
 import { LIMITS } from '../core/limits.ts';
 import type { DoubledEvent, LaneState, StoredCounts, StoreTotals, Witness } from '../store/event-store.ts';
 import { DeepAudit } from './audit-deep.ts';
+import { type Problem, ProblemList } from './audit-problems.ts';
 import {
   type CollectorNumbers,
   type LedgerBlock,
@@ -39,30 +40,6 @@ export interface AuditInput {
   readonly totals: StoreTotals;
   /** What a full scan of the stored events found. */
   readonly deep?: { readonly counts: StoredCounts; readonly doubled: readonly DoubledEvent[] } | undefined;
-}
-
-export interface Problem {
-  readonly kind:
-    | 'records_lost'
-    | 'record_unbalanced'
-    | 'event_missing'
-    | 'event_unaccounted'
-    | 'event_doubled'
-    | 'hour_unbalanced'
-    | 'hour_differs'
-    | 'totals_differ'
-    | `log_${LogFinding['kind']}`
-    | 'records_unresolved';
-  readonly detail: string;
-  readonly collector?: string;
-  /** The first number of the gap, where there is one. */
-  readonly number?: number;
-  readonly lane?: string;
-  readonly sequence?: bigint;
-  readonly eventId?: string;
-  readonly source?: string;
-  /** Of arrival, in UTC: `2026-11-23T10`. */
-  readonly hour?: string;
 }
 
 export interface AuditResult extends Readonly<Outcomes> {
@@ -146,16 +123,6 @@ export function audit(input: AuditInput): AuditResult {
     problems: problems.first,
     notes: notes.first,
   };
-}
-
-export class ProblemList {
-  readonly first: Problem[] = [];
-  count = 0;
-
-  add(problem: Problem): void {
-    this.count += 1;
-    if (this.first.length < LIMITS.auditProblemsMax) this.first.push(problem);
-  }
 }
 
 function addPending(

@@ -1,18 +1,14 @@
 import { LIMITS } from '../core/limits.ts';
 import type { LaneState, Witness } from '../store/event-store.ts';
-import { isSealed, isWithin, type NumberRange, type Sealed, type SealedCollector, without } from './sealed.ts';
-
-/** What became of the events of one copy of a record. */
-export interface LedgerCopy {
-  readonly sequence: bigint;
-  /** Of its arrival: `2026-11-23T10`. Empty where that is not known. */
-  readonly hour: string;
-  readonly count: number;
-  readonly stored: number;
-  readonly duplicate: number;
-  readonly bad: number;
-  readonly dead: number;
-}
+import {
+  isSealed,
+  isWithin,
+  type LedgerCopy,
+  type NumberRange,
+  type Sealed,
+  type SealedCollector,
+  without,
+} from './sealed.ts';
 
 /** What a row of the ledger holds, once decoded. */
 export interface LedgerPart {

@@ -1,4 +1,14 @@
-import type { LedgerCopy } from './ledger-reading.ts';
+/** What became of the events of one copy of a record. */
+export interface LedgerCopy {
+  readonly sequence: bigint;
+  /** Of its arrival: `2026-11-23T10`. Empty where that is not known. */
+  readonly hour: string;
+  readonly count: number;
+  readonly stored: number;
+  readonly duplicate: number;
+  readonly bad: number;
+  readonly dead: number;
+}
 
 /** The events of records, and what became of them. */
 export interface Outcomes {

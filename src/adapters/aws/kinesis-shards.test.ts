@@ -37,7 +37,8 @@ test('a shard is done when nothing is left after what was done, also one that wa
   if (after === undefined) throw new Error('unreachable');
   const { Shards = [] } = await client.send(new ListShardsCommand({ StreamName: stream }));
   expect(Shards).toHaveLength(3);
-  const idle = Shards.map(({ ShardId = '' }) => ShardId).find((shard) => shard !== parent && shard !== after.lane) ?? '';
+  const idle =
+    Shards.map(({ ShardId = '' }) => ShardId).find((shard) => shard !== parent && shard !== after.lane) ?? '';
   // The parent has its end; one child was never written to, and the other has one record that nobody has done.
   expect(await look(new Map([[parent, second.sequence]]))).toEqual(
     new Map([
