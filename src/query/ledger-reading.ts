@@ -21,6 +21,8 @@ export interface LedgerPart {
 
 /** A row of the ledger: what one lane processed of one source and one block of a collector's numbers. */
 export interface LedgerBlock extends LedgerPart {
+  /** In no lane's batch: see `Row`. */
+  readonly isApart?: boolean;
   readonly collector: string;
   readonly lane: string;
   readonly source: string;
@@ -205,14 +207,15 @@ export class LedgerReading {
       for (const copy of copies) {
         const place = { collector, number, lane, sequence: copy.sequence };
         if (copy.hour > hour) hour = copy.hour;
-        if (!this.#progress.isDone(place)) isWhole = false;
+        if (block.isApart === true) yield { block, number, copy, isFirst: numbers.see(number) };
+        else if (!this.#progress.isDone(place)) isWhole = false;
         else if (!isSealed(this.#sealed, place)) yield { block, number, copy, isFirst: numbers.see(number) };
       }
     }
     numbers.addVoids(voids);
     numbers.hearOf(ackedThrough);
     // What is not done yet may have been sent when others were acknowledged that are not done either.
-    if (isWhole && this.#progress.hasPassedRecords(block)) numbers.settle(ackedThrough);
+    if (isWhole && block.isApart !== true && this.#progress.hasPassedRecords(block)) numbers.settle(ackedThrough);
     numbers.lastAtMs = Math.max(numbers.lastAtMs, arrivedAtMs || endOf(hour));
   }
 

@@ -47,7 +47,7 @@ export interface SealedCollector {
 
 /**
  * The ledger of what is settled: totals in the place of rows. A copy of a record is counted in them exactly if its number is at
- * or below its collector's `through` and its sequence at or below its lane's in `lanes`. So it does not matter whether its row
+ * or below its collector's `through`, and not in the collector's two lists, and its sequence at or below its lane's in `lanes`. So it does not matter whether its row
  * is deleted already, or was put once more by who came too late.
  */
 export interface Sealed {
@@ -152,7 +152,10 @@ export function isSealed(
     readonly sequence: bigint;
   },
 ): boolean {
-  return number <= (collectors.get(collector)?.through ?? -1) && sequence <= (lanes.get(lane) ?? -1n);
+  const known = collectors.get(collector);
+  if (known === undefined || number > known.through || sequence > (lanes.get(lane) ?? -1n)) return false;
+  // Of a number that was nowhere no copy is in them: one that Lambda gave up may be put into the ledger behind its lane's `done`.
+  return !isWithin(known.lost, number) && !isWithin(known.unresolved, number);
 }
 
 export function isWithin(ranges: readonly NumberRange[], number: number): boolean {

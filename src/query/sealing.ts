@@ -74,7 +74,10 @@ export function sealNext(input: SealingInput): Sealable | undefined {
     const open: OpenCopy[] = [];
     // One collector's after the other, for what is decoded takes ten times as much memory as its text.
     const blocks = own.map((row) => ({ row, block: blockOf(row, input.decode) }));
-    for (const { block } of blocks) open.push(...reading.take(block));
+    for (const { block } of blocks) {
+      // What stays apart is counted from there; to the totals its numbers are nowhere, which readers of both put right.
+      if (!block.isApart) open.push(...reading.take(block));
+    }
     const witness = witnesses.get(collector);
     if (witness !== undefined) reading.hear(witness, { isLogListed: false });
     const numbers = reading.of(collector);
@@ -153,7 +156,7 @@ export function collectorOf({ key: { bucket } }: Pick<Row, 'key'>): string {
 
 export function blockOf(row: Row, decode: LedgerRows['decode']) {
   const { lane, source } = row.key;
-  return { collector: collectorOf(row), lane, source, ...decode(row.text) };
+  return { collector: collectorOf(row), lane, source, isApart: row.isApart === true, ...decode(row.text) };
 }
 
 /**

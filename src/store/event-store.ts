@@ -175,6 +175,8 @@ export interface Row {
   readonly text: string;
   /** Tells this state of a row from any other of it; absent when it is no row yet, but what will be added to one. */
   readonly mark?: string;
+  /** It stands by itself and stays: what it says is in no lane's batch, and so neither before nor after what a lane has done. */
+  readonly isApart?: true;
 }
 
 /** What a collector said of itself, apart from its records. */

@@ -27,8 +27,8 @@ import { DynamoTable, type Key } from './dynamo-client.ts';
 import { isErasedLink, isErasedNote, readPending } from './dynamo-erasures.ts';
 import { AFTER_PART, DynamoEventLists, mergeLists, ReadList, resultsOf } from './dynamo-event-lists.ts';
 import { DynamoRowReader } from './dynamo-row-reader.ts';
-import { GivenUpReader } from './given-up-notes.ts';
 import { readSealed } from './dynamo-sealing.ts';
+import { GivenUpReader } from './given-up-notes.ts';
 import {
   badPk,
   badSk,

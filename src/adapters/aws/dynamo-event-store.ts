@@ -27,8 +27,8 @@ import { type Condition, DynamoTable } from './dynamo-client.ts';
 import { DynamoErasures, PendingErasures } from './dynamo-erasures.ts';
 import { DynamoMaintenance } from './dynamo-maintenance.ts';
 import { DynamoRows, type NamedFold } from './dynamo-rows.ts';
-import type { HalfPut } from './half-put.ts';
 import { seal } from './dynamo-sealing.ts';
+import type { HalfPut } from './half-put.ts';
 import {
   badAttributes,
   badPk,

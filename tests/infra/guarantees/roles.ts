@@ -13,6 +13,8 @@ const GRANTS: Readonly<Record<'collect' | 'process' | 'query', readonly string[]
     'DynamoDB::Table Events GetItem BatchGetItem Query PutItem DeleteItem',
     'DynamoDB::Table State GetItem BatchGetItem Query PutItem BatchWriteItem UpdateItem DeleteItem',
     'S3::Bucket/* PutObject',
+    'S3::Bucket/aws/lambda/* GetObject',
+    'S3::Bucket ListBucket',
   ],
   query: [
     'DynamoDB::Table Events BatchGetItem Query Scan',
@@ -23,8 +25,6 @@ const GRANTS: Readonly<Record<'collect' | 'process' | 'query', readonly string[]
     'DynamoDB::Table State PutItem',
     'DynamoDB::Table State DeleteItem BatchWriteItem',
     'Kinesis::Stream ListShards GetShardIterator GetRecords',
-    'S3::Bucket/aws/lambda/* GetObject',
-    'S3::Bucket ListBucket',
   ],
 };
 
