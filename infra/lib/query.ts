@@ -15,7 +15,7 @@ export const AUDIT_METRIC = { namespace: 'Clickstream', metricName: 'LedgerOutOf
 /** Dead records are in a partition a lane, whose name begins with this. */
 const [DEAD] = partsOf(deadPk('')) as [string];
 
-/** Reads for the API, the dashboard and the commands, puts dead letters back into the stream, audits the ledger by a schedule. */
+/** Reads for the API, the dashboard and the commands, puts dead letters back into the stream, seals and audits the ledger by a schedule. */
 export class Query extends Construct {
   readonly function: PipelineFunction;
 
@@ -26,6 +26,9 @@ export class Query extends Construct {
     const eventsActions = ['BatchGetItem', 'Query', 'Scan'].map((action) => `dynamodb:${action}`);
     const stateActions = ['GetItem', 'BatchGetItem', 'Query'].map((action) => `dynamodb:${action}`);
     const redrive = { put: ['kinesis:PutRecords'], note: ['dynamodb:PutItem'] };
+    // Sealing puts totals in the place of the ledger's rows; an audit looks whether anything is left in a shard.
+    const seal = ['dynamodb:DeleteItem', 'dynamodb:BatchWriteItem'];
+    const look = ['kinesis:ListShards', 'kinesis:GetShardIterator', 'kinesis:GetRecords'];
     const { streamArn } = log.stream;
     this.function = new PipelineFunction(this, 'Reader', {
       ...props,
@@ -43,20 +46,22 @@ export class Query extends Construct {
           resources: [store.state.tableArn],
           conditions: partitions(`${DEAD}*`),
         }),
+        new iam.PolicyStatement({ sid: 'Seal', actions: seal, resources: [store.state.tableArn] }),
+        new iam.PolicyStatement({ sid: 'LookAtShards', actions: look, resources: [streamArn] }),
         new iam.PolicyStatement({
           sid: 'ReadToken',
           actions: ['secretsmanager:GetSecretValue'],
           resources: [secrets.readToken.secretArn],
         }),
         keys.statement('dynamodb', TABLE_KEY_ACTIONS),
-        keys.statement('kinesis', ['GenerateDataKey']),
+        keys.statement('kinesis', ['GenerateDataKey', 'Decrypt']),
         keys.statement('secretsmanager', ['Decrypt']),
       ],
     });
     network.allow('dynamodb', eventsActions, [store.events.tableArn]);
     network.allow('dynamodb', ['dynamodb:Query'], [store.byTypeArn]);
-    network.allow('dynamodb', [...stateActions, ...redrive.note], [store.state.tableArn]);
-    network.allow('kinesis', redrive.put, [streamArn]);
+    network.allow('dynamodb', [...stateActions, ...redrive.note, ...seal], [store.state.tableArn]);
+    network.allow('kinesis', [...redrive.put, ...look], [streamArn]);
     network.allow('secrets', ['secretsmanager:GetSecretValue'], [secrets.readToken.secretArn]);
     network.allow('lambda', ['lambda:InvokeFunction'], [this.function.functionArn]);
 

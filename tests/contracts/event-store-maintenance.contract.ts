@@ -7,6 +7,7 @@ import {
   decisionOf,
   erase,
   mergedRows,
+  recordCounts,
   type TestRecord,
   typeCounts,
   visitorOfStore,
@@ -23,6 +24,7 @@ export function describeMaintenance(
   describeExpiry(given, traits);
   describeRebuild(given);
   describeDurability(given, replace, traits);
+  describeSealing(given);
 }
 
 function describeErasure(given: () => StoreSubject): void {
@@ -52,11 +54,11 @@ function describeErasure(given: () => StoreSubject): void {
     });
     const read = await reader.snapshot(async (reads) => ({
       totals: await reads.totals(),
-      counts: await reads.storedCounts('lane-a'),
+      counts: await recordCounts(reads, 'lane-a'),
       visitors: await reads.visitorsOf('u', 10),
     }));
     expect(read.totals).toMatchObject({ events: 3, erased: 2, visitors: 3 });
-    expect(read.counts.map(({ sequence, events }) => [sequence, events])).toEqual([
+    expect(read.counts).toEqual([
       [1n, 2],
       [2n, 2],
       [4n, 1],
@@ -109,15 +111,13 @@ function describeExpiry(given: () => StoreSubject, { isAtomic }: StoreTraits): v
       const expired = pieces.reduce((sum, each) => sum + each, 0);
       const { totals, counts } = await reader.snapshot(async (reads) => ({
         totals: await reads.totals(),
-        counts: await reads.storedCounts('a'),
+        counts: await recordCounts(reads, 'a'),
       }));
       expect(totals).toMatchObject({ events: 8 - expired, expired });
       expect(await allPages(reader, { range: { order: 'asc', limit: 10 } })).toHaveLength(8 - expired);
       const through = totals.expiredThrough.get('a') ?? -1n;
       const all = [[1n, 3] as const, [2n, 2] as const, [3n, 2] as const];
-      expect(counts.map(({ sequence, events }) => [sequence, events])).toEqual(
-        all.filter(([sequence]) => sequence > through),
-      );
+      expect(counts).toEqual(all.filter(([sequence]) => sequence > through));
     }
     // A store without transactions takes whole hours, and touches no event.
     expect(pieces).toEqual(isAtomic ? [4, 2] : [6]);
@@ -220,6 +220,54 @@ function recount(events: readonly Event[], unit: 'minute' | 'hour' = 'minute'): 
     rows[name] = row;
   }
   return rows;
+}
+
+function describeSealing(given: () => StoreSubject): void {
+  it('puts the sealed ledger once, and takes away the rows and witnesses that it names, as they were read', async () => {
+    const { store, reader } = given();
+    const read = () =>
+      reader.snapshot(async (reads) => ({
+        sealed: await reads.sealed(),
+        rows: await reads.rows({ view: 'types', from: 'minute/', to: 'minute0' }),
+        witnesses: (await reads.witnesses()).map(({ collector, number }) => `${collector} ${number}`).sort(),
+      }));
+    const at = (minute: number) => anEvent({ timestamp: `2026-11-23T10:0${minute}:00.000Z` });
+    const witness = (collector: string, number: number) =>
+      store.witness({ collector, number, lane: 'a', sequence: BigInt(number) });
+    await write(store, 'a', [{ sequence: 1n, events: [at(1), at(2), at(3)] }]);
+    await witness('gone', 1);
+    await witness('more', 1);
+    const before = await read();
+    expect(before.sealed).toBeUndefined();
+    const [first, second] = before.rows.map(({ key, mark = '' }) => ({ key, mark }));
+    if (first === undefined || second === undefined) throw new Error('unreachable');
+    // What comes meanwhile stays, and is not lost with what was read.
+    await write(store, 'a', [{ sequence: 2n, events: [at(2)] }]);
+    await witness('more', 2);
+    const sealing = { from: 0, text: 'é'.repeat(1_000), rows: [first, second], witnesses: [] };
+    const witnesses = ['gone', 'more'].map((collector) => ({ collector, number: 1, lane: 'a', sequence: 1n }));
+    expect(await store.seal({ ...sealing, witnesses })).toBe(true);
+    const after = await read();
+    expect(after.sealed).toEqual({ revision: 1, text: sealing.text });
+    expect(after.rows.map(({ key }) => key.bucket)).toEqual(['minute/2026-11-23T10:02Z', 'minute/2026-11-23T10:03Z']);
+    expect(after.witnesses).toEqual(['more 2']);
+    // Of two that were made of the same, one stands.
+    expect(await store.seal({ ...sealing, text: 'other', rows: [] })).toBe(false);
+    expect((await read()).sealed?.text).toBe(sealing.text);
+    const third = after.rows.map(({ key, mark = '' }) => ({ key, mark }));
+    expect(await store.seal({ from: 1, text: 'next', rows: third, witnesses: [] })).toBe(true);
+    expect(await read()).toMatchObject({ sealed: { revision: 2, text: 'next' }, rows: [] });
+    // A row that comes again after it was taken away begins anew.
+    await write(store, 'a', [{ sequence: 3n, events: [at(1)] }]);
+    expect(await mergedRows(reader)).toEqual({ 'shop minute/2026-11-23T10:01Z': { page: 1 } });
+  });
+
+  it('keeps when the newest record done arrived', async () => {
+    const { store, reader } = given();
+    const decision = await decisionOf(store, 'a', [{ sequence: 1n, events: [] }]);
+    await store.apply({ ...decision, becomes: { ...decision.becomes, arrivedAtMs: 1_800_000_000_123 } });
+    expect((await reader.snapshot((reads) => reads.lanes())).get('a')?.arrivedAtMs).toBe(1_800_000_000_123);
+  });
 }
 
 function describeDurability(

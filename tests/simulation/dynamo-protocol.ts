@@ -62,6 +62,8 @@ function visitorIn({ data }: LaneRecord): string {
 export async function playOnDynamo(
   phases: readonly (readonly LanePlan[])[],
   random: () => number,
+  /** What else is done on the table meanwhile, until the records are. */
+  beside: (dynamo: MemoryDynamo, isOver: () => boolean) => Promise<void> = async () => undefined,
 ): Promise<MemoryDynamo> {
   const dynamo = new MemoryDynamo();
   const below = (bound: number) => Math.floor(random() * bound);
@@ -116,8 +118,12 @@ export async function playOnDynamo(
   };
   let isOver = false;
   const driveAll = async () => {
+    let areDone = false;
+    const others = beside(dynamo, () => areDone);
     for (const lanes of phases) await Promise.all(lanes.map(drive));
     await Promise.all(running);
+    areDone = true;
+    await others;
   };
   const all = driveAll().finally(() => {
     isOver = true;

@@ -114,8 +114,12 @@ export class DynamoTable {
     await this.#client.send(new PutItemCommand({ TableName: this.name, Item: item }));
   }
 
-  /** Deletes an item that has this text there; one that is another by now, or gone, stays as it is. */
-  async deleteIf({ pk, sk }: Key, { name, value }: { readonly name: string; readonly value: string }): Promise<void> {
+  /** Deletes an item that has this there; one that is another by now, or gone, stays as it is. Whether it went now. */
+  async deleteIf(
+    { pk, sk }: Key,
+    { name, value }: { readonly name: string; readonly value: string | number },
+  ): Promise<boolean> {
+    const is = typeof value === 'number' ? { N: String(value) } : text(value);
     try {
       await this.#client.send(
         new DeleteItemCommand({
@@ -123,11 +127,13 @@ export class DynamoTable {
           Key: { pk: text(pk), sk: text(sk) },
           ConditionExpression: '#name = :value',
           ExpressionAttributeNames: { '#name': name },
-          ExpressionAttributeValues: { ':value': text(value) },
+          ExpressionAttributeValues: { ':value': is },
         }),
       );
+      return true;
     } catch (thrown) {
       if (!(thrown instanceof ConditionalCheckFailedException)) throw thrown;
+      return false;
     }
   }
 

@@ -14,6 +14,7 @@ import {
   type EventStore,
   type KnownEvent,
   type Loaded,
+  type Sealing,
   type VisitorPut,
   type VisitorState,
   visitorText,
@@ -27,6 +28,7 @@ import { DynamoExpiry } from './dynamo-expiry.ts';
 import { isSameState, Lanes, lanesIn } from './dynamo-lanes.ts';
 import { DynamoRebuild } from './dynamo-rebuild.ts';
 import { DynamoRows, type NamedFold } from './dynamo-rows.ts';
+import { seal } from './dynamo-sealing.ts';
 import { EventKinds, type Kind } from './event-kinds.ts';
 import type { HalfPut } from './half-put.ts';
 import {
@@ -181,6 +183,7 @@ export class DynamoEventStore implements EventStore {
       },
       journal: name === undefined ? journal : [...journal, name],
       expiredThrough: before?.expiredThrough,
+      expiredBefore: before?.expiredBefore,
       hour,
       revision: revision + 1,
     });
@@ -217,6 +220,10 @@ export class DynamoEventStore implements EventStore {
   rebuild(view: View, limit: number): Promise<boolean> {
     this.#lanes.clear();
     return this.#rebuild.step(view, limit);
+  }
+
+  seal(sealing: Sealing): Promise<boolean> {
+    return seal(this.#state, sealing, this.#attempt());
   }
 
   /** All that DynamoDB has taken is durable. */

@@ -58,7 +58,9 @@ export class DynamoExpiry {
       // What erasure took of these hours is told by its own total.
       const all = { ...totals, expired: mark.events - totals.erased };
       expired = all.expired - stored.totals.expired;
-      return { ...stored, totals: all, expiredThrough: mark.through };
+      // Some of what arrived in that hour may be later in the lane, and lie there still.
+      const expiredBefore = `${mark.hour}:59:59.999Z`;
+      return { ...stored, totals: all, expiredThrough: mark.through, expiredBefore };
     });
     // These say nothing more: what they tell lies at or before `expiredThrough` now.
     await this.#state.deleteAll([...marks, ...erased].map(keyOfItem));

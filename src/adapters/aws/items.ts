@@ -40,6 +40,7 @@ import type {
  *             pk given-up-through       sk folder of the bucket                how far its documents are taken up
  *   part      pk and sk of an item whose value is too long for one, sk with its number
  *   witness   pk witness                sk collector
+ *   sealed    pk sealed                 sk ledger                              what is settled of the ledger
  *   erasure   pk erasure                sk source, visitor                     its earlier events are hidden, and deleted when due
  *   kind      pk kinds                  sk source, place                       which types have a list of their own; put if absent
  *   rebuild   pk rebuild                sk view, version                       how far it is
@@ -221,6 +222,7 @@ export interface StoredLane {
   /** Keys of journal items that rows may not hold yet, oldest first. */
   readonly journal: readonly string[];
   readonly expiredThrough: bigint | undefined;
+  readonly expiredBefore?: string | undefined;
   /** The latest hour of UTC in which anything of it arrived, by the collectors' clocks and never after the lane's own. */
   readonly hour: string | undefined;
   /** Grows with every write: what a compare-and-set asks for. */
@@ -229,7 +231,8 @@ export interface StoredLane {
 
 export const LANE_PK = 'lane';
 
-export function laneItem({ lane, state, totals, journal, expiredThrough, hour, revision }: StoredLane): Item {
+export function laneItem(stored: StoredLane): Item {
+  const { lane, state, totals, journal, expiredThrough, expiredBefore, hour, revision } = stored;
   const cuts = Object.entries(state.cuts).map(([view, cut]) => [view, { S: cut.toString() }] as const);
   const registry = Object.entries(state.registry).map(([view, version]) => [view, number(version)] as const);
   return {
@@ -243,6 +246,8 @@ export function laneItem({ lane, state, totals, journal, expiredThrough, hour, r
     revision: number(revision),
     ...(expiredThrough !== undefined && { expiredThrough: text(expiredThrough.toString()) }),
     ...(hour !== undefined && { hour: text(hour) }),
+    ...(expiredBefore !== undefined && { expiredBefore: text(expiredBefore) }),
+    ...(state.arrivedAtMs !== undefined && { arrivedAtMs: number(state.arrivedAtMs) }),
   };
 }
 
@@ -257,10 +262,12 @@ export function laneOf(item: Item): StoredLane {
       done: BigInt(textOf(item, 'done')),
       registry: Object.fromEntries(registry),
       cuts: Object.fromEntries(cuts),
+      ...(item.arrivedAtMs !== undefined && { arrivedAtMs: numberOf(item, 'arrivedAtMs') }),
     },
     totals: { ...NO_TOTALS, ...Object.fromEntries(totals) },
     journal: (item.journal?.L ?? []).map(({ S = '' }) => S),
     expiredThrough: expiredThrough === undefined ? undefined : BigInt(expiredThrough),
+    expiredBefore: item.expiredBefore?.S,
     hour: item.hour?.S,
     revision: numberOf(item, 'revision'),
   };
@@ -389,13 +396,14 @@ export function redrivenOf(item: Item): RecordPosition | undefined {
 
 export const WITNESS_PK = 'witness';
 
-export function witnessItem({ collector, number: settled, lane, sequence }: Witness): Item {
+export function witnessItem({ collector, number: settled, lane, sequence, atMs }: Witness): Item {
   return {
     pk: text(WITNESS_PK),
     sk: text(collector),
     number: number(settled),
     lane: text(lane),
     sequence: text(sequence.toString()),
+    ...(atMs !== undefined && { atMs: number(atMs) }),
   };
 }
 
@@ -405,8 +413,11 @@ export function witnessOf(item: Item): Witness {
     number: numberOf(item, 'number'),
     lane: textOf(item, 'lane'),
     sequence: sequenceOf(item),
+    ...(item.atMs !== undefined && { atMs: numberOf(item, 'atMs') }),
   };
 }
+
+export const SEALED_KEY = { pk: 'sealed', sk: 'ledger' } as const;
 
 export const KINDS_PK = 'kinds';
 
