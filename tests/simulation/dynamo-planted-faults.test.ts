@@ -18,7 +18,7 @@ const PLANTS: readonly Plant[] = [
   },
   {
     fault: 'the lane written without compare-and-set',
-    file: STORE,
+    file: 'src/adapters/aws/dynamo-lanes.ts',
     line: 'const result = await this.#state.put(laneItem(after), condition);',
     planted:
       "void condition;\n    const result = await this.#state.put(laneItem(after), { expression: 'attribute_not_exists(nothing)' });",
