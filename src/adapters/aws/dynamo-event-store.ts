@@ -24,7 +24,7 @@ import { atOnce } from './at-once.ts';
 import { putDeadItem } from './dead-items.ts';
 import { type Condition, DynamoTable } from './dynamo-client.ts';
 import { DynamoErasures, PendingErasures } from './dynamo-erasures.ts';
-import { DynamoExpiry } from './dynamo-expiry.ts';
+import { arrivalsAfter, DynamoExpiry } from './dynamo-expiry.ts';
 import { isSameState, Lanes, lanesIn } from './dynamo-lanes.ts';
 import { DynamoRebuild } from './dynamo-rebuild.ts';
 import { DynamoRows, type NamedFold } from './dynamo-rows.ts';
@@ -39,7 +39,6 @@ import {
   eventItem,
   eventKeyOf,
   factsAndBodyOf,
-  hourOf,
   type Item,
   keyOf,
   linkItem,
@@ -153,9 +152,9 @@ export class DynamoEventStore implements EventStore {
     const before = await this.#laneWithRoom(lane);
     if (!isSameState(before?.state, decision.loaded))
       throw new ClickstreamError('overloaded', `lane ${lane} is no longer as it was loaded`);
-    const hour = this.#hourOf(before, decision);
+    const arrivals = arrivalsAfter(before, decision, this.#clock());
     await this.#kinds.list(decision.events.map(kindOfPut));
-    const known = await this.#putEvents(decision.events, hour ?? '');
+    const known = await this.#putEvents(decision.events, arrivals.hour ?? '');
     if (known.size > 0) {
       this.#expectsDuplicates = true;
       return { kind: 'contradicted', known };
@@ -168,7 +167,7 @@ export class DynamoEventStore implements EventStore {
     for (const erase of decision.erase) gone += await this.#erasures.hide(lane, erase, this.#clock());
     const attempt = this.#attempt();
     const name = await this.#rows.putJournal(decision.rows, { lane, sequence: decision.becomes.done, attempt });
-    if (before !== undefined && before.hour !== hour) await this.#expiry.mark(before);
+    if (before !== undefined && before.hour !== arrivals.hour) await this.#expiry.mark(before);
     const done = before?.state.done ?? -1n;
     const { totals, journal, revision } = before ?? { totals: NO_TOTALS, journal: [], revision: 0 };
     await this.#lanes.put(before, {
@@ -184,7 +183,7 @@ export class DynamoEventStore implements EventStore {
       journal: name === undefined ? journal : [...journal, name],
       expiredThrough: before?.expiredThrough,
       expiredBefore: before?.expiredBefore,
-      hour,
+      ...arrivals,
       revision: revision + 1,
     });
     await this.#halfPut?.takeBack(lane, newlyDead(decision, done));
@@ -262,15 +261,6 @@ export class DynamoEventStore implements EventStore {
       if (found !== undefined) known.set(identityKey(found.identity), knownOf(item));
     }
     return known;
-  }
-
-  /** That of the latest arrival so far. It never goes back, for what a lane expires is all that came up to a place. */
-  #hourOf(before: StoredLane | undefined, { latestReceivedAt }: Decision): string | undefined {
-    if (latestReceivedAt === undefined) return before?.hour;
-    // A collector's clock that is ahead would keep all that follows for longer.
-    const now = hourOf(new Date(this.#clock()).toISOString());
-    const hour = hourOf(latestReceivedAt) < now ? hourOf(latestReceivedAt) : now;
-    return before?.hour !== undefined && before.hour > hour ? before.hour : hour;
   }
 
   /** Visitors side by side, each one's events in order: what one becomes depends on those before it. */

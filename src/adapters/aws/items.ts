@@ -225,6 +225,8 @@ export interface StoredLane {
   readonly expiredBefore?: string | undefined;
   /** The latest hour of UTC in which anything of it arrived, by the collectors' clocks and never after the lane's own. */
   readonly hour: string | undefined;
+  /** The latest arrival of all, by the collectors' clocks alone: one of them may be ahead. ISO 8601. */
+  readonly latestReceivedAt?: string | undefined;
   /** Grows with every write: what a compare-and-set asks for. */
   readonly revision: number;
 }
@@ -232,7 +234,7 @@ export interface StoredLane {
 export const LANE_PK = 'lane';
 
 export function laneItem(stored: StoredLane): Item {
-  const { lane, state, totals, journal, expiredThrough, expiredBefore, hour, revision } = stored;
+  const { lane, state, totals, journal, expiredThrough, expiredBefore, hour, latestReceivedAt, revision } = stored;
   const cuts = Object.entries(state.cuts).map(([view, cut]) => [view, { S: cut.toString() }] as const);
   const registry = Object.entries(state.registry).map(([view, version]) => [view, number(version)] as const);
   return {
@@ -246,6 +248,7 @@ export function laneItem(stored: StoredLane): Item {
     revision: number(revision),
     ...(expiredThrough !== undefined && { expiredThrough: text(expiredThrough.toString()) }),
     ...(hour !== undefined && { hour: text(hour) }),
+    ...(latestReceivedAt !== undefined && { latestReceivedAt: text(latestReceivedAt) }),
     ...(expiredBefore !== undefined && { expiredBefore: text(expiredBefore) }),
     ...(state.arrivedAtMs !== undefined && { arrivedAtMs: number(state.arrivedAtMs) }),
   };
@@ -269,28 +272,9 @@ export function laneOf(item: Item): StoredLane {
     expiredThrough: expiredThrough === undefined ? undefined : BigInt(expiredThrough),
     expiredBefore: item.expiredBefore?.S,
     hour: item.hour?.S,
+    latestReceivedAt: item.latestReceivedAt?.S,
     revision: numberOf(item, 'revision'),
   };
-}
-
-/** Where a lane was at the end of an hour: every record up to `through` had arrived in it or before. */
-export interface ArrivalMark {
-  readonly hour: string;
-  readonly through: bigint;
-  /** Stored by then, since the lane began. */
-  readonly events: number;
-}
-
-export function arrivalsPk(lane: string): string {
-  return keyOf('arrivals', lane);
-}
-
-export function arrivalMarkItem(lane: string, { hour, through, events }: ArrivalMark): Item {
-  return { pk: text(arrivalsPk(lane)), sk: text(hour), through: text(through.toString()), events: number(events) };
-}
-
-export function arrivalMarkOf(item: Item): ArrivalMark {
-  return { hour: textOf(item, 'sk'), through: sequenceOf(item, 'through'), events: numberOf(item, 'events') };
 }
 
 // Rows of views, and the journal of what batches add to them.
