@@ -1,5 +1,4 @@
 import { inflateRawSync } from 'node:zlib';
-import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { ClickstreamError } from '../../core/errors.ts';
 import { type Identity, identityKey, identityOf } from '../../core/event.ts';
 import { LIMITS } from '../../core/limits.ts';
@@ -25,7 +24,7 @@ import type {
   VisitorKey,
   Witness,
 } from '../../store/event-store.ts';
-import { DynamoTable, type Key } from './dynamo-client.ts';
+import { DynamoTable, type Key, type TableClient } from './dynamo-client.ts';
 import { isErasedLink, readPending } from './dynamo-erasures.ts';
 import { DynamoEventLists, mergeLists, ReadList, resultsOf } from './dynamo-event-lists.ts';
 import { DynamoRowReader } from './dynamo-row-reader.ts';
@@ -54,7 +53,7 @@ import { readLarge } from './large-values.ts';
 import type { TableNames } from './tables.ts';
 
 export interface DynamoEventReaderOptions {
-  readonly client: Pick<DynamoDBClient, 'send'>;
+  readonly client: TableClient;
   readonly tables: TableNames;
   /** @default snapshotMsMax */
   readonly snapshotMsMax?: number;
@@ -65,7 +64,7 @@ export interface DynamoEventReaderOptions {
  * them, and whatever else it reads is from then on or after. Lists by time follow the table within a moment. The client stays open.
  */
 export class DynamoEventReader implements EventReader {
-  readonly #client: Pick<DynamoDBClient, 'send'>;
+  readonly #client: TableClient;
   readonly #tables: TableNames;
   readonly #snapshotMsMax: number;
 
@@ -98,12 +97,13 @@ export class DynamoEventReader implements EventReader {
 }
 
 /** A client whose calls end, and that begins none any more, once the signal comes. */
-function stoppedBy(client: Pick<DynamoDBClient, 'send'>, abortSignal: AbortSignal): Pick<DynamoDBClient, 'send'> {
-  const send = async (command: Parameters<DynamoDBClient['send']>[0]) => {
+function stoppedBy(client: TableClient, abortSignal: AbortSignal): TableClient {
+  const send = async (command: Parameters<TableClient['send']>[0]) => {
     abortSignal.throwIfAborted();
     return client.send(command, { abortSignal });
   };
-  return { send: send as DynamoDBClient['send'] };
+  const { sleep } = client;
+  return { send: send as TableClient['send'], ...(sleep && { sleep }) };
 }
 
 class DynamoReads implements EventReads {

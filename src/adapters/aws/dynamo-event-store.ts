@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { deflateRawSync } from 'node:zlib';
-import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { ClickstreamError } from '../../core/errors.ts';
 import { type Identity, identityKey } from '../../core/event.ts';
 import { LIMITS } from '../../core/limits.ts';
@@ -22,7 +21,7 @@ import {
 } from '../../store/event-store.ts';
 import { atOnce } from './at-once.ts';
 import { putDeadItem } from './dead-items.ts';
-import { type Condition, DynamoTable } from './dynamo-client.ts';
+import { type Condition, DynamoTable, type TableClient } from './dynamo-client.ts';
 import { DynamoErasures, PendingErasures } from './dynamo-erasures.ts';
 import { arrivalsAfter, DynamoExpiry } from './dynamo-expiry.ts';
 import { isSameState, Lanes, lanesIn } from './dynamo-lanes.ts';
@@ -61,7 +60,7 @@ import { putLarge } from './large-values.ts';
 import type { TableNames } from './tables.ts';
 
 export interface DynamoEventStoreOptions {
-  readonly client: Pick<DynamoDBClient, 'send'>;
+  readonly client: TableClient;
   readonly tables: TableNames;
   /** What rows are made by: the views and the ledger. */
   readonly folds: readonly NamedFold[];
