@@ -6,6 +6,7 @@ import control
 import firehose
 import keys
 import kinesis_mapping
+import leading_keys
 import load_balancer
 import load_balancer_listeners
 import resource_types
@@ -17,6 +18,7 @@ if __name__ == "__main__":
     kinesis_mapping.install()
     firehose.install()
     keys.install()
+    leading_keys.install()
     control.backlog = kinesis_mapping.backlog
     control.doors = load_balancer_listeners.doors
     control.deliver = firehose.deliver
