@@ -4,9 +4,9 @@ import json
 
 import control
 import firehose
+import iam_context
 import keys
 import kinesis_mapping
-import leading_keys
 import load_balancer
 import load_balancer_listeners
 import resource_types
@@ -18,7 +18,7 @@ if __name__ == "__main__":
     kinesis_mapping.install()
     firehose.install()
     keys.install()
-    leading_keys.install()
+    iam_context.install()
     control.backlog = kinesis_mapping.backlog
     control.doors = load_balancer_listeners.doors
     control.deliver = firehose.deliver
