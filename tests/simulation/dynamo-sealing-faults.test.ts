@@ -63,7 +63,7 @@ const PLANTS: readonly Plant[] = [
 
 async function simulate(folder: string): Promise<string> {
   const script = join('tests', 'simulation', 'dynamo-histories.ts');
-  const asked = [script, '--sealing', '--histories', '600'];
+  const asked = [script, '--sealing', '--histories', '300'];
   const { stdout } = await run(process.execPath, asked, { cwd: folder }).catch(
     (failed: { readonly code?: unknown; readonly stdout: string }) => {
       if (failed.code !== 1 || !failed.stdout.includes('histories from seed')) throw failed;
