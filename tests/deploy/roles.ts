@@ -64,7 +64,7 @@ const PROBES: Readonly<Record<FunctionKind, Probe>> = {
   },
   query: async (stage, spareDead) => {
     const { tracker } = stage;
-    const reads = ['/api/v1/events?type=plain&limit=5', '/api/v1/users/ada/events', '/api/v1/dead', '/api/v1/bad'];
+    const reads = ['/api/v1/events?type=probe&limit=5', '/api/v1/users/ada/events', '/api/v1/dead', '/api/v1/bad'];
     try {
       for (const path of reads) await tracker.get(path);
       const id = spareDead.at(-1);

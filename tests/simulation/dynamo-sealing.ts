@@ -190,7 +190,7 @@ function storeOn(client: TableClient, name: string): DynamoEventStore {
 }
 
 /**
- * One lane and one collector, whose records come one by one, each in its row at once and each told of by a witness, while some seal: so each record
+ * One lane and one collector, whose records come one by one, each in its row at once and each told of by a witness, while some seal and others audit: so each record
  * is settled when the next one comes, and rows come and go. Nothing fails; only the order of calls is drawn.
  */
 async function problemsOfSealers(seed: number): Promise<readonly string[]> {
@@ -203,12 +203,19 @@ async function problemsOfSealers(seed: number): Promise<readonly string[]> {
   });
   const plan = { phases: [[{ lane: place.lane, records }]], witnesses: [], lastWitnesses: [], lost: new Set<string>() };
   const sealers = sealersOn(dynamo, { plan, random, ...place });
+  const alarms: string[] = [];
   await inDrawnOrder(dynamo, random, async () => {
     let areDone = false;
     const sealing = async () => {
       while (!areDone) await sealers.pass();
     };
-    const others = [sealing(), sealing(), sealing()];
+    const auditing = async () => {
+      while (!areDone) {
+        const audit = await auditOf(readerOn(dynamo.client), plan, { nowMs: START_MS, deep: random() < 0.5 });
+        if (audit !== undefined) alarms.push(...alarmsIn(audit, plan));
+      }
+    };
+    const others = [sealing(), sealing(), sealing(), auditing(), auditing()];
     for (const record of records) {
       const options = { client: dynamo.client, tables: TABLES, folds: FOLDS, journalItemsMax: 0 };
       const store = new DynamoEventStore({ ...options, clock: () => START_MS, attempt: () => `of ${record.sequence}` });
@@ -219,6 +226,7 @@ async function problemsOfSealers(seed: number): Promise<readonly string[]> {
     areDone = true;
     await Promise.all(others);
   });
+  if (alarms.length > 0) return alarms;
   const result = await auditOf(readerOn(dynamo.client), plan, { nowMs: START_MS, deep: true });
   const { accepted, redelivered, stored, balanced } = result ?? {};
   return isDeepStrictEqual([accepted, redelivered, stored, balanced], [records.length, 0, records.length, true])
