@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { Analytics } from '@segment/analytics-node';
 import { BOTH_HOMES } from './both-homes.ts';
+import { COMMAND_SCENES } from './commands.ts';
 import { GIVEN_UP_SCENES } from './given-up.ts';
 import { removeEach } from './roles.ts';
 import { actionsOf, policiesOf, type Stage, without } from './stage.ts';
@@ -85,6 +86,7 @@ export const SCENES: readonly Scene[] = [
       return '6 events, 5 in one timeline, 3 sessions, 1 bounce';
     },
   },
+  ...COMMAND_SCENES,
   BOTH_HOMES,
   {
     title: 'many visitors over all shards: each event once',
