@@ -1,8 +1,12 @@
 /** The command line, the page and what is open to all, through the load balancer: the scripts that npm test plays on one machine. */
 import { PLANTED, playCommands } from '../homes/commands.ts';
 import type { CommandHome } from '../homes/shell.ts';
+import { ACCOUNT, REGION } from './emulator.ts';
 import type { Scene } from './scenes.ts';
 import type { Stage } from './stage.ts';
+
+/** What is shorter is no name that tells of anything, and is found by chance. */
+const NAME_CHARS_MIN = 8;
 
 function homeOf({ access, emulator }: Stage): CommandHome {
   return { ...access, processed: () => emulator.drained() };
@@ -21,4 +25,35 @@ export const COMMAND_SCENES: readonly Scene[] = [
       return playCommands(homeOf(stage));
     },
   },
+  {
+    title: 'what is open to all: page, document, health and readiness, which tell nothing of events and resources',
+    play: (stage) => openPaths(homeOf(stage), namesOf(stage)),
+  },
+  {
+    title: 'the page in a real browser: asks for the token, and shows events as they come',
+    play: async (stage) => {
+      const browser = await launchChromium();
+      try {
+        return await livePage(browser, homeOf(stage));
+      } finally {
+        await browser.close();
+      }
+    },
+  },
 ];
+
+/** Of all that the stack made, and of where it is. */
+function namesOf({ deployment, functions }: Stage): readonly string[] {
+  const made = deployment.resources.flatMap(({ LogicalResourceId, PhysicalResourceId }) => [
+    ...[LogicalResourceId, PhysicalResourceId, PhysicalResourceId.split(/[:/]/).at(-1) ?? ''],
+  ]);
+  const names = [
+    ...made,
+    ...Object.values(deployment.outputs),
+    ...Object.values(functions),
+    ACCOUNT,
+    REGION,
+    'arn:aws',
+  ];
+  return [...new Set(names)].filter(({ length }) => length >= NAME_CHARS_MIN);
+}
