@@ -1,5 +1,8 @@
 /** The command line, the page and what is open to all, through the load balancer: the scripts that npm test plays on one machine. */
+import { launchChromium } from '../browser/chromium.ts';
 import { PLANTED, playCommands } from '../homes/commands.ts';
+import { livePage } from '../homes/live-page.ts';
+import { openPaths } from '../homes/open-paths.ts';
 import type { CommandHome } from '../homes/shell.ts';
 import { ACCOUNT, REGION } from './emulator.ts';
 import type { Scene } from './scenes.ts';
@@ -14,7 +17,7 @@ function homeOf({ access, emulator }: Stage): CommandHome {
 
 export const COMMAND_SCENES: readonly Scene[] = [
   {
-    title: 'the command line: every command that asks a server, as on one machine',
+    title: 'through the load balancer: every command that asks a server, as on one machine',
     play: async (stage) => {
       const { emulator, output } = stage;
       for (const Data of PLANTED) {
@@ -26,11 +29,12 @@ export const COMMAND_SCENES: readonly Scene[] = [
     },
   },
   {
-    title: 'what is open to all: page, document, health and readiness, which tell nothing of events and resources',
+    title:
+      'through the load balancer: page, document, health and readiness are open to all, and tell nothing of events and resources',
     play: (stage) => openPaths(homeOf(stage), namesOf(stage)),
   },
   {
-    title: 'the page in a real browser: asks for the token, and shows events as they come',
+    title: 'through the load balancer: the page in a real browser asks for the token, and shows events as they come',
     play: async (stage) => {
       const browser = await launchChromium();
       try {
