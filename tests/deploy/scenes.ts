@@ -115,8 +115,10 @@ export const SCENES: readonly Scene[] = [
       const { policy, statement } = await statementOf(stage, functions.collect, 'kinesis:PutRecords');
       const batch = events(30, { scene: 'no-puts' });
       const refused = await without(stage, { policy, statement }, async () => {
-        const { status, headers } = await tracker.post(batch);
-        return { status, retryAfter: headers.get('retry-after') };
+        const response = await tracker.post(batch);
+        // A write key is in web pages: who has one learns no name of the account.
+        assert.doesNotMatch(await response.text(), /arn:|assumed-role|kinesis:/);
+        return { status: response.status, retryAfter: response.headers.get('retry-after') };
       });
       assert.equal(refused.status, 503);
       await tracker.send(batch);

@@ -4,8 +4,9 @@ import { killServers } from '../end-to-end/running-server.ts';
 import { COMMAND_PARTS, PLANTED } from './commands.ts';
 import { livePage } from './live-page.ts';
 import { type LocalHome, startLocalHome } from './local-home.ts';
+import { startLyingHome } from './lying-home.ts';
 import { openPaths } from './open-paths.ts';
-import { Shell } from './shell.ts';
+import { type CommandHome, Shell } from './shell.ts';
 
 let home: LocalHome;
 let shell: Shell;
@@ -31,6 +32,46 @@ describe('the commands against a server of this machine', () => {
   test('are all of those that ask a server', () => {
     expect(shell.notPlayed()).toEqual([]);
   });
+});
+
+describe('a home that answers otherwise is found', () => {
+  const part = (name: string) => (other: CommandHome) => COMMAND_PARTS[name]?.(new Shell(other)) ?? Promise.resolve('');
+  const open = (other: CommandHome) => openPaths(other, home.names);
+  test.each([
+    ['events in another order', part('the newest events'), '/2', '/1', /Newest/],
+    [
+      'a ledger that does not balance',
+      part('audit'),
+      '"balanced":true',
+      '"balanced":false',
+      /Not balanced|audit --json/,
+    ],
+    ['another text of the 401', part('refusals'), 'Reading needs a token', 'It needs a token', /It needs a token/],
+    ['a file named by /ready', open, '"reasons":[]', '"reasons":["store.sqlite"]', /\/ready/],
+    ['a name in the document', open, '"title":"Clickstream"', '"title":"store.sqlite"', /\/openapi\.json/],
+    ['an event told by a refusal', open, 'nothing is served at', 'a-key-to-write', /tells them to anyone/],
+  ] as const)(
+    '%s',
+    async (_, play, text, told, found) => {
+      const lying = await startLyingHome(home, { text, told });
+      try {
+        await expect(play(lying)).rejects.toThrow(found);
+      } finally {
+        lying.stop();
+      }
+    },
+    60_000,
+  );
+
+  test('and one that does not is well', async () => {
+    const honest = await startLyingHome(home, { text: 'said by nobody', told: '' });
+    try {
+      expect(await part('audit')(honest)).toBe('audit balanced');
+      expect(await open(honest)).not.toBe('');
+    } finally {
+      honest.stop();
+    }
+  }, 60_000);
 });
 
 test('what is open to all on this machine tells nothing', async () => {

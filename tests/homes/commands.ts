@@ -20,7 +20,7 @@ const DAY_MS = 86_400_000;
 /** Rows of views may follow their events a moment later. */
 const FOLLOWS_WITHIN_MS = 10_000;
 
-/** By what they do. Each can be played alone, and again. */
+/** By what they do. Each can be played alone. */
 export const COMMAND_PARTS: Readonly<Record<string, (shell: Shell) => Promise<string>>> = {
   statistics,
   'the newest events': newest,

@@ -84,7 +84,7 @@ export class Shell {
   ): Promise<void> {
     const { code, output, errors } = await this.run(words, expected.environment);
     assert.deepEqual({ code, output }, { code: expected.code, output: '' }, `${words.join(' ')}: ${errors}`);
-    assert.match(errors, expected.errors, words.join(' '));
+    assert.match(errors, expected.errors, `${words.join(' ')}: ${errors}`);
   }
 
   /** Sends events in one request, and waits until they are processed. */
