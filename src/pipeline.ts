@@ -14,14 +14,16 @@ import { propertiesSeen } from './process/views/properties-seen.ts';
 import { sessions, sessionTables } from './process/views/sessions.ts';
 import type { Table, Tables } from './process/views/table.ts';
 import { traffic, trafficTables } from './process/views/traffic.ts';
-import type { LogView } from './query/audit.ts';
+import type { LogView } from './query/ledger-reading.ts';
 import { type Answer, answer as answerQuestion, type QueryParts, type Question } from './query/queries.ts';
+import { sealLedger } from './query/sealing.ts';
 import type { Measure, Measures, Split } from './query/stats.ts';
-import type { EventReader } from './store/event-store.ts';
+import type { EventReader, EventStore } from './store/event-store.ts';
 
 export { createCollector as collect } from './collect/http.ts';
 export { createEnrich } from './process/enrich.ts';
 export { processBatch } from './process/process-batch.ts';
+export { hourOf } from './process/views/ledger.ts';
 
 const ALL = DIMENSIONS;
 /** Where an event's session will end is not known while it happens. */
@@ -69,6 +71,15 @@ function measure<Cell>(
   };
 }
 
+const LEDGER_ROWS = { name: LEDGER.name, decode: ledgerRows.decode };
+
+/** One pass over the ledger: what is settled goes into totals, and its rows go. Returns how many went. */
+export function seal(
+  from: Omit<Parameters<typeof sealLedger>[0], 'ledger'> & { readonly store: Pick<EventStore, 'seal'> },
+): Promise<number> {
+  return sealLedger({ ...from, ledger: LEDGER_ROWS });
+}
+
 /** Answers one question of the API. `log` says what of it is not yet processed, where the log can be looked into. */
 export function answer(
   question: Question,
@@ -86,7 +97,7 @@ export function answer(
   return answerQuestion(reader, question, {
     ...rest,
     measures: MEASURES,
-    ledger: { name: LEDGER.name, decode: ledgerRows.decode },
+    ledger: LEDGER_ROWS,
     seen: propertiesSeen,
     schemas,
   });

@@ -11,6 +11,7 @@ import type {
   EventReads,
   LaneState,
   Row,
+  SealedText,
   StoredCount,
   StoredEvent,
   StoreTotals,
@@ -29,6 +30,7 @@ export interface Listed {
   readonly lanes?: ReadonlyMap<string, LaneState>;
   readonly witnesses?: readonly Witness[];
   readonly totals?: Partial<StoreTotals>;
+  readonly sealed?: SealedText;
   readonly storedCounts?: readonly StoredCount[];
   readonly doubled?: readonly DoubledEvent[];
 }
@@ -78,7 +80,8 @@ export function readsOf(listed: Listed): EventReads {
     lanes: async () => listed.lanes ?? new Map(),
     witnesses: async () => listed.witnesses ?? [],
     totals: async () => totalsOf(listed.totals),
-    storedCounts: async (lane) => (listed.storedCounts ?? []).filter((count) => count.lane === lane),
+    sealed: async () => listed.sealed,
+    storedCounts: async () => ({ records: listed.storedCounts ?? [], hours: listed.storedCounts ?? [] }),
     doubled: async (limit) => (listed.doubled ?? []).slice(0, limit),
   };
 }

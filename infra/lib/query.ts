@@ -3,7 +3,9 @@ import * as events from 'aws-cdk-lib/aws-events';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
-import { deadPk, partsOf } from '../../src/adapters/aws/items.ts';
+import { deadPk, partsOf, rowPk, SEALED_KEY, WITNESS_PK } from '../../src/adapters/aws/items.ts';
+import { partPk } from '../../src/adapters/aws/large-values.ts';
+import { LEDGER } from '../../src/process/views/ledger.ts';
 import { PipelineFunction } from './pipeline-function.ts';
 import { environmentOf, partitions, type StageProps, TABLE_KEY_ACTIONS } from './stage.ts';
 
@@ -15,7 +17,20 @@ export const AUDIT_METRIC = { namespace: 'Clickstream', metricName: 'LedgerOutOf
 /** Dead records are in a partition a lane, whose name begins with this. */
 const [DEAD] = partsOf(deadPk('')) as [string];
 
-/** Reads for the API, the dashboard and the commands, puts dead letters back into the stream, audits the ledger by a schedule. */
+/** What sealing puts and replaces: the totals, in one item or in parts. */
+export const SEALED_PARTITIONS = [SEALED_KEY.pk, partPk(SEALED_KEY.pk)].map(like);
+/** What it makes superfluous: rows of the ledger, and witnesses. */
+export const SUPERFLUOUS_PARTITIONS = [
+  WITNESS_PK,
+  rowPk({ view: LEDGER.name, version: LEDGER.version, source: '*' }),
+].map(like);
+
+/** Policies hold no NUL, which joins the parts of a key: `?` is any one character. */
+function like(pk: string): string {
+  return pk.replaceAll('\0', '?');
+}
+
+/** Reads for the API, the dashboard and the commands, puts dead letters back into the stream, seals and audits the ledger by a schedule. */
 export class Query extends Construct {
   readonly function: PipelineFunction;
 
@@ -26,6 +41,9 @@ export class Query extends Construct {
     const eventsActions = ['BatchGetItem', 'Query', 'Scan'].map((action) => `dynamodb:${action}`);
     const stateActions = ['GetItem', 'BatchGetItem', 'Query'].map((action) => `dynamodb:${action}`);
     const redrive = { put: ['kinesis:PutRecords'], note: ['dynamodb:PutItem'] };
+    // Sealing puts totals in the place of the ledger's rows; an audit looks whether anything is left in a shard.
+    const seal = { put: ['dynamodb:PutItem', 'dynamodb:BatchWriteItem'], drop: ['dynamodb:DeleteItem'] };
+    const look = ['kinesis:ListShards', 'kinesis:GetShardIterator', 'kinesis:GetRecords'];
     const { streamArn } = log.stream;
     this.function = new PipelineFunction(this, 'Reader', {
       ...props,
@@ -44,19 +62,32 @@ export class Query extends Construct {
           conditions: partitions(`${DEAD}*`),
         }),
         new iam.PolicyStatement({
+          sid: 'Seal',
+          actions: seal.put,
+          resources: [store.state.tableArn],
+          conditions: partitions(...SEALED_PARTITIONS),
+        }),
+        new iam.PolicyStatement({
+          sid: 'DropSealed',
+          actions: seal.drop,
+          resources: [store.state.tableArn],
+          conditions: partitions(...SUPERFLUOUS_PARTITIONS),
+        }),
+        new iam.PolicyStatement({ sid: 'LookAtShards', actions: look, resources: [streamArn] }),
+        new iam.PolicyStatement({
           sid: 'ReadToken',
           actions: ['secretsmanager:GetSecretValue'],
           resources: [secrets.readToken.secretArn],
         }),
         keys.statement('dynamodb', TABLE_KEY_ACTIONS),
-        keys.statement('kinesis', ['GenerateDataKey']),
+        keys.statement('kinesis', ['GenerateDataKey', 'Decrypt']),
         keys.statement('secretsmanager', ['Decrypt']),
       ],
     });
     network.allow('dynamodb', eventsActions, [store.events.tableArn]);
     network.allow('dynamodb', ['dynamodb:Query'], [store.byTypeArn]);
-    network.allow('dynamodb', [...stateActions, ...redrive.note], [store.state.tableArn]);
-    network.allow('kinesis', redrive.put, [streamArn]);
+    network.allow('dynamodb', [...stateActions, ...seal.put, ...seal.drop], [store.state.tableArn]);
+    network.allow('kinesis', [...redrive.put, ...look], [streamArn]);
     network.allow('secrets', ['secretsmanager:GetSecretValue'], [secrets.readToken.secretArn]);
     network.allow('lambda', ['lambda:InvokeFunction'], [this.function.functionArn]);
 

@@ -111,6 +111,16 @@ export const LIMITS = {
   addressesCachedMax: 50_000,
   /** Numbers of one collector that share one row of the ledger. */
   ledgerBlockNumbers: 256,
+  /** How often the server seals its ledger while records come; at 5,000 records a second a pass takes some 50 ms. */
+  sealMs: 5_000,
+  /** How far the clocks of collectors, of the log and of who audits may be apart, and a record's stamp from its arrival. */
+  ledgerClockMsMax: 120_000,
+  /** A collector of which nothing was heard for so long is over: above what a stream keeps by default, and its function tries. */
+  collectorSilentHours: 48,
+  /** On AWS a collector that was silent for so long is forgotten: Lambda keeps no environment for days. */
+  lambdaCollectorHoursMax: 7 * 24,
+  /** Hours of arrival that the sealed ledger keeps apart; those before are one. Each has some 50 bytes a lane and source. */
+  ledgerHoursKept: 35 * 24,
   /** Visitors that one user's timeline is made of; the rest stay visitors of their own. */
   linksPerUserMax: 1_000,
   /** How often a collector tells the store its highest acknowledged number. */
@@ -135,6 +145,10 @@ export const LIMITS = {
   liveLooksMax: 200,
   /** Problems that an audit spells out; the rest are counted. */
   auditProblemsMax: 1_000,
+  /** Hours by lane and source that an audit lists; some 200 bytes each, and the load balancer takes 1 MB. */
+  auditHoursMax: 1_000,
+  /** How often an audit is begun anew because the ledger was sealed meanwhile. */
+  auditTriesMax: 5,
   /** The body of a POST of the API, which has nothing to say. */
   apiBodyBytesMax: 1_024,
   queriesWaitingMax: 256,
@@ -242,6 +256,8 @@ export const LIMITS = {
   /** From append to the last try. With the try itself it stays below a tracker's patience of 10 s, and the function's 60 s. */
   kinesisDeadlineMsMax: 5_000,
   kinesisConnectMsMax: 1_000,
+  /** Reads of one shard to see whether anything is left in it, of the five a second that it gives. */
+  shardLooksMax: 3,
   /** Of one try, sent and answered. */
   kinesisRequestMsMax: 3_000,
 

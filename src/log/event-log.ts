@@ -14,6 +14,8 @@ export interface RecordPosition {
 export interface LaneRecord {
   readonly sequence: bigint;
   readonly data: Uint8Array;
+  /** When the log took it, by the log's clock, in epoch milliseconds; absent where the log does not say. */
+  readonly arrivedAtMs?: number | undefined;
 }
 
 /**
@@ -22,6 +24,8 @@ export interface LaneRecord {
  * **Guarantee.** `append` resolves only when every record given is durable (synced to the device, or acknowledged by
  * Kinesis), with the position of each in the order given. It rejects with a ClickstreamError `log_unavailable` or
  * `overloaded` (both retriable) when that cannot be had; then none of the records was promised, and none needs to come out.
+ * **Lanes.** Sequence numbers tell the order within a lane, and along a partition key's way through a resharding. Those of two lanes that
+ * are there at the same time say nothing of which came first; `arrivedAtMs` does, about.
  * **Order.** Records of one partition key come out in the order in which their appends were called, once each append
  * of that key was awaited before the next; the embedded log keeps the order of calls for all.
  * **Consumers** are driven from outside (a loop that tails the embedded log, an event source mapping on Kinesis): they get

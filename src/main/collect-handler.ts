@@ -108,7 +108,7 @@ class Witnessing {
     this.#toldAtMs = clock();
     const patience = new AbortController();
     const late = sleep(LIMITS.witnessMs, undefined, { signal: patience.signal }).catch(() => undefined);
-    await Promise.race([this.#write({ collector, number, ...log.end }), late]);
+    await Promise.race([this.#write({ collector, number, ...log.end, atMs: clock() }), late]);
     patience.abort();
   }
 

@@ -1,23 +1,28 @@
 import type { RecordReading } from '../adapters/aws/given-up.ts';
 import type { EventsIn } from '../adapters/aws/half-put.ts';
 import { open, readItems } from '../process/decode.ts';
-import { foldLedger, LEDGER, ledgerBucket, ledgerRows } from '../process/views/ledger.ts';
+import { foldLedger, hourOf, LEDGER, ledgerBucket, ledgerRows } from '../process/views/ledger.ts';
+import { decodeSealed, isSealed } from '../query/sealed.ts';
 
 export const RECORD_READING: RecordReading = {
   /** What the processor would have put there, had it set the record aside itself. */
   ledgerOf: (record) => {
-    const { header, sequence } = open(record);
+    const { header, sequence, arrivedAtMs } = open(record);
     if (header === undefined) return undefined;
     const { count, source } = header;
-    const entry = { sequence, count, stored: 0, duplicate: 0, bad: 0, dead: count };
+    const entry = { sequence, hour: hourOf(header.receivedAt), count, stored: 0, duplicate: 0, bad: 0, dead: count };
     return {
       key: { view: LEDGER.name, version: LEDGER.version, source, bucket: ledgerBucket(header) },
-      text: ledgerRows.encode(foldLedger(ledgerRows.empty(), header, entry)),
+      text: ledgerRows.encode(foldLedger(ledgerRows.empty(), { header, arrivedAtMs }, entry)),
     };
   },
   sequencesIn: (row) => {
     const { entries } = ledgerRows.decode(row);
     return new Set([...entries.values()].flatMap((copies) => copies.map(({ sequence }) => sequence)));
+  },
+  isIn: (sealed, lane, record) => {
+    const { header, sequence } = open(record);
+    return header !== undefined && isSealed(decodeSealed(sealed), { ...header, lane, sequence });
   },
 };
 

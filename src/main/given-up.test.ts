@@ -12,7 +12,7 @@ import type { TableNames } from '../adapters/aws/tables.ts';
 import { Numbering } from '../collect/numbering.ts';
 import { Redriver } from '../collect/redrive.ts';
 import type { LaneRecord } from '../log/event-log.ts';
-import { answer, processBatch } from '../pipeline.ts';
+import { answer, processBatch, seal } from '../pipeline.ts';
 import { LEDGER, ledgerRows } from '../process/views/ledger.ts';
 import { VIEWS } from '../process/views/registry.ts';
 import type { AuditResult } from '../query/audit.ts';
@@ -402,4 +402,22 @@ test('what the processor sets aside after tries that it did not survive comes ba
   await redriveAll();
   expect(await audit()).toMatchObject({ balanced: true, problems: [], stored: 4, dead: 3, bad: 1, duplicate: 0 });
   expect(await counted()).toBe(4);
+});
+
+test('what is sealed already is not taken up, and what was sealed as lost is dead once it is taken up', async () => {
+  const folds = [...VIEWS, { ...LEDGER, ...ledgerRows }];
+  store = new DynamoEventStore({ client: emulator.client, tables, folds, journalItemsMax: 0 });
+  await process([record(0), record(1), record(3)]);
+  // Its collector is over by then, and all its rows go.
+  nowMs += 3 * 86_400_000;
+  const sealed = () => seal({ reader, store, nowMs });
+  expect(await sealed()).toBe(1);
+  expect(await audit()).toMatchObject({ balanced: false, lost: 1, accepted: 6 });
+  letter([record(1), record(2)], { name: '2026/11/23/a' });
+  expect(await adopter().adopt()).toBe(1);
+  expect(await adopter().adopt()).toBe(0);
+  const well = { balanced: true, problems: [], lost: 0, accepted: 8, stored: 6, dead: 2, redelivered: 0 };
+  expect(await audit()).toMatchObject(well);
+  expect(await sealed()).toBe(0);
+  expect(await audit()).toMatchObject(well);
 });

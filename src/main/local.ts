@@ -270,7 +270,8 @@ class Local {
   #witness(log: EmbeddedEventLog): void {
     const { collector, settledThrough: number } = this.#numbering;
     if (number < 0) return;
-    this.#tellProcessor({ kind: 'witness', witness: { collector, number, lane: EMBEDDED_LANE, sequence: log.end } });
+    const witness = { collector, number, lane: EMBEDDED_LANE, sequence: log.end, atMs: Date.now() };
+    this.#tellProcessor({ kind: 'witness', witness });
   }
 }
 

@@ -280,7 +280,7 @@ const NOTHING_LEFT = Buffer.from('set aside');
  * The record with its header, which the ledger counts it by, and other bytes in the place of its events: they have another
  * checksum, so the core makes a dead record of it and reads nothing more.
  */
-function unreadable({ sequence, data }: LaneRecord): LaneRecord {
+function unreadable({ data, ...record }: LaneRecord): LaneRecord {
   const end = data.indexOf(LINE_FEED);
-  return { sequence, data: end < 0 ? NOTHING_LEFT : Buffer.concat([data.subarray(0, end + 1), NOTHING_LEFT]) };
+  return { ...record, data: end < 0 ? NOTHING_LEFT : Buffer.concat([data.subarray(0, end + 1), NOTHING_LEFT]) };
 }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type MessagePort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { EMBEDDED_LANE } from '../adapters/embedded/event-log.ts';
+import { openEventReader, type SqliteEventReader } from '../adapters/embedded/event-reader.ts';
 import { openEventStore, type SqliteEventStore } from '../adapters/embedded/event-store.ts';
 import type { LogFinding } from '../adapters/embedded/log-finding.ts';
 import { LogProgress } from '../adapters/embedded/log-progress.ts';
@@ -8,7 +9,7 @@ import { LogReader } from '../adapters/embedded/log-reader.ts';
 import { asClickstreamError, type ErrorCode } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { LaneRecord, RecordPosition } from '../log/event-log.ts';
-import { processBatch } from '../pipeline.ts';
+import { processBatch, seal } from '../pipeline.ts';
 import { VIEWS } from '../process/views/registry.ts';
 import type { Witness } from '../store/event-store.ts';
 import { ConfiguredSteps, type StepSettings } from './steps.ts';
@@ -49,9 +50,17 @@ const IDLE_WAIT_MS = 100;
 const MAINTENANCE_MS = 60_000;
 const MS_PER_DAY = 86_400_000;
 
+interface ProcessorParts {
+  readonly store: SqliteEventStore;
+  readonly rows: SqliteEventReader;
+  readonly steps: ConfiguredSteps;
+}
+
 /** The processor: it tails the log, and is the one writer of the store. */
 class Processor {
   readonly #store: SqliteEventStore;
+  /** For sealing, which reads the ledger. */
+  readonly #rows: SqliteEventReader;
   readonly #steps: ConfiguredSteps;
   readonly #port: MessagePort;
   readonly #progress: LogProgress;
@@ -62,15 +71,16 @@ class Processor {
   #stopping = false;
   #failing = false;
   #maintainedAt = Date.now();
+  #sealedAt = 0;
+  /** The last sequence processed when the ledger was last sealed. */
+  #sealedThrough = -1n;
   /** When the last batch began, on `performance`'s clock. */
   #batchAtMs = 0;
   #rebuilt = false;
 
-  constructor(
-    data: ProcessWorkerData,
-    { store, steps }: { readonly store: SqliteEventStore; readonly steps: ConfiguredSteps },
-  ) {
+  constructor(data: ProcessWorkerData, { store, rows, steps }: ProcessorParts) {
     this.#store = store;
+    this.#rows = rows;
     this.#steps = steps;
     this.#port = data.port;
     this.#log = data.log;
@@ -88,6 +98,7 @@ class Processor {
     }
     // A store that cannot be synced loses nothing: the log keeps what it has not made durable.
     await this.#attempt(() => this.#store.sync());
+    await this.#rows.close();
     await this.#store.close();
     this.#tell({ kind: 'stopped' });
     this.#port.close();
@@ -143,6 +154,7 @@ class Processor {
     const sequence = records.at(-1)?.sequence ?? this.#progress.processedSequence;
     this.#progress.processed(sequence, reader.bytesConsumed);
     // Under steady load nothing is ever idle: what is due is done all the same.
+    await this.#sealWhenDue();
     if (!this.#readAll && !this.#isDue()) return;
     if ((await this.#maintain()) || !this.#readAll) return;
     await this.#attempt(() => this.#store.settle());
@@ -170,6 +182,19 @@ class Processor {
       else await this.#hear();
     }
     return true;
+  }
+
+  /** The rows of the ledger that are left are those of the last seconds, and of numbers that are not settled. */
+  async #sealWhenDue(): Promise<void> {
+    const nowMs = Date.now();
+    const through = this.#progress.processedSequence;
+    if (through === this.#sealedThrough || Math.abs(nowMs - this.#sealedAt) < LIMITS.sealMs) return;
+    this.#sealedAt = nowMs;
+    const isDone = await this.#attempt(async () => {
+      await seal({ reader: this.#rows, store: this.#store, nowMs });
+      return true;
+    });
+    if (isDone === true) this.#sealedThrough = through;
   }
 
   #isDue(): boolean {
@@ -218,11 +243,12 @@ class Processor {
 }
 
 async function start(data: ProcessWorkerData): Promise<void> {
-  let parts: ConstructorParameters<typeof Processor>[1];
+  let parts: ProcessorParts;
   try {
     const steps = await ConfiguredSteps.open(data.settings);
     const lateness = { views: VIEWS, msMax: LIMITS.storeRowsMsMax };
-    parts = { steps, store: openEventStore({ folder: data.folder, withCheckpointer: true, lateness }) };
+    const store = openEventStore({ folder: data.folder, withCheckpointer: true, lateness });
+    parts = { steps, store, rows: openEventReader({ folder: data.folder }) };
   } catch (thrown) {
     const { code, message } = asClickstreamError(thrown);
     data.port.postMessage({ kind: 'refused', code, detail: message } satisfies FromProcessor);

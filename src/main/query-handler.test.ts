@@ -36,6 +36,8 @@ async function queries(
     reader: options.reader ?? store,
     store,
     log,
+    // The stream's shards are done as far as the store says.
+    shards: async (dones) => new Map([...dones.keys()].map((lane) => [lane, NOW_MS])),
     secret,
     clock: () => NOW_MS,
     metric: (metric) => {

@@ -4,9 +4,10 @@ import type { Secret } from '../adapters/aws/secrets.ts';
 import { Numbering } from '../collect/numbering.ts';
 import { Redriver } from '../collect/redrive.ts';
 import { ClickstreamError } from '../core/errors.ts';
+import { LIMITS } from '../core/limits.ts';
 import type { Clock } from '../core/time.ts';
 import type { EventLog } from '../log/event-log.ts';
-import { answer } from '../pipeline.ts';
+import { answer, seal } from '../pipeline.ts';
 import { createRedrive } from '../query/dead.ts';
 import { createQueries } from '../query/http.ts';
 import type { Answer, Question } from '../query/queries.ts';
@@ -18,7 +19,9 @@ export interface QueryParts {
   readonly reader: EventReader;
   /** What is put back goes into it. */
   readonly log: EventLog;
-  readonly store: Pick<EventStore, 'markRedriven'>;
+  readonly store: Pick<EventStore, 'markRedriven' | 'seal'>;
+  /** Every shard that the stream has, with when nothing was left to do in it (src/adapters/aws/kinesis-shards.ts). */
+  readonly shards: (dones: ReadonlyMap<string, bigint>) => Promise<ReadonlyMap<string, number | undefined>>;
   readonly secret: Pick<Secret, 'text' | 'look' | 'settled'>;
   readonly clock: Clock;
   /** Takes a metric in CloudWatch's embedded format, without what names the function. */
@@ -44,6 +47,7 @@ interface QueryHandler {
   (event: AlbEvent | AuditEvent): Promise<AlbResult | undefined>;
 }
 
+const HOUR_MS = 3_600_000;
 const AUDIT: Question = { path: '/api/v1/audit', parameters: {} };
 
 /** Throws when there is no answer: no audit is no proof. */
@@ -57,8 +61,17 @@ function outOfBalance({ status, body }: Answer, atMs: number): Metric {
 export function createQueryHandler(parts: QueryParts): QueryHandler {
   const { reader, store, secret, clock } = parts;
   const report = (fault: unknown) => parts.report('query', fault);
-  // What lies in the stream and is not processed yet is unknown here: an audit then calls unresolved what may be there.
-  const ask = (question: Question) => answer(question, { reader, clock, report });
+  // Which records of the stream are not processed yet is unknown here; only in which shards there are any.
+  const log = async () => {
+    const lanes = await reader.snapshot((reads) => reads.lanes());
+    return { lanes: await parts.shards(new Map([...lanes].map(([lane, { done }]) => [lane, done]))), findings: [] };
+  };
+  const ask = (question: Question) => answer(question, { reader, clock, log, report });
+  const audit = async () => {
+    const collectorMsMax = LIMITS.lambdaCollectorHoursMax * HOUR_MS;
+    await seal({ reader, store, nowMs: clock(), log: await log(), collectorMsMax });
+    return outOfBalance(await ask(AUDIT), clock());
+  };
   const redriver = new Redriver({ log: parts.log, numbering: new Numbering(), clock });
   const queries = createQueries({
     ask,
@@ -80,7 +93,7 @@ export function createQueryHandler(parts: QueryParts): QueryHandler {
     queries.handle(request, response);
   };
   return (async (event: AlbEvent | AuditEvent) => {
-    if ('task' in event) return parts.metric(outOfBalance(await ask(AUDIT), clock()));
+    if ('task' in event) return parts.metric(await audit());
     const result = await answerAlb(event, handle, report);
     await secret.settled();
     return result;

@@ -3,6 +3,7 @@ import { DynamoEventReader } from '../adapters/aws/dynamo-event-reader.ts';
 import { DynamoEventStore } from '../adapters/aws/dynamo-event-store.ts';
 import { createKinesisClient } from '../adapters/aws/kinesis-client.ts';
 import { KinesisEventLog } from '../adapters/aws/kinesis-event-log.ts';
+import { lookAtShards } from '../adapters/aws/kinesis-shards.ts';
 import { createSecretsClient, Secret } from '../adapters/aws/secrets.ts';
 import { assertLimits } from '../core/limits.ts';
 import { queryLambdaConfig } from './lambda-config.ts';
@@ -13,6 +14,7 @@ import { createQueryHandler } from './query-handler.ts';
 assertLimits();
 const { stream, tables, readTokenSecret, functionName } = queryLambdaConfig(process.env);
 const client = createDynamoClient();
+const kinesis = createKinesisClient();
 const secret = new Secret({
   client: createSecretsClient(),
   arn: readTokenSecret,
@@ -23,8 +25,9 @@ const secret = new Secret({
 /** Answers the load balancer's requests to the API and the page. */
 export const handler = createQueryHandler({
   reader: new DynamoEventReader({ client, tables }),
-  log: new KinesisEventLog({ client: createKinesisClient(), stream }),
-  // It only notes what was put back, and folds nothing.
+  log: new KinesisEventLog({ client: kinesis, stream }),
+  shards: (dones) => lookAtShards({ client: kinesis, stream, clock: Date.now }, dones),
+  // It notes what was put back, and seals the ledger; it folds nothing.
   store: new DynamoEventStore({ client, tables, folds: [] }),
   secret,
   clock: Date.now,

@@ -6,8 +6,8 @@ import { LogProgress } from '../adapters/embedded/log-progress.ts';
 import { readRecords } from '../adapters/embedded/log-reader.ts';
 import type { RecordPosition } from '../log/event-log.ts';
 import { decodeRecord } from '../log/record.ts';
-import { answer } from '../pipeline.ts';
-import type { LogView, PendingRecord } from '../query/audit.ts';
+import { answer, hourOf } from '../pipeline.ts';
+import type { LogView, PendingRecord } from '../query/ledger-reading.ts';
 import type { Answer, Question } from '../query/queries.ts';
 import type { DeadRecord, EventReader } from '../store/event-store.ts';
 import { openSchemas, type StepSettings } from './steps.ts';
@@ -64,11 +64,12 @@ function toldOf(finding: LogFinding): LogView['findings'][number] {
 }
 
 /** A record that cannot be read will be a dead one; until then it is pending under no collector's number. */
-function headerOf(bytes: Uint8Array): Pick<PendingRecord, 'collector' | 'number' | 'count' | 'source'> {
+function headerOf(bytes: Uint8Array): Omit<PendingRecord, 'lane' | 'sequence'> {
   try {
-    return decodeRecord(bytes).header;
+    const { collector, number, count, source, receivedAt } = decodeRecord(bytes).header;
+    return { collector, number, count, source, hour: hourOf(receivedAt) };
   } catch {
-    return { collector: 'unreadable', number: 0, count: 0, source: '' };
+    return { collector: 'unreadable', number: 0, count: 0, source: '', hour: '' };
   }
 }
 

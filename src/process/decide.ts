@@ -20,7 +20,15 @@ import type {
 import { type Opened, type Poison, readItems } from './decode.ts';
 import { decodeMemory, encodeMemory, step, type VisitorMemory } from './stitch.ts';
 import type { Validated } from './validate.ts';
-import { foldLedger, LEDGER, type LedgerEntry, type LedgerState, ledgerBucket, ledgerRows } from './views/ledger.ts';
+import {
+  foldLedger,
+  hourOf,
+  LEDGER,
+  type LedgerEntry,
+  type LedgerState,
+  ledgerBucket,
+  ledgerRows,
+} from './views/ledger.ts';
 import { registryOf } from './views/registry.ts';
 
 type WholeRecord = Exclude<Opened, Poison>;
@@ -56,12 +64,19 @@ export function decide(batch: {
   if (first === undefined && base === before) return { kind: 'nothing' };
   const records = first?.kind === 'erase' ? [first] : untilErase(fresh);
   const done = records.at(-1)?.sequence ?? base.done;
+  const becomes = { ...base, done, ...arrivalOf(records, base) };
   const poisoned = new Map<bigint, string>();
   for (;;) {
     const draft = new Draft({ lane, loaded, cuts: base.cuts, steps });
     const failed = records.find((record) => !draft.process(record, poisoned));
-    if (failed === undefined) return { kind: 'apply', decision: draft.decision(before, { ...base, done }) };
+    if (failed === undefined) return { kind: 'apply', decision: draft.decision(before, becomes) };
   }
+}
+
+/** Arrivals are stamped about in the order of the lane. */
+function arrivalOf(records: readonly Opened[], { arrivedAtMs: before = 0 }: LaneState): Pick<LaneState, 'arrivedAtMs'> {
+  const latest = records.reduce((most, { arrivedAtMs = 0 }) => Math.max(most, arrivedAtMs), before);
+  return latest === 0 ? {} : { arrivedAtMs: latest };
 }
 
 /** An erasure is a batch of its own, so that what it must not see is applied before it and the rest after it. */
@@ -185,7 +200,7 @@ class Draft {
 
   /** A record's events in order (step 5). Throws whatever the core throws. */
   #take(record: WholeRecord): void {
-    const { sequence, header } = record;
+    const { sequence, arrivedAtMs, header } = record;
     const outcomes = { stored: 0, duplicate: 0, bad: 0 };
     for (const [index, item] of readItems(record).entries()) {
       const position = { lane: this.#lane, sequence, index };
@@ -195,7 +210,7 @@ class Draft {
         this.#setBad({ ...item, position, header }, outcomes);
       }
     }
-    this.#account({ sequence, header }, { ...outcomes, dead: 0 });
+    this.#account({ sequence, arrivedAtMs, header }, { ...outcomes, dead: 0 });
   }
 
   #takeEvent(item: ValidEvent, { position, header }: Place, outcomes: Outcomes): void {
@@ -253,15 +268,15 @@ class Draft {
     outcomes.bad += 1;
   }
 
-  #setAside({ sequence, data, detail, header }: Poison): void {
+  #setAside({ sequence, arrivedAtMs, data, detail, header }: Poison): void {
     this.#dead.push({ lane: this.#lane, sequence, detail, payload: data });
     if (header === undefined) return;
-    this.#account({ sequence, header }, { stored: 0, duplicate: 0, bad: 0, dead: header.count });
+    this.#account({ sequence, arrivedAtMs, header }, { stored: 0, duplicate: 0, bad: 0, dead: header.count });
   }
 
-  #eraseAt({ sequence, header }: WholeRecord): void {
+  #eraseAt({ sequence, arrivedAtMs, header }: WholeRecord): void {
     this.#erase.push({ source: header.source, visitor: header.visitor, sequence });
-    this.#account({ sequence, header }, { stored: 0, duplicate: 0, bad: 0, dead: 0 });
+    this.#account({ sequence, arrivedAtMs, header }, { stored: 0, duplicate: 0, bad: 0, dead: 0 });
   }
 
   #count(sequence: bigint, event: Event, facts: Facts): void {
@@ -277,15 +292,15 @@ class Draft {
   }
 
   #account(
-    { sequence, header }: { readonly sequence: bigint; readonly header: RecordHeader },
-    outcome: Omit<LedgerEntry, 'sequence' | 'count'>,
+    { sequence, arrivedAtMs, header }: Pick<WholeRecord, 'sequence' | 'arrivedAtMs' | 'header'>,
+    outcome: Omit<LedgerEntry, 'sequence' | 'count' | 'hour'>,
   ): void {
     if (this.#latestReceivedAt === undefined || header.receivedAt > this.#latestReceivedAt) {
       this.#latestReceivedAt = header.receivedAt;
     }
     const blocks = entryOf(this.#ledger, header.source, () => new Map<string, LedgerState>());
-    const entry = { sequence, count: header.count, ...outcome };
-    foldLedger(entryOf(blocks, ledgerBucket(header), ledgerRows.empty), header, entry);
+    const entry = { sequence, hour: hourOf(header.receivedAt), count: header.count, ...outcome };
+    foldLedger(entryOf(blocks, ledgerBucket(header), ledgerRows.empty), { header, arrivedAtMs }, entry);
   }
 
   *#viewRows(): Iterable<RowUpdate> {

@@ -8,6 +8,7 @@ export type Opened =
   | {
       readonly kind: 'events' | 'erase';
       readonly sequence: bigint;
+      readonly arrivedAtMs: number | undefined;
       readonly header: RecordHeader;
       readonly data: Uint8Array;
       /** Its events, when they had to be read before they are decided. */
@@ -18,19 +19,20 @@ export type Opened =
 export interface Poison {
   readonly kind: 'poison';
   readonly sequence: bigint;
+  readonly arrivedAtMs: number | undefined;
   readonly data: Uint8Array;
   readonly detail: string;
   readonly header: RecordHeader | undefined;
 }
 
 /** Reads the header of a record of the log. Never throws: whatever goes wrong makes it poison. */
-export function open({ sequence, data }: LaneRecord): Opened {
+export function open({ sequence, data, arrivedAtMs }: LaneRecord): Opened {
   try {
     const header = decodeHeader(data);
-    return { kind: header.kind, sequence, header, data };
+    return { kind: header.kind, sequence, arrivedAtMs, header, data };
   } catch (thrown) {
     const header = thrown instanceof RecordError ? thrown.header : undefined;
-    return { kind: 'poison', sequence, data, detail: String(thrown), header };
+    return { kind: 'poison', sequence, arrivedAtMs, data, detail: String(thrown), header };
   }
 }
 

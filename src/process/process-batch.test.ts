@@ -41,6 +41,7 @@ class ListeningStore implements EventStore {
   }
 
   witness: EventStore['witness'] = (witness) => this.#store.witness(witness);
+  seal: EventStore['seal'] = (sealing) => this.#store.seal(sealing);
   markRedriven: EventStore['markRedriven'] = (...note) => this.#store.markRedriven(...note);
   expire: EventStore['expire'] = (before) => this.#store.expire(before);
   rebuild: EventStore['rebuild'] = (view, limit) => this.#store.rebuild(view, limit);

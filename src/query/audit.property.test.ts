@@ -2,9 +2,12 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { totalsOf } from '../../tests/listed-reads.ts';
 import type { LaneState } from '../store/event-store.ts';
-import { audit, type LedgerBlock, type LedgerCopy, type PendingRecord } from './audit.ts';
+import { audit } from './audit.ts';
+import type { LedgerBlock, PendingRecord } from './ledger-reading.ts';
+import type { LedgerCopy } from './sealed.ts';
 
 const BLOCK = 4;
+const HOUR = '2026-11-23T10';
 
 /** What happened to one number of a collector: its append failed, hangs, or was acknowledged, once or twice in the log. */
 const anyFate = fc.record({
@@ -37,7 +40,7 @@ function logOf(collectors: ReadonlyMap<string, readonly FateOf[]>): readonly Sen
       for (let copy = 0; isWritten && copy < copies; copy += 1) {
         const sequence = BigInt(log.length);
         const again = { stored: 0, duplicate: count, bad: 0, dead: 0 };
-        log.push({ ...record, sequence, ...(copy === 0 ? { stored, duplicate, bad, dead } : again) });
+        log.push({ ...record, sequence, hour: HOUR, ...(copy === 0 ? { stored, duplicate, bad, dead } : again) });
       }
       if (append === 'hangs') hangs = Math.min(hangs, number);
       if (append.startsWith('failed')) voids.push(number);
@@ -55,7 +58,7 @@ function blocksOf(records: readonly Sent[]): readonly LedgerBlock[] {
     const entries = before?.entries ?? new Map<number, LedgerCopy[]>();
     entries.set(number, [...(entries.get(number) ?? []), copy]);
     blocks.set(name, {
-      ...{ collector, lane: 'local', source: 'shop', entries },
+      ...{ collector, lane: 'local', source: 'shop', entries, arrivedAtMs: 0 },
       ackedThrough: Math.max(before?.ackedThrough ?? -1, ackedThrough),
       voids: new Set([...(before?.voids ?? []), ...voids]),
     });

@@ -1,8 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { totalsOf } from '../../tests/listed-reads.ts';
-import { type AuditInput, audit, type LedgerBlock } from './audit.ts';
+import { type AuditInput, audit } from './audit.ts';
+import type { LedgerBlock } from './ledger-reading.ts';
 
-const stored = (sequence: bigint, count = 1) => ({ sequence, count, stored: count, duplicate: 0, bad: 0, dead: 0 });
+const HOUR = '2026-11-23T10';
+const stored = (sequence: bigint, count = 1) => ({
+  ...{ sequence, hour: HOUR, count, stored: count, duplicate: 0, bad: 0, dead: 0 },
+});
 
 function block(part: Partial<LedgerBlock> = {}): LedgerBlock {
   const entries = new Map([
@@ -10,8 +14,23 @@ function block(part: Partial<LedgerBlock> = {}): LedgerBlock {
     [1, [stored(11n)]],
     [2, [stored(12n)]],
   ]);
-  return { collector: 'c', lane: 'local', source: 'shop', entries, ackedThrough: 1, voids: new Set(), ...part };
+  return {
+    collector: 'c',
+    lane: 'local',
+    source: 'shop',
+    entries,
+    ackedThrough: 1,
+    voids: new Set(),
+    arrivedAtMs: 0,
+    ...part,
+  };
 }
+
+const counts = (...events: readonly (readonly [bigint, number])[]) => {
+  const at = { lane: 'local', source: 'shop', hour: HOUR };
+  const records = events.map(([sequence, of]) => ({ ...at, sequence, events: of }));
+  return { counts: { records, hours: records }, doubled: [] };
+};
 
 /** Three records of one collector, four events, all well. */
 function input(part: Partial<AuditInput> = {}): AuditInput {
@@ -21,39 +40,20 @@ function input(part: Partial<AuditInput> = {}): AuditInput {
     ledger: [block()],
     lanes: new Map([['local', { done: 12n, registry: {}, cuts: {} }]]),
     totals: totalsOf({ events: 4 }),
-    deep: {
-      storedCounts: [
-        { lane: 'local', sequence: 10n, events: 2 },
-        { lane: 'local', sequence: 11n, events: 1 },
-        { lane: 'local', sequence: 12n, events: 1 },
-      ],
-      doubled: [],
-    },
+    deep: counts([10n, 2], [11n, 1], [12n, 1]),
     ...part,
   };
 }
 
-const counts = (...events: readonly (readonly [bigint, number])[]) => ({
-  storedCounts: events.map(([sequence, of]) => ({ lane: 'local', sequence, events: of })),
-  doubled: [],
-});
+const OUTCOMES = { accepted: 4, stored: 4, duplicate: 0, bad: 0, dead: 0, pending: 0, redelivered: 0 };
 
 test('what is well is balanced', () => {
   expect(audit(input())).toEqual({
-    ...{
-      balanced: true,
-      deep: true,
-      accepted: 4,
-      stored: 4,
-      duplicate: 0,
-      bad: 0,
-      dead: 0,
-      pending: 0,
-      redelivered: 0,
-    },
+    ...{ balanced: true, deep: true, ...OUTCOMES },
     ...{ lost: 0, unresolved: 0, expired: 0, erased: 0 },
-    lanes: [{ lane: 'local', done: 12n, pending: 0 }],
-    sources: [{ source: 'shop', accepted: 4, stored: 4, duplicate: 0, bad: 0, dead: 0, pending: 0, redelivered: 0 }],
+    lanes: [{ lane: 'local', done: 12n, ...OUTCOMES }],
+    sources: [{ source: 'shop', ...OUTCOMES }],
+    hours: [{ lane: 'local', source: 'shop', hour: HOUR, ...OUTCOMES }],
     ...{ problemCount: 0, problems: [], notes: [] },
   });
 });
@@ -143,7 +143,7 @@ describe('no fault is seen in', () => {
     expect(result).toMatchObject({ ...well, notes: [{ kind: 'log_torn_tail_cut' }] });
   });
   test('records not processed yet', () => {
-    const record = { lane: 'local', collector: 'c', source: 'shop', count: 5 };
+    const record = { lane: 'local', collector: 'c', source: 'shop', hour: HOUR, count: 5 };
     const records = [
       { ...record, number: 2, sequence: 12n },
       { ...record, number: 3, sequence: 13n },
@@ -154,7 +154,7 @@ describe('no fault is seen in', () => {
       ...well,
       accepted: 9,
       pending: 5,
-      lanes: [{ lane: 'local', done: 12n, pending: 5 }],
+      lanes: [{ lane: 'local', done: 12n, pending: 5, accepted: 9 }],
     });
   });
   test('a gap that nobody says was acknowledged', () => {
@@ -177,7 +177,8 @@ describe('no fault is seen in', () => {
     expect(audit(input({ witnesses, log: undefined }))).toMatchObject({ ...well, unresolved: 2 });
   });
   test('events that retention or erasure took', () => {
-    const totals = totalsOf({ events: 1, expired: 2, erased: 1, expiredThrough: new Map([['local', 10n]]) });
+    const expiredThrough = new Map([['local', 10n]]);
+    const totals = totalsOf({ events: 1, expired: 2, erased: 1, expiredThrough, expiredBefore: `${HOUR}:30:00.000Z` });
     // Erased events are counted as stored in their record.
     expect(audit(input({ totals, deep: counts([11n, 1], [12n, 1]) }))).toMatchObject(well);
   });

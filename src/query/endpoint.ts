@@ -1,17 +1,18 @@
 import type { ClickstreamError, ErrorCode } from '../core/errors.ts';
 import type { Clock } from '../core/time.ts';
 import type { EventReader } from '../store/event-store.ts';
-import type { LedgerPart, LogView } from './audit.ts';
+import type { LogView } from './ledger-reading.ts';
 import type { Operation } from './openapi.ts';
 import { schemaOf } from './openapi-schemas.ts';
 import { invalidParameter, type Parameter, type Parameters, readParameters, type Values } from './parameters.ts';
 import type { SeenView, TypeSchema } from './schemas-report.ts';
+import type { LedgerRows } from './sealing.ts';
 import type { Measures } from './stats.ts';
 
 /** What queries need beside the store, passed in, for stages do not know each other. */
 export interface QueryParts {
   readonly measures: Measures;
-  readonly ledger: { readonly name: string; decode(text: string): LedgerPart };
+  readonly ledger: LedgerRows;
   /** What the log still holds, for the audit. Absent where it cannot be looked into. */
   readonly log?: (() => Promise<LogView>) | undefined;
   /** The schemas in force, and why those in their folder are not, if so. */

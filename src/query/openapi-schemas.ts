@@ -160,8 +160,12 @@ const AUDIT = object({
   unresolved: COUNT,
   expired: COUNT,
   erased: COUNT,
-  lanes: arrayOf(object({ lane: NAME, done: BIG, pending: COUNT })),
+  lanes: arrayOf(object({ lane: NAME, done: BIG, ...OUTCOMES })),
   sources: arrayOf(object({ source: TEXT, ...OUTCOMES })),
+  hours: about(
+    'By the hour of arrival in UTC, the newest first. `older` are those before, together; an empty hour is not known.',
+    arrayOf(object({ lane: NAME, source: TEXT, hour: TEXT, ...OUTCOMES })),
+  ),
   problemCount: COUNT,
   problems: arrayOf(schemaOf('AuditProblem')),
   notes: arrayOf(schemaOf('AuditProblem')),
@@ -239,7 +243,7 @@ export const SCHEMAS: JsonObject = {
   Audit: AUDIT,
   AuditProblem: object(
     { kind: NAME, detail: TEXT },
-    { collector: NAME, number: COUNT, lane: NAME, sequence: BIG, eventId: ID },
+    { collector: NAME, number: COUNT, lane: NAME, sequence: BIG, eventId: ID, source: TEXT, hour: TEXT },
   ),
   Health: object({ status: { const: 'ok' } }),
   Readiness: object({ ready: FLAG, reasons: about('Why it is not, in words.', arrayOf(TEXT)) }),

@@ -1,7 +1,7 @@
 import type { JsonObject } from '../core/json.ts';
 import { LIMITS } from '../core/limits.ts';
-import type { EventMark, EventReads, Row, StoredCount, StoredEvent } from '../store/event-store.ts';
-import { type AuditResult, audit as balance, type LedgerBlock } from './audit.ts';
+import type { EventMark, EventReads, StoredEvent } from '../store/event-store.ts';
+import { auditOf } from './auditing.ts';
 import { markOf } from './cursor.ts';
 import { type Endpoint, endpoint, type QueryParts } from './endpoint.ts';
 import { renderEvent, SOURCE } from './lists.ts';
@@ -190,39 +190,13 @@ export const audit = endpoint({
   summary: 'Whether everything acknowledged is accounted for',
   description:
     'The ledger, in events. There is no parameter `source`: records are numbered over all sources, so of one that is lost it is not known ' +
-    'which source it was of, and balance is of the whole; `sources` has the counts of each.',
+    'which source it was of, and balance is of the whole; `sources`, `lanes` and `hours` (of arrival) have the counts of each.',
   parameters: {
     deep: described('Count the stored events too, which reads all of them.', oneOf(['true', 'false'])),
   },
   answers: 'Audit',
   reply: async ({ reader, parts }, { deep }) => {
-    const witnesses = await reader.snapshot((reads) => reads.witnesses());
-    const log = await parts.log?.();
-    const result = await reader.snapshot(async (reads): Promise<AuditResult> => {
-      const rows = await reads.rows({ view: parts.ledger.name, from: '', to: '\uffff' });
-      const lanes = await reads.lanes();
-      return balance({
-        witnesses,
-        log,
-        ledger: blocksOf(rows, parts.ledger),
-        lanes,
-        totals: await reads.totals(),
-        deep: deep === 'true' ? await readDeep(reads, [...lanes.keys()]) : undefined,
-      });
-    });
+    const result = await auditOf({ reader, parts, deep: deep === 'true' });
     return JSON.stringify(result, (_, value: unknown) => (typeof value === 'bigint' ? value.toString() : value));
   },
 });
-
-function* blocksOf(rows: readonly Row[], ledger: QueryParts['ledger']): Generator<LedgerBlock> {
-  for (const { key, text: state } of rows) {
-    const collector = key.bucket.slice(0, key.bucket.lastIndexOf('/'));
-    yield { collector, lane: key.lane, source: key.source, ...ledger.decode(state) };
-  }
-}
-
-async function readDeep(reads: EventReads, lanes: readonly string[]) {
-  const storedCounts: StoredCount[] = [];
-  for (const lane of lanes) for (const count of await reads.storedCounts(lane)) storedCounts.push(count);
-  return { storedCounts, doubled: await reads.doubled(LIMITS.auditProblemsMax) };
-}

@@ -357,8 +357,10 @@ test('bad events come newest first, whole, page by page', async () => {
 });
 
 test('an audit reads the ledger, and the stored events when asked to', async () => {
-  const entries = new Map([[0, [{ sequence: 9n, count: 1, stored: 1, duplicate: 0, bad: 0, dead: 0 }]]]);
-  const text = ledgerRows.encode({ entries, ackedThrough: -1, voids: new Set() });
+  const entries = new Map([
+    [0, [{ sequence: 9n, hour: '2026-11-23T10', ...{ count: 1, stored: 1, duplicate: 0, bad: 0, dead: 0 } }]],
+  ]);
+  const text = ledgerRows.encode({ entries, ackedThrough: -1, voids: new Set(), arrivedAtMs: 0 });
   const listed: Listed = {
     rows: [{ key: { view: LEDGER.name, version: 1, source: 'shop', bucket: 'c/000000000000', lane: 'local' }, text }],
     lanes: new Map([['local', { done: 9n, registry: {}, cuts: {} }]]),
@@ -366,7 +368,7 @@ test('an audit reads the ledger, and the stored events when asked to', async () 
   };
   const fast = await ask(listed, '/api/v1/audit');
   expect(fast).toMatchObject({ status: 200, body: { balanced: true, deep: false, accepted: 1, stored: 1 } });
-  expect(fast.body.lanes).toEqual([{ lane: 'local', done: '9', pending: 0 }]);
+  expect(fast.body.lanes).toMatchObject([{ lane: 'local', done: '9', pending: 0, accepted: 1, stored: 1 }]);
   const deep = await ask(listed, '/api/v1/audit', { deep: 'true' });
   expect(deep.body).toMatchObject({
     balanced: false,

@@ -35,6 +35,8 @@ export interface LaneState {
   readonly registry: Registry;
   /** By `view@version`: the lane folds into that view only what comes after this sequence. */
   readonly cuts: Readonly<Record<string, bigint>>;
+  /** When the newest record done arrived in the log, in epoch milliseconds; absent where the log does not say. */
+  readonly arrivedAtMs?: number | undefined;
 }
 
 export interface VisitorState {
@@ -173,6 +175,10 @@ export interface BadRange {
 export interface Row {
   readonly key: RowKey;
   readonly text: string;
+  /** Tells this state of a row from any other of it; absent when it is no row yet, but what will be added to one. */
+  readonly mark?: string;
+  /** It stands by itself and stays: what it says is in no lane's batch, and so neither before nor after what a lane has done. */
+  readonly isApart?: true;
 }
 
 /** What a collector said of itself, apart from its records. */
@@ -182,12 +188,51 @@ export interface Witness {
   readonly number: number;
   readonly lane: string;
   readonly sequence: bigint;
+  /** When it said so, by its clock, in epoch milliseconds; absent in what older versions wrote. */
+  readonly atMs?: number | undefined;
 }
 
-export interface StoredCount {
+/** Events that arrived in one hour of UTC: `2026-11-23T10`; empty where the store does not know the hour. */
+interface HourOfSource {
+  readonly source: string;
+  readonly hour: string;
+}
+
+export interface StoredCount extends HourOfSource {
   readonly lane: string;
   readonly sequence: bigint;
   readonly events: number;
+}
+
+export interface StoredHour extends HourOfSource {
+  readonly lane: string;
+  readonly events: number;
+}
+
+/** What lies in the store, counted from the events themselves, those that erasure took added back. */
+export interface StoredCounts {
+  /** By record, of those asked for. */
+  readonly records: readonly StoredCount[];
+  /** All of it. */
+  readonly hours: readonly StoredHour[];
+}
+
+/** The ledger of what is long settled, as text that only `src/query/sealed.ts` can read. */
+export interface SealedText {
+  /** Grows with every writing. */
+  readonly revision: number;
+  readonly text: string;
+}
+
+/** Puts the sealed ledger in the place of the one read, and then takes away what it makes superfluous. */
+export interface Sealing {
+  /** Of what it was made of; 0 when there was none. */
+  readonly from: number;
+  readonly text: string;
+  /** Rows of the ledger that it holds wholly; one that has another mark by now stays. */
+  readonly rows: readonly Required<Pick<Row, 'key' | 'mark'>>[];
+  /** One that says another number by now stays. */
+  readonly witnesses: readonly Witness[];
 }
 
 /**
@@ -234,6 +279,8 @@ export interface EventStore {
    * the view's version before; then the rows of older versions go. True when nothing is left to do.
    */
   rebuild(view: View, limit: number): Promise<boolean>;
+  /** False, and nothing happened, when the sealed ledger is no longer the one that this was made of. */
+  seal(sealing: Sealing): Promise<boolean>;
   /** Makes everything applied so far durable, and returns the lanes' `done` that now are. */
   sync(): Promise<ReadonlyMap<string, bigint>>;
   close(): Promise<void>;
@@ -279,8 +326,14 @@ export interface EventReads {
   lanes(): Promise<ReadonlyMap<string, LaneState>>;
   witnesses(): Promise<readonly Witness[]>;
   totals(): Promise<StoreTotals>;
-  /** How many events of each record lie in the store, counted from the events themselves, those that erasure took added back. Slow; for the audit. */
-  storedCounts(lane: string): Promise<readonly StoredCount[]>;
+  /** Not remembered within a snapshot: where that is not of one moment, it tells whether the ledger was sealed meanwhile. */
+  sealed(): Promise<SealedText | undefined>;
+  /** Of records at or before `through` of their lane. Slow; for the audit. */
+  storedCounts(asked: {
+    readonly through: ReadonlyMap<string, bigint>;
+    /** Whether a record is to be counted by itself. */
+    readonly isDetailed: (record: RecordPosition) => boolean;
+  }): Promise<StoredCounts>;
   /** Identities that lie in the store twice, which no way through `apply` can make. Slow; for the audit. */
   doubled(limit: number): Promise<readonly DoubledEvent[]>;
 }
@@ -299,6 +352,8 @@ export interface StoreTotals {
   readonly expired: number;
   readonly erased: number;
   readonly expiredThrough: ReadonlyMap<string, bigint>;
+  /** Retention took nothing that arrived at or after this; absent when it took nothing. ISO 8601. */
+  readonly expiredBefore?: string | undefined;
 }
 
 export function visitorText({ source, visitor }: VisitorKey): string {

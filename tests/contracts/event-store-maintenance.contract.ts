@@ -7,6 +7,7 @@ import {
   decisionOf,
   erase,
   mergedRows,
+  recordCounts,
   type TestRecord,
   typeCounts,
   visitorOfStore,
@@ -23,6 +24,7 @@ export function describeMaintenance(
   describeExpiry(given, traits);
   describeRebuild(given);
   describeDurability(given, replace, traits);
+  describeSealing(given);
 }
 
 function describeErasure(given: () => StoreSubject): void {
@@ -52,11 +54,11 @@ function describeErasure(given: () => StoreSubject): void {
     });
     const read = await reader.snapshot(async (reads) => ({
       totals: await reads.totals(),
-      counts: await reads.storedCounts('lane-a'),
+      counts: await recordCounts(reads, 'lane-a'),
       visitors: await reads.visitorsOf('u', 10),
     }));
     expect(read.totals).toMatchObject({ events: 3, erased: 2, visitors: 3 });
-    expect(read.counts.map(({ sequence, events }) => [sequence, events])).toEqual([
+    expect(read.counts).toEqual([
       [1n, 2],
       [2n, 2],
       [4n, 1],
@@ -109,15 +111,13 @@ function describeExpiry(given: () => StoreSubject, { isAtomic }: StoreTraits): v
       const expired = pieces.reduce((sum, each) => sum + each, 0);
       const { totals, counts } = await reader.snapshot(async (reads) => ({
         totals: await reads.totals(),
-        counts: await reads.storedCounts('a'),
+        counts: await recordCounts(reads, 'a'),
       }));
       expect(totals).toMatchObject({ events: 8 - expired, expired });
       expect(await allPages(reader, { range: { order: 'asc', limit: 10 } })).toHaveLength(8 - expired);
       const through = totals.expiredThrough.get('a') ?? -1n;
       const all = [[1n, 3] as const, [2n, 2] as const, [3n, 2] as const];
-      expect(counts.map(({ sequence, events }) => [sequence, events])).toEqual(
-        all.filter(([sequence]) => sequence > through),
-      );
+      expect(counts).toEqual(all.filter(([sequence]) => sequence > through));
     }
     // A store without transactions takes whole hours, and touches no event.
     expect(pieces).toEqual(isAtomic ? [4, 2] : [6]);
@@ -220,6 +220,71 @@ function recount(events: readonly Event[], unit: 'minute' | 'hour' = 'minute'): 
     rows[name] = row;
   }
   return rows;
+}
+
+function describeSealing(given: () => StoreSubject): void {
+  it('puts the sealed ledger once, and takes away the rows and witnesses that it names, as they were read', async () => {
+    const { store, reader } = given();
+    const read = () =>
+      reader.snapshot(async (reads) => ({
+        sealed: await reads.sealed(),
+        rows: await reads.rows({ view: 'types', from: 'minute/', to: 'minute0' }),
+        witnesses: (await reads.witnesses()).map(({ collector, number }) => `${collector} ${number}`).sort(),
+      }));
+    const at = (minute: number) => anEvent({ timestamp: `2026-11-23T10:0${minute}:00.000Z` });
+    const witness = (collector: string, number: number) =>
+      store.witness({ collector, number, lane: 'a', sequence: BigInt(number) });
+    let sequence = 0n;
+    const writeAt = (...minutes: readonly number[]) => {
+      sequence += 1n;
+      return write(store, 'a', [{ sequence, events: minutes.map(at) }]);
+    };
+    // What is no row yet has no mark, and cannot be taken away: batches follow until there are rows.
+    const rowsOf = async (...minutes: readonly number[]) => {
+      for (;;) {
+        const { rows } = await read();
+        const found = rows.flatMap(({ key, mark }) => (mark === undefined ? [] : [{ key, mark }]));
+        const wanted = minutes.map((minute) => found.find(({ key }) => key.bucket === bucketOf(minute)));
+        if (rows.length === found.length && !wanted.includes(undefined))
+          return wanted.filter((row) => row !== undefined);
+        await writeAt(9);
+      }
+    };
+    const bucketOf = (minute: number) => `minute/2026-11-23T10:0${minute}Z`;
+    await writeAt(1, 2, 3);
+    await witness('gone', 1);
+    await witness('more', 1);
+    expect((await read()).sealed).toBeUndefined();
+    const named = await rowsOf(1, 2);
+    // What comes meanwhile stays, and is not lost with what was read.
+    await writeAt(2);
+    await witness('more', 2);
+    const sealing = { from: 0, text: 'é'.repeat(1_000), rows: named, witnesses: [] };
+    const witnesses = ['gone', 'more'].map((collector) => ({ collector, number: 1, lane: 'a', sequence: 1n }));
+    expect(await store.seal({ ...sealing, witnesses })).toBe(true);
+    const after = await read();
+    expect(after.sealed).toEqual({ revision: 1, text: sealing.text });
+    const left = new Set(after.rows.map(({ key }) => key.bucket));
+    expect([1, 2, 3].filter((minute) => left.has(bucketOf(minute)))).toEqual([2, 3]);
+    expect(after.witnesses).toEqual(['more 2']);
+    // Of two that were made of the same, one stands.
+    expect(await store.seal({ ...sealing, text: 'other', rows: [] })).toBe(false);
+    expect((await read()).sealed?.text).toBe(sealing.text);
+    const rest = await rowsOf(2, 3);
+    expect(await store.seal({ from: 1, text: 'next', rows: rest, witnesses: [] })).toBe(true);
+    expect((await read()).sealed).toEqual({ revision: 2, text: 'next' });
+    // A row that comes again after it was taken away begins anew.
+    await writeAt(1);
+    const { 'shop minute/2026-11-23T10:09Z': others, ...again } = await mergedRows(reader);
+    expect(again).toEqual({ 'shop minute/2026-11-23T10:01Z': { page: 1 } });
+  });
+
+  it('keeps when the newest record done arrived', async () => {
+    const { store, reader } = given();
+    const decision = await decisionOf(store, 'a', [{ sequence: 1n, events: [] }]);
+    await store.apply({ ...decision, becomes: { ...decision.becomes, arrivedAtMs: 1_800_000_000_123 } });
+    expect((await reader.snapshot((reads) => reads.lanes())).get('a')?.arrivedAtMs).toBe(1_800_000_000_123);
+  });
 }
 
 function describeDurability(

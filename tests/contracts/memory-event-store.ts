@@ -21,8 +21,12 @@ import {
   type Row,
   type RowKey,
   type RowUpdate,
+  type SealedText,
+  type Sealing,
   type StoredCount,
+  type StoredCounts,
   type StoredEvent,
+  type StoredHour,
   type StoreTotals,
   type VisitorKey,
   type VisitorState,
@@ -60,7 +64,9 @@ export class MemoryEventStore implements EventStore, EventReader {
   readonly #witnesses = new Map<string, Witness>();
   readonly #rebuilds = new Map<string, Rebuild>();
   /** By lane and sequence: events that erasure or a cut-off expiry took. */
-  readonly #removed = new Map<string, { readonly lane: string; readonly sequence: bigint; events: number }>();
+  readonly #removed = new Map<string, StoredCount & { events: number }>();
+  #expiredBefore: string | undefined;
+  #sealed: SealedText | undefined;
   readonly #expiredThrough = new Map<string, bigint>();
   #put = 0;
   #expired = 0;
@@ -127,7 +133,7 @@ export class MemoryEventStore implements EventStore, EventReader {
     const count = Math.min(limit, young < 0 ? this.events.length : young);
     for (const { stored } of this.events.splice(0, count)) {
       const { lane, sequence } = stored.position;
-      this.#remove(stored.position);
+      this.#remove(stored);
       const isLast = !this.events.some(
         ({ stored: { position } }) => position.lane === lane && position.sequence <= sequence,
       );
@@ -138,6 +144,7 @@ export class MemoryEventStore implements EventStore, EventReader {
       if (sequence <= (this.#expiredThrough.get(lane) ?? -1n)) this.#removed.delete(key);
     }
     this.#expired += count;
+    if (count > 0 && receivedAt > (this.#expiredBefore ?? '')) this.#expiredBefore = receivedAt;
     return count;
   }
 
@@ -159,6 +166,18 @@ export class MemoryEventStore implements EventStore, EventReader {
     rebuild.isFinished = true;
     for (const [text, { key: row }] of this.#rows) {
       if (row.view === view.name && row.version < view.version) this.#rows.delete(text);
+    }
+    return true;
+  }
+
+  async seal({ from, text, rows, witnesses }: Sealing): Promise<boolean> {
+    if ((this.#sealed?.revision ?? 0) !== from) return false;
+    this.#sealed = { revision: from + 1, text };
+    for (const { key, mark } of rows) {
+      if (this.#rows.get(rowText(key))?.text === mark) this.#rows.delete(rowText(key));
+    }
+    for (const { collector, number } of witnesses) {
+      if (this.#witnesses.get(collector)?.number === number) this.#witnesses.delete(collector);
     }
     return true;
   }
@@ -188,7 +207,7 @@ export class MemoryEventStore implements EventStore, EventReader {
         .map(({ source, visitor }) => ({ source, visitor })),
     rows: async ({ view, source, from, to }): Promise<readonly Row[]> => {
       const version = this.#versionReady(view);
-      return [...this.#rows.values()].filter(
+      const found = [...this.#rows.values()].filter(
         ({ key }) =>
           key.view === view &&
           key.version === version &&
@@ -196,6 +215,7 @@ export class MemoryEventStore implements EventStore, EventReader {
           key.bucket >= from &&
           key.bucket < to,
       );
+      return found.map((row) => ({ ...row, mark: row.text }));
     },
     sources: async (view) => {
       const rows = [...this.#rows.values()].filter(({ key }) => key.view === view);
@@ -223,13 +243,28 @@ export class MemoryEventStore implements EventStore, EventReader {
       expired: this.#expired,
       erased: this.#erased,
       expiredThrough: new Map(this.#expiredThrough),
+      ...(this.#expiredBefore !== undefined && { expiredBefore: this.#expiredBefore }),
     }),
-    storedCounts: async (lane): Promise<readonly StoredCount[]> => {
-      const counts = new Map<bigint, number>();
-      const add = (sequence: bigint, events: number) => counts.set(sequence, (counts.get(sequence) ?? 0) + events);
-      for (const { position } of this.#stored()) if (position.lane === lane) add(position.sequence, 1);
-      for (const removed of this.#removed.values()) if (removed.lane === lane) add(removed.sequence, removed.events);
-      return [...counts].sort(([a], [b]) => compare(a, b)).map(([sequence, events]) => ({ lane, sequence, events }));
+    sealed: async () => this.#sealed,
+    storedCounts: async ({ through, isDetailed }): Promise<StoredCounts> => {
+      const kept = this.#stored().map(
+        ({ position: { lane, sequence }, source, receivedAt }): StoredCount => ({
+          ...{ lane, sequence, source, hour: receivedAt.slice(0, 13), events: 1 },
+        }),
+      );
+      const all = [...kept, ...this.#removed.values()].filter(
+        ({ lane, sequence }) => sequence <= (through.get(lane) ?? -1n),
+      );
+      const records = Map.groupBy(all.filter(isDetailed), ({ lane, sequence }) => `${lane}\0${sequence}`);
+      const hours = Map.groupBy(all, ({ lane, source, hour }) => `${lane}\0${source}\0${hour}`);
+      const sum = <Count extends StoredHour>(counts: readonly Count[]) => ({
+        ...(counts[0] as Count),
+        events: counts.reduce((total, { events }) => total + events, 0),
+      });
+      return {
+        records: [...records.values()].map(sum).sort((a, b) => compare(a.sequence, b.sequence)),
+        hours: [...hours.values()].map(sum).map(({ lane, source, hour, events }) => ({ lane, source, hour, events })),
+      };
     },
     doubled: async (limit): Promise<readonly DoubledEvent[]> => {
       const byIdentity = new Map<string, { readonly identity: Identity; readonly positions: EventPosition[] }>();
@@ -272,15 +307,16 @@ export class MemoryEventStore implements EventStore, EventReader {
       stored.source === source && stored.visitor === visitor && stored.position.sequence < sequence;
     const erased = this.events.filter(isErased);
     this.events = this.events.filter((event) => !isErased(event));
-    for (const { stored } of erased) this.#remove(stored.position);
+    for (const { stored } of erased) this.#remove(stored);
     this.#erased += erased.length;
     this.links = this.links.filter((link) => link.source !== source || link.visitor !== visitor);
     const state = this.visitors.get(visitorText({ source, visitor }));
     if (state !== undefined && state.sequence < sequence) this.visitors.delete(visitorText({ source, visitor }));
   }
 
-  #remove({ lane, sequence }: EventPosition): void {
-    const removed = this.#removed.get(`${lane}\0${sequence}`) ?? { lane, sequence, events: 0 };
+  #remove({ position: { lane, sequence }, source, receivedAt }: StoredEvent): void {
+    const hour = receivedAt.slice(0, 13);
+    const removed = this.#removed.get(`${lane}\0${sequence}`) ?? { lane, sequence, source, hour, events: 0 };
     removed.events += 1;
     this.#removed.set(`${lane}\0${sequence}`, removed);
   }

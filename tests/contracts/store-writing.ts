@@ -263,6 +263,13 @@ export async function mergedRows(
   return Object.fromEntries([...merged].map(([name, state]) => [name, Object.fromEntries(state)]));
 }
 
+/** How many events of each record of a lane lie in the store. */
+export async function recordCounts(reads: EventReads, lane: string): Promise<readonly (readonly [bigint, number])[]> {
+  const through = new Map([[lane, 2n ** 62n]]);
+  const { records } = await reads.storedCounts({ through, isDetailed: () => true });
+  return records.map(({ sequence, events }) => [sequence, events]);
+}
+
 /** Events set aside, whole, the newest first. */
 export async function badEvents(reads: EventReads, range: BadRange): Promise<readonly BadEvent[]> {
   return reads.badAt((await reads.badReasons(range)).map(({ position }) => position));

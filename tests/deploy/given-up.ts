@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { GetObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { clickstream } from '../end-to-end/command.ts';
 import { REGION } from './emulator.ts';
+import { scheduleOf } from './schedules.ts';
 import { actionsOf, policiesOf, type Stage, without } from './stage.ts';
 import { type Audit, events, type SentEvent } from './tracker.ts';
 
@@ -42,7 +43,7 @@ export const GIVEN_UP_SCENES = [
 
 /** The schedule stands still meanwhile, so that what is there before it can be seen. */
 async function onDemand(stage: Stage, play: (adopt: () => Promise<void>) => Promise<string>): Promise<string> {
-  const { rule, invoke } = await scheduleOf(stage, 'adopt');
+  const { rule, invoke } = await scheduleOf(stage, 'process', 'adopt');
   await stage.emulator.call('events', 'disable_rule', { Name: rule });
   try {
     return await play(invoke);
@@ -180,35 +181,6 @@ async function withMapping<T>(
     const usual = { UUID, MaximumRecordAgeInSeconds, MaximumRetryAttempts };
     await emulator.call('lambda', 'update_event_source_mapping', usual);
   }
-}
-
-/** The stack's own schedule of a task of the processor, and what it does, now. That throws when the function fails. */
-export async function scheduleOf({ emulator, functions }: Stage, task: 'adopt' | 'maintain') {
-  const { Rules } = await emulator.call<{
-    readonly Rules: readonly { readonly Name: string; readonly ScheduleExpression?: string }[];
-  }>('events', 'list_rules');
-  for (const { Name, ScheduleExpression } of Rules) {
-    if (ScheduleExpression === undefined) continue;
-    const { Targets } = await emulator.call<{ readonly Targets: readonly { Arn: string; Input?: string }[] }>(
-      'events',
-      'list_targets_by_rule',
-      { Rule: Name },
-    );
-    const target = Targets.find(
-      ({ Arn, Input = '{}' }) => Arn.endsWith(`:${functions.process}`) && JSON.parse(Input).task === task,
-    );
-    if (target === undefined) continue;
-    // As EventBridge does it, and with what the template says.
-    const invoke = async () => {
-      const { FunctionError } = await emulator.call<{ readonly FunctionError?: string }>('lambda', 'invoke', {
-        FunctionName: target.Arn,
-        Payload: target.Input,
-      });
-      if (FunctionError !== undefined) throw new Error(`the function failed: ${FunctionError}`);
-    };
-    return { rule: Name, invoke };
-  }
-  throw new Error(`no schedule has the processor ${task}`);
 }
 
 /** What Lambda put into the bucket. */

@@ -1,7 +1,8 @@
 /** Takes each statement of each function's role away, and looks for what then fails. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LANE_PK } from '../../src/adapters/aws/items.ts';
-import { scheduleOf } from './given-up.ts';
+import { scheduleOf } from './schedules.ts';
+import { notSealed } from './sealing.ts';
 import { actionsOf, type FunctionKind, policiesOf, type Stage, type Statement, without } from './stage.ts';
 import { events } from './tracker.ts';
 
@@ -63,7 +64,7 @@ const PROBES: Readonly<Record<FunctionKind, Probe>> = {
   },
   query: async (stage, spareDead) => {
     const { tracker } = stage;
-    const reads = ['/api/v1/events?type=plain&limit=5', '/api/v1/users/ada/events', '/api/v1/dead', '/api/v1/bad'];
+    const reads = ['/api/v1/events?type=probe&limit=5', '/api/v1/users/ada/events', '/api/v1/dead', '/api/v1/bad'];
     try {
       for (const path of reads) await tracker.get(path);
       const id = spareDead.at(-1);
@@ -90,7 +91,12 @@ const PROBES: Readonly<Record<FunctionKind, Probe>> = {
 };
 
 /** Statements that are needed now and then only. */
-const RARE: Readonly<Record<string, Probe>> = { Maintenance: notRebuilt };
+const RARE: Readonly<Record<string, Probe>> = {
+  Maintenance: notRebuilt,
+  Seal: notSealed,
+  DropSealed: notSealed,
+  LookAtShards: notSealed,
+};
 
 /** Once the lanes say that they folded an older version of a view, the schedule makes it anew from the stored events. */
 async function notRebuilt(stage: Stage): Promise<string | undefined> {
@@ -112,7 +118,7 @@ async function notRebuilt(stage: Stage): Promise<string | undefined> {
     });
   }
   const since = Date.now();
-  await (await scheduleOf(stage, 'maintain')).invoke();
+  await (await scheduleOf(stage, 'process', 'maintain')).invoke();
   return faultReported(stage, { logGroup: output('ProcessLogGroup'), since });
 }
 
@@ -122,7 +128,7 @@ interface Registry {
 
 /** What Lambda gave up is taken up by the stack's schedule. */
 async function notAdopted(stage: Stage): Promise<string | undefined> {
-  const { invoke } = await scheduleOf(stage, 'adopt');
+  const { invoke } = await scheduleOf(stage, 'process', 'adopt');
   try {
     await invoke();
     return undefined;

@@ -5,6 +5,7 @@ import { BOTH_HOMES } from './both-homes.ts';
 import { COMMAND_SCENES } from './commands.ts';
 import { GIVEN_UP_SCENES } from './given-up.ts';
 import { removeEach } from './roles.ts';
+import { SEALING } from './sealing.ts';
 import { actionsOf, policiesOf, type Stage, without } from './stage.ts';
 import { type Audit, events } from './tracker.ts';
 
@@ -254,6 +255,7 @@ export const SCENES: readonly Scene[] = [
     },
   },
   ...GIVEN_UP_SCENES,
+  SEALING,
   {
     title: 'the audit balances, and the stats are those of a recount',
     play: async ({ tracker, emulator }) => {

@@ -28,6 +28,7 @@ export interface Audit {
   readonly pending: number;
   readonly lost: number;
   readonly unresolved: number;
+  readonly hours: readonly { readonly hour: string }[];
   readonly problems: readonly { readonly kind: string; readonly detail: string }[];
 }
 

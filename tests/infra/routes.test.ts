@@ -83,7 +83,13 @@ const report = (_what: string, fault: unknown) => {
 };
 const HANDLERS = {
   collect: createCollectHandler({ ...parts, proxies: 1, report }),
-  query: createQueryHandler({ ...parts, reader: parts.store, metric: () => undefined, report }),
+  query: createQueryHandler({
+    ...parts,
+    reader: parts.store,
+    shards: async () => new Map(),
+    metric: () => undefined,
+    report,
+  }),
 } as const;
 
 async function ask(kind: FunctionKind, request: AlbRequest) {

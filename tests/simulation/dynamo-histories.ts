@@ -1,7 +1,8 @@
 /**
  * Plays histories of a lane, and of one that is split midway, on a model of DynamoDB with throttles, lost answers, unprocessed keys, retries, bisects and
  * zombies, and holds what is left against each record applied once, in order:
- * `node tests/simulation/dynamo-histories.ts --histories 1000 --seed 1`. A failing seed is printed, and replays alone.
+ * `node tests/simulation/dynamo-histories.ts --histories 1000 --seed 1`. A failing seed is printed, and replays alone. With --sealing, histories of
+ * the ledger that is sealed and audited meanwhile.
  */
 import { isDeepStrictEqual, parseArgs } from 'node:util';
 import fc from 'fast-check';
@@ -10,9 +11,10 @@ import { MemoryEventStore } from '../contracts/memory-event-store.ts';
 import { seededRandom } from '../random.ts';
 import { anyHistory } from './any-history.ts';
 import { drawLanes, playOnDynamo, saidByDynamo, saidByMemory } from './dynamo-protocol.ts';
+import { problemsOfSealing } from './dynamo-sealing.ts';
 
 /** Undefined when the history is right. */
-async function problemOf(seed: number): Promise<string | undefined> {
+async function problemOfProtocol(seed: number): Promise<string | undefined> {
   const [records = []] = fc.sample(anyHistory, { seed, numRuns: 1 });
   const random = seededRandom(seed);
   const phases = drawLanes(records, random);
@@ -30,9 +32,19 @@ async function problemOf(seed: number): Promise<string | undefined> {
   }
 }
 
+async function problemOfSealing(seed: number): Promise<string | undefined> {
+  const [problem] = await problemsOfSealing(seed).catch((thrown: unknown) => [`threw ${String(thrown)}`]);
+  return problem;
+}
+
 const { values } = parseArgs({
-  options: { histories: { type: 'string', default: '1000' }, seed: { type: 'string', default: '1' } },
+  options: {
+    histories: { type: 'string', default: '1000' },
+    seed: { type: 'string', default: '1' },
+    sealing: { type: 'boolean', default: false },
+  },
 });
+const problemOf = values.sealing ? problemOfSealing : problemOfProtocol;
 const [first, wanted] = [Number(values.seed), Number(values.histories)];
 let failed = 0;
 let played = 0;

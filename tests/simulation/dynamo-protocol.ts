@@ -24,6 +24,8 @@ import type { MemoryEventStore } from '../contracts/memory-event-store.ts';
 import { MemoryDynamo } from './memory-dynamo.ts';
 
 export const TABLES = { events: 'events', state: 'state' };
+/** After all that histories have. */
+const PLAYED_AT_MS = Date.parse('2030-01-01T00:00:00.000Z');
 export const FOLDS = [...VIEWS, { ...ledgerRows, ...LEDGER }];
 
 /** Records of one lane. */
@@ -62,17 +64,14 @@ function visitorIn({ data }: LaneRecord): string {
 export async function playOnDynamo(
   phases: readonly (readonly LanePlan[])[],
   random: () => number,
+  /** What else is done on the table meanwhile, until the records are. */
+  beside: (dynamo: MemoryDynamo, isOver: () => boolean) => Promise<void> = async () => undefined,
 ): Promise<MemoryDynamo> {
   const dynamo = new MemoryDynamo();
   const below = (bound: number) => Math.floor(random() * bound);
-  const waiting: (() => void)[] = [];
   const trouble = random() < 0.5 ? 0.03 : 0.15;
-  dynamo.faults = {
-    turn: () => new Promise((resolve) => waiting.push(resolve)),
-    isThrottled: () => random() < trouble,
-    isLost: () => random() < trouble,
-    isUnprocessed: () => random() < trouble,
-  };
+  const isTroubled = () => random() < trouble;
+  dynamo.faults = { ...dynamo.faults, isThrottled: isTroubled, isLost: isTroubled, isUnprocessed: isTroubled };
   let attempts = 0;
   const invoke = async (lane: string, batch: readonly LaneRecord[], folds: number): Promise<void> => {
     // Each invocation has an environment of its own, or an older one's.
@@ -86,7 +85,8 @@ export async function playOnDynamo(
       folds: FOLDS,
       journalItemsMax: folds,
       attempt,
-      // Nothing is deleted while anything is under way.
+      // Nothing is deleted while anything is under way, and no history depends on the day on which it is played.
+      clock: () => PLAYED_AT_MS,
       erasureDelayMs: 1e13,
     });
     for (let rest = batch; rest.length > 0; ) {
@@ -114,24 +114,39 @@ export async function playOnDynamo(
       start += size;
     }
   };
-  let isOver = false;
-  const driveAll = async () => {
+  await inDrawnOrder(dynamo, random, async () => {
+    let areDone = false;
+    const others = beside(dynamo, () => areDone);
     for (const lanes of phases) await Promise.all(lanes.map(drive));
     await Promise.all(running);
-  };
-  const all = driveAll().finally(() => {
+    areDone = true;
+    await others;
+  });
+  const never = () => false;
+  dynamo.faults = { ...dynamo.faults, isThrottled: never, isLost: never, isUnprocessed: never };
+  if (random() < 0.5) await deleteErased(dynamo);
+  return dynamo;
+}
+
+/** Of all calls that wait for the table, one after another is drawn, until the work is done. */
+export async function inDrawnOrder(
+  dynamo: MemoryDynamo,
+  random: () => number,
+  work: () => Promise<unknown>,
+): Promise<void> {
+  const waiting: (() => void)[] = [];
+  dynamo.faults = { ...dynamo.faults, turn: () => new Promise((resolve) => waiting.push(resolve)) };
+  let isOver = false;
+  const all = work().finally(() => {
     isOver = true;
   });
   while (!isOver) {
     await new Promise((resolve) => setImmediate(resolve));
-    const [next] = waiting.splice(below(waiting.length), 1);
+    const [next] = waiting.splice(Math.floor(random() * waiting.length), 1);
     next?.();
   }
   await all;
-  dynamo.faults = { ...dynamo.faults, turn: async () => undefined, isThrottled: () => false, isLost: () => false };
-  dynamo.faults = { ...dynamo.faults, isUnprocessed: () => false };
-  if (random() < 0.5) await deleteErased(dynamo);
-  return dynamo;
+  dynamo.faults = { ...dynamo.faults, turn: async () => undefined };
 }
 
 /** What is due once everything that began before is dead. */

@@ -4,13 +4,14 @@ import {
   BatchWriteItemCommand,
   ConditionalCheckFailedException,
   DeleteItemCommand,
-  type DynamoDBClient,
   DynamoDBServiceException,
   GetItemCommand,
   PutItemCommand,
   QueryCommand,
   ScanCommand,
 } from '@aws-sdk/client-dynamodb';
+
+import type { TableClient } from '../../src/adapters/aws/dynamo-client.ts';
 
 type Item = Record<string, AttributeValue>;
 
@@ -48,8 +49,10 @@ export class MemoryDynamo {
   readonly tables = new Map<string, Map<string, Item>>();
   faults: DynamoFaults = NO_FAULTS;
 
-  get client(): Pick<DynamoDBClient, 'send'> {
-    return { send: (command: unknown) => this.#send(command) } as unknown as Pick<DynamoDBClient, 'send'>;
+  /** Who sleeps lets others go first, for no time: a history is the same each time it is played. */
+  get client(): TableClient {
+    const send = (command: unknown) => this.#send(command);
+    return { send, sleep: () => this.faults.turn() } as unknown as TableClient;
   }
 
   itemsOf(table: string): readonly Item[] {

@@ -21,7 +21,7 @@ import { Numbering } from '../../src/collect/numbering.ts';
 import { segment } from '../../src/collect/protocols/segment.ts';
 import { ClickstreamError } from '../../src/core/errors.ts';
 import type { LaneRecord } from '../../src/log/event-log.ts';
-import { answer, processBatch } from '../../src/pipeline.ts';
+import { answer, processBatch, seal } from '../../src/pipeline.ts';
 import { VIEWS } from '../../src/process/views/registry.ts';
 import { countProblems, type Sent as SentEvent } from '../count-problems.ts';
 import { seededRandom } from '../random.ts';
@@ -149,6 +149,7 @@ class Life {
       if (this.#random() < 0.6) await this.#process(reader.read({ bytesMax: 1 + Math.floor(this.#random() * 4_000) }));
       if (this.#random() < 0.1) await this.#witness(numbering, log.end);
       if (this.#random() < 0.1) await this.store.settle();
+      if (this.#random() < 0.2) await this.#seal(START_MS);
       if (this.#random() < 0.1) {
         await this.#sync();
         // As if the retention were over at once: all that is processed for good may go.
@@ -167,6 +168,8 @@ class Life {
       await this.#process(records);
     }
     await this.#witness(numbering, log.end);
+    // Of collectors that are long over nothing is left but totals, on which the check below goes.
+    if (this.#random() < 0.5) await this.#seal(START_MS + 10 * DAY_MS);
   }
 
   async #send(accept: Accept): Promise<void> {
@@ -193,6 +196,13 @@ class Life {
   async #witness(numbering: Numbering, sequence: bigint): Promise<void> {
     const { collector, settledThrough: number } = numbering;
     if (number >= 0) await this.store.witness({ collector, number, lane: EMBEDDED_LANE, sequence });
+  }
+
+  async #seal(nowMs: number): Promise<void> {
+    const reader = openEventReader({ folder: this.#disk.folder });
+    const blockNumbers = 1 + Math.floor(this.#random() * 3);
+    await seal({ reader, store: this.store, nowMs, blockNumbers });
+    await reader.close();
   }
 
   async #sync(): Promise<void> {

@@ -47,7 +47,7 @@ test('a letter holds the record as Lambda gave it, whole, and says why', async (
   const { lane, records } = readKinesisEvent(event);
   expect({ lane, records }).toEqual({
     lane: LETTER.lane,
-    records: [{ sequence: LETTER.sequence, data: LETTER.data }],
+    records: [{ sequence: LETTER.sequence, data: LETTER.data, arrivedAtMs: Date.parse('2026-11-25T07:59:58.500Z') }],
   });
   expect(event.Records[0]?.kinesis).toMatchObject({ partitionKey: 'default/a1' });
 });

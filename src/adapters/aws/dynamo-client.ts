@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as wait } from 'node:timers/promises';
 import {
   BatchGetItemCommand,
   BatchWriteItemCommand,
@@ -28,6 +28,12 @@ export function createDynamoClient(
   });
 }
 
+/** As much of DynamoDB's client as a table asks for. */
+export interface TableClient extends Pick<DynamoDBClient, 'send'> {
+  /** Between tries of what came back unprocessed. @default a timer */
+  readonly sleep?: (ms: number) => Promise<unknown>;
+}
+
 export interface Key {
   readonly pk: string;
   readonly sk: string;
@@ -50,10 +56,10 @@ const IF_ABSENT: Condition = { expression: 'attribute_not_exists(pk)' };
 
 /** What the store and its reader ask of one table. Reads are strongly consistent unless they say otherwise. */
 export class DynamoTable {
-  readonly #client: Pick<DynamoDBClient, 'send'>;
+  readonly #client: TableClient;
   readonly name: string;
 
-  constructor(client: Pick<DynamoDBClient, 'send'>, name: string) {
+  constructor(client: TableClient, name: string) {
     this.#client = client;
     this.name = name;
   }
@@ -82,7 +88,7 @@ export class DynamoTable {
       const unprocessed = UnprocessedKeys?.[this.name]?.Keys ?? [];
       waiting = [...waiting.slice(asked.length), ...unprocessed];
       tries = unprocessed.length === asked.length ? tries + 1 : 0;
-      if (unprocessed.length > 0) await backOff(tries, `${this.name}: reads are throttled`);
+      if (unprocessed.length > 0) await this.#backOff(tries, 'reads');
     }
     return found;
   }
@@ -114,8 +120,12 @@ export class DynamoTable {
     await this.#client.send(new PutItemCommand({ TableName: this.name, Item: item }));
   }
 
-  /** Deletes an item that has this text there; one that is another by now, or gone, stays as it is. */
-  async deleteIf({ pk, sk }: Key, { name, value }: { readonly name: string; readonly value: string }): Promise<void> {
+  /** Deletes an item that has this there; one that is another by now, or gone, stays as it is. Whether it went now. */
+  async deleteIf(
+    { pk, sk }: Key,
+    { name, value }: { readonly name: string; readonly value: string | number },
+  ): Promise<boolean> {
+    const is = typeof value === 'number' ? { N: String(value) } : text(value);
     try {
       await this.#client.send(
         new DeleteItemCommand({
@@ -123,11 +133,13 @@ export class DynamoTable {
           Key: { pk: text(pk), sk: text(sk) },
           ConditionExpression: '#name = :value',
           ExpressionAttributeNames: { '#name': name },
-          ExpressionAttributeValues: { ':value': text(value) },
+          ExpressionAttributeValues: { ':value': is },
         }),
       );
+      return true;
     } catch (thrown) {
       if (!(thrown instanceof ConditionalCheckFailedException)) throw thrown;
+      return false;
     }
   }
 
@@ -141,7 +153,7 @@ export class DynamoTable {
       const unprocessed = (UnprocessedItems?.[this.name] ?? []) as typeof asked;
       waiting = [...waiting.slice(asked.length), ...unprocessed];
       tries = unprocessed.length === asked.length ? tries + 1 : 0;
-      if (unprocessed.length > 0) await backOff(tries, `${this.name}: writes are throttled`);
+      if (unprocessed.length > 0) await this.#backOff(tries, 'writes');
     }
   }
 
@@ -201,11 +213,11 @@ export class DynamoTable {
     );
     return { items: Items, after: LastEvaluatedKey };
   }
-}
 
-/** Throws after `dynamoTries`. */
-async function backOff(tries: number, detail: string): Promise<void> {
-  if (tries >= LIMITS.dynamoTries) throw new ClickstreamError('overloaded', detail);
-  const { dynamoBackoffMsMin: msMin, dynamoBackoffMsMax: msMax } = LIMITS;
-  await sleep(backoffMs({ tries: tries + 1, msMin, msMax, random: Math.random }));
+  /** Throws after `dynamoTries`. */
+  async #backOff(tries: number, what: string): Promise<void> {
+    if (tries >= LIMITS.dynamoTries) throw new ClickstreamError('overloaded', `${this.name}: ${what} are throttled`);
+    const { dynamoBackoffMsMin: msMin, dynamoBackoffMsMax: msMax } = LIMITS;
+    await (this.#client.sleep ?? wait)(backoffMs({ tries: tries + 1, msMin, msMax, random: Math.random }));
+  }
 }

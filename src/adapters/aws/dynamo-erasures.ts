@@ -171,8 +171,15 @@ export class DynamoErasures {
       pk: text(keyOf('removed', lane)),
       sk: text(keyOf(sequenceText(sequence), String(index), event)),
       events: number(1),
+      ...arrivalAttributes(item),
     });
   }
+}
+
+/** Which hour of which source counts an event that is removed. */
+export function arrivalAttributes(event: Item): Item {
+  const [source = ''] = textOf(event, 'pk').split('\0');
+  return { source: text(source), hour: text(textOf(event, 'receivedAt').slice(0, 13)) };
 }
 
 export async function readPending(state: DynamoTable): Promise<PendingErasures> {

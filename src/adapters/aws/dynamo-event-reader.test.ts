@@ -116,11 +116,19 @@ describe('the audit', () => {
     // Long enough for several pages of 1 MB.
     const padded = items.map((item) => ({ ...item, padding: { B: Buffer.alloc(2_000) } }));
     await putAll('events', padded);
-    await putAll('state', [{ pk: text(keyOf('removed', 'a')), sk: text(sequenceText(2n)), events: number(5) }]);
-    expect(await read((reads) => reads.storedCounts('a'))).toEqual([
-      { lane: 'a', sequence: 0n, events: 375 },
-      { lane: 'a', sequence: 2n, events: 380 },
-    ]);
+    const [source, hour] = ['shop', '2026-11-23T10'];
+    const removed = { events: number(5), source: text(source), hour: text(hour) };
+    await putAll('state', [{ pk: text(keyOf('removed', 'a')), sk: text(sequenceText(2n)), ...removed }]);
+    const through = new Map([['a', 9n]]);
+    const isDetailed = ({ sequence }: { readonly sequence: bigint }) => sequence > 0n;
+    expect(await read((reads) => reads.storedCounts({ through, isDetailed }))).toEqual({
+      records: [{ lane: 'a', sequence: 2n, source, hour, events: 380 }],
+      hours: [{ lane: 'a', source, hour, events: 755 }],
+    });
+    expect(await read((reads) => reads.storedCounts({ through: new Map([['a', 1n]]), isDetailed }))).toEqual({
+      records: [],
+      hours: [{ lane: 'a', source, hour, events: 375 }],
+    });
     expect(await read((reads) => reads.doubled(3))).toEqual([]);
     const [first, second, third] = [items[10], items[11], items[12]];
     if (first === undefined || second === undefined || third === undefined) throw new Error('unreachable');

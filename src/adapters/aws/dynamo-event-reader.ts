@@ -1,5 +1,4 @@
 import { inflateRawSync } from 'node:zlib';
-import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { ClickstreamError } from '../../core/errors.ts';
 import { type Identity, identityKey, identityOf } from '../../core/event.ts';
 import { LIMITS } from '../../core/limits.ts';
@@ -16,16 +15,20 @@ import type {
   EventReads,
   LaneState,
   Row,
+  SealedText,
   StoredCount,
+  StoredCounts,
   StoredEvent,
+  StoredHour,
   StoreTotals,
   VisitorKey,
   Witness,
 } from '../../store/event-store.ts';
-import { DynamoTable, type Key } from './dynamo-client.ts';
+import { DynamoTable, type Key, type TableClient } from './dynamo-client.ts';
 import { isErasedLink, readPending } from './dynamo-erasures.ts';
 import { DynamoEventLists, mergeLists, ReadList, resultsOf } from './dynamo-event-lists.ts';
 import { DynamoRowReader } from './dynamo-row-reader.ts';
+import { readSealed } from './dynamo-sealing.ts';
 import { GivenUpReader } from './given-up-notes.ts';
 import {
   AFTER_PART,
@@ -50,7 +53,7 @@ import { readLarge } from './large-values.ts';
 import type { TableNames } from './tables.ts';
 
 export interface DynamoEventReaderOptions {
-  readonly client: Pick<DynamoDBClient, 'send'>;
+  readonly client: TableClient;
   readonly tables: TableNames;
   /** @default snapshotMsMax */
   readonly snapshotMsMax?: number;
@@ -61,7 +64,7 @@ export interface DynamoEventReaderOptions {
  * them, and whatever else it reads is from then on or after. Lists by time follow the table within a moment. The client stays open.
  */
 export class DynamoEventReader implements EventReader {
-  readonly #client: Pick<DynamoDBClient, 'send'>;
+  readonly #client: TableClient;
   readonly #tables: TableNames;
   readonly #snapshotMsMax: number;
 
@@ -94,12 +97,13 @@ export class DynamoEventReader implements EventReader {
 }
 
 /** A client whose calls end, and that begins none any more, once the signal comes. */
-function stoppedBy(client: Pick<DynamoDBClient, 'send'>, abortSignal: AbortSignal): Pick<DynamoDBClient, 'send'> {
-  const send = async (command: Parameters<DynamoDBClient['send']>[0]) => {
+function stoppedBy(client: TableClient, abortSignal: AbortSignal): TableClient {
+  const send = async (command: Parameters<TableClient['send']>[0]) => {
     abortSignal.throwIfAborted();
     return client.send(command, { abortSignal });
   };
-  return { send: send as DynamoDBClient['send'] };
+  const { sleep } = client;
+  return { send: send as TableClient['send'], ...(sleep && { sleep }) };
 }
 
 class DynamoReads implements EventReads {
@@ -211,23 +215,48 @@ class DynamoReads implements EventReads {
     const expiredThrough = lanes.flatMap(({ lane, expiredThrough: through }) =>
       through === undefined ? [] : [[lane, through] as const],
     );
-    return { ...sum, events: sum.events - sum.expired - sum.erased, expiredThrough: new Map(expiredThrough) };
+    const expiredBefore = lanes.map((lane) => lane.expiredBefore ?? '').reduce((a, b) => (a > b ? a : b), '');
+    return {
+      ...sum,
+      events: sum.events - sum.expired - sum.erased,
+      expiredThrough: new Map(expiredThrough),
+      ...(expiredBefore !== '' && { expiredBefore }),
+    };
   }
 
-  async storedCounts(lane: string): Promise<readonly StoredCount[]> {
-    const counts = new Map<string, number>();
-    const add = (sequence: string, events: number) => counts.set(sequence, (counts.get(sequence) ?? 0) + events);
+  sealed(): Promise<SealedText | undefined> {
+    return readSealed(this.#state);
+  }
+
+  async storedCounts({ through, isDetailed }: Parameters<EventReads['storedCounts']>[0]): Promise<StoredCounts> {
+    const records = new Map<string, StoredCount>();
+    const hours = new Map<string, StoredHour>();
+    const add = (count: StoredCount) => {
+      const { lane, sequence, source, hour, events } = count;
+      if (sequence > (through.get(lane) ?? -1n)) return;
+      const inHour = keyOf(lane, source, hour);
+      hours.set(inHour, { lane, source, hour, events: events + (hours.get(inHour)?.events ?? 0) });
+      if (!isDetailed(count)) return;
+      const record = keyOf(lane, sequenceText(sequence));
+      records.set(record, { ...count, events: events + (records.get(record)?.events ?? 0) });
+    };
     for await (const item of this.#allEvents()) {
-      const position = positionOf(item);
-      if (position.lane === lane) add(sequenceText(position.sequence), 1);
+      const { lane, sequence } = positionOf(item);
+      const [source = ''] = partsOf(textOf(item, 'pk'));
+      add({ lane, sequence, source, hour: textOf(item, 'receivedAt').slice(0, 13), events: 1 });
     }
-    const stored = (await this.#rows.lanes()).find((known) => known.lane === lane);
-    for await (const item of this.#erasedAfter(lane, stored?.expiredThrough)) {
-      // An erasure's note has its own sequence behind the record's.
-      add(partsOf(textOf(item, 'sk'))[0] ?? '', numberOf(item, 'events'));
+    const lanes = await this.#rows.lanes();
+    for (const lane of through.keys()) {
+      const stored = lanes.find((known) => known.lane === lane);
+      for await (const item of this.#erasedAfter(lane, stored?.expiredThrough)) {
+        // An erasure's note has its own name behind the record's.
+        const sequence = BigInt(partsOf(textOf(item, 'sk'))[0] ?? '');
+        const [source, hour] = [item.source?.S ?? '', item.hour?.S ?? ''];
+        add({ lane, sequence, source, hour, events: numberOf(item, 'events') });
+      }
     }
-    const inOrder = [...counts].sort(([a], [b]) => (a < b ? -1 : 1));
-    return inOrder.map(([sequence, events]) => ({ lane, sequence: BigInt(sequence), events }));
+    const inOrder = [...records].sort(([a], [b]) => (a < b ? -1 : 1));
+    return { records: inOrder.map(([, count]) => count), hours: [...hours.values()] };
   }
 
   /** A scan gives a visitor's events one after another, so that only one visitor's identities are kept at a time. */

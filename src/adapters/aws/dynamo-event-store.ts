@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { deflateRawSync } from 'node:zlib';
-import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { ClickstreamError } from '../../core/errors.ts';
 import { type Identity, identityKey } from '../../core/event.ts';
 import { LIMITS } from '../../core/limits.ts';
@@ -14,6 +13,7 @@ import {
   type EventStore,
   type KnownEvent,
   type Loaded,
+  type Sealing,
   type VisitorPut,
   type VisitorState,
   visitorText,
@@ -21,12 +21,13 @@ import {
 } from '../../store/event-store.ts';
 import { atOnce } from './at-once.ts';
 import { putDeadItem } from './dead-items.ts';
-import { type Condition, DynamoTable } from './dynamo-client.ts';
+import { type Condition, DynamoTable, type TableClient } from './dynamo-client.ts';
 import { DynamoErasures, PendingErasures } from './dynamo-erasures.ts';
-import { DynamoExpiry } from './dynamo-expiry.ts';
+import { arrivalsAfter, DynamoExpiry } from './dynamo-expiry.ts';
 import { isSameState, Lanes, lanesIn } from './dynamo-lanes.ts';
 import { DynamoRebuild } from './dynamo-rebuild.ts';
 import { DynamoRows, type NamedFold } from './dynamo-rows.ts';
+import { seal } from './dynamo-sealing.ts';
 import { EventKinds, type Kind } from './event-kinds.ts';
 import type { HalfPut } from './half-put.ts';
 import {
@@ -37,7 +38,6 @@ import {
   eventItem,
   eventKeyOf,
   factsAndBodyOf,
-  hourOf,
   type Item,
   keyOf,
   linkItem,
@@ -60,7 +60,7 @@ import { putLarge } from './large-values.ts';
 import type { TableNames } from './tables.ts';
 
 export interface DynamoEventStoreOptions {
-  readonly client: Pick<DynamoDBClient, 'send'>;
+  readonly client: TableClient;
   readonly tables: TableNames;
   /** What rows are made by: the views and the ledger. */
   readonly folds: readonly NamedFold[];
@@ -151,9 +151,9 @@ export class DynamoEventStore implements EventStore {
     const before = await this.#laneWithRoom(lane);
     if (!isSameState(before?.state, decision.loaded))
       throw new ClickstreamError('overloaded', `lane ${lane} is no longer as it was loaded`);
-    const hour = this.#hourOf(before, decision);
+    const arrivals = arrivalsAfter(before, decision, this.#clock());
     await this.#kinds.list(decision.events.map(kindOfPut));
-    const known = await this.#putEvents(decision.events, hour ?? '');
+    const known = await this.#putEvents(decision.events, arrivals.hour ?? '');
     if (known.size > 0) {
       this.#expectsDuplicates = true;
       return { kind: 'contradicted', known };
@@ -166,7 +166,7 @@ export class DynamoEventStore implements EventStore {
     for (const erase of decision.erase) gone += await this.#erasures.hide(lane, erase, this.#clock());
     const attempt = this.#attempt();
     const name = await this.#rows.putJournal(decision.rows, { lane, sequence: decision.becomes.done, attempt });
-    if (before !== undefined && before.hour !== hour) await this.#expiry.mark(before);
+    if (before !== undefined && before.hour !== arrivals.hour) await this.#expiry.mark(before);
     const done = before?.state.done ?? -1n;
     const { totals, journal, revision } = before ?? { totals: NO_TOTALS, journal: [], revision: 0 };
     await this.#lanes.put(before, {
@@ -181,7 +181,8 @@ export class DynamoEventStore implements EventStore {
       },
       journal: name === undefined ? journal : [...journal, name],
       expiredThrough: before?.expiredThrough,
-      hour,
+      expiredBefore: before?.expiredBefore,
+      ...arrivals,
       revision: revision + 1,
     });
     await this.#halfPut?.takeBack(lane, newlyDead(decision, done));
@@ -217,6 +218,10 @@ export class DynamoEventStore implements EventStore {
   rebuild(view: View, limit: number): Promise<boolean> {
     this.#lanes.clear();
     return this.#rebuild.step(view, limit);
+  }
+
+  seal(sealing: Sealing): Promise<boolean> {
+    return seal(this.#state, sealing, this.#attempt());
   }
 
   /** All that DynamoDB has taken is durable. */
@@ -255,15 +260,6 @@ export class DynamoEventStore implements EventStore {
       if (found !== undefined) known.set(identityKey(found.identity), knownOf(item));
     }
     return known;
-  }
-
-  /** That of the latest arrival so far. It never goes back, for what a lane expires is all that came up to a place. */
-  #hourOf(before: StoredLane | undefined, { latestReceivedAt }: Decision): string | undefined {
-    if (latestReceivedAt === undefined) return before?.hour;
-    // A collector's clock that is ahead would keep all that follows for longer.
-    const now = hourOf(new Date(this.#clock()).toISOString());
-    const hour = hourOf(latestReceivedAt) < now ? hourOf(latestReceivedAt) : now;
-    return before?.hour !== undefined && before.hour > hour ? before.hour : hour;
   }
 
   /** Visitors side by side, each one's events in order: what one becomes depends on those before it. */

@@ -1,16 +1,18 @@
+import type { Decision } from '../../store/event-store.ts';
 import type { DynamoTable } from './dynamo-client.ts';
 import { keyOfItem } from './dynamo-client.ts';
 import { changeLane, lanesIn } from './dynamo-lanes.ts';
 import {
-  type ArrivalMark,
-  arrivalMarkItem,
-  arrivalMarkOf,
-  arrivalsPk,
   hourOf,
   type Item,
   keyOf,
+  number,
+  numberOf,
   type StoredLane,
+  sequenceOf,
   sequenceText,
+  text,
+  textOf,
 } from './items.ts';
 
 /** Hours begin with a digit: this lies before all of them. */
@@ -30,9 +32,9 @@ export class DynamoExpiry {
   }
 
   /** Before the lane is written with a later hour. What is marked was so, whoever marks it, and the first mark stands. */
-  async mark({ lane, hour, state, totals }: StoredLane): Promise<void> {
-    if (hour === undefined) return;
-    await this.#state.put(arrivalMarkItem(lane, { hour, through: state.done, events: totals.events }));
+  async mark(stored: StoredLane): Promise<void> {
+    const mark = markOf(stored);
+    if (mark !== undefined) await this.#state.put(arrivalMarkItem(stored.lane, mark));
   }
 
   /** Whole hours that lie before this time. Returns how many events that is. */
@@ -58,7 +60,9 @@ export class DynamoExpiry {
       // What erasure took of these hours is told by its own total.
       const all = { ...totals, expired: mark.events - totals.erased };
       expired = all.expired - stored.totals.expired;
-      return { ...stored, totals: all, expiredThrough: mark.through };
+      // Of what arrived up to then some may be later in the lane, and lie there still.
+      const expiredBefore = new Date(Date.parse(mark.latestReceivedAt) + 1).toISOString();
+      return { ...stored, totals: all, expiredThrough: mark.through, expiredBefore };
     });
     // These say nothing more: what they tell lies at or before `expiredThrough` now.
     await this.#state.deleteAll([...marks, ...erased].map(keyOfItem));
@@ -74,7 +78,71 @@ export class DynamoExpiry {
 }
 
 /** Of a lane to which nothing came since: it marks no hour, for only the next one would. */
-function markOfIdle({ hour, state, totals }: StoredLane, before: string): ArrivalMark | undefined {
-  if (hour === undefined || hour >= before) return undefined;
-  return { hour, through: state.done, events: totals.events };
+function markOfIdle(stored: StoredLane, before: string): ArrivalMark | undefined {
+  const mark = markOf(stored);
+  return mark === undefined || mark.hour >= before ? undefined : mark;
+}
+
+function markOf({ hour, state, totals, latestReceivedAt }: StoredLane): ArrivalMark | undefined {
+  if (hour === undefined) return undefined;
+  return { hour, through: state.done, events: totals.events, latestReceivedAt: latestOf({ hour, latestReceivedAt }) };
+}
+
+/** Where a lane was at the end of an hour: every record up to `through` had arrived in it or before. */
+interface ArrivalMark {
+  readonly hour: string;
+  readonly through: bigint;
+  /** Stored by then, since the lane began. */
+  readonly events: number;
+  /** As the lane had it by then. */
+  readonly latestReceivedAt: string;
+}
+
+/** Of a lane or a mark that did not keep it, all that is known is the hour. */
+function latestOf({ hour, latestReceivedAt }: Pick<StoredLane, 'hour' | 'latestReceivedAt'>): string {
+  return latestReceivedAt ?? `${hour}:59:59.999Z`;
+}
+
+function arrivalsPk(lane: string): string {
+  return keyOf('arrivals', lane);
+}
+
+function arrivalMarkItem(lane: string, { hour, through, events, latestReceivedAt }: ArrivalMark): Item {
+  const key = { pk: text(arrivalsPk(lane)), sk: text(hour) };
+  return {
+    ...key,
+    through: text(through.toString()),
+    events: number(events),
+    latestReceivedAt: text(latestReceivedAt),
+  };
+}
+
+function arrivalMarkOf(item: Item): ArrivalMark {
+  const hour = textOf(item, 'sk');
+  const latestReceivedAt = latestOf({ hour, latestReceivedAt: item.latestReceivedAt?.S });
+  return { hour, through: sequenceOf(item, 'through'), events: numberOf(item, 'events'), latestReceivedAt };
+}
+
+/** What a lane becomes by a batch. `nowMs` are epoch milliseconds. */
+export function arrivalsAfter(
+  before: Pick<StoredLane, 'hour' | 'latestReceivedAt'> | undefined,
+  { latestReceivedAt }: Pick<Decision, 'latestReceivedAt'>,
+  nowMs: number,
+): Pick<StoredLane, 'hour' | 'latestReceivedAt'> {
+  const standing = { hour: before?.hour, latestReceivedAt: before?.latestReceivedAt };
+  if (latestReceivedAt === undefined) return standing;
+  // A collector's clock that is ahead would keep all that follows for longer.
+  const now = hourOf(new Date(nowMs).toISOString());
+  const hour = hourOf(latestReceivedAt) < now ? hourOf(latestReceivedAt) : now;
+  return {
+    // It never goes back, for what a lane expires is all that came up to a place.
+    hour: standing.hour !== undefined && standing.hour > hour ? standing.hour : hour,
+    latestReceivedAt: laterOf(standing.latestReceivedAt, latestReceivedAt),
+  };
+}
+
+/** What no clock says is passed over. */
+function laterOf(standing: string | undefined, time: string): string | undefined {
+  if (Number.isNaN(Date.parse(time))) return standing;
+  return standing === undefined || time > standing ? time : standing;
 }

@@ -17,6 +17,7 @@ import {
   rowPk,
   type StoredLane,
   sequenceOf,
+  sequenceText,
   textOf,
 } from './items.ts';
 import { readLarge } from './large-values.ts';
@@ -73,7 +74,11 @@ export class DynamoRowReader {
     const held = new Map(stored.map(({ key, sequence }) => [rowName(key), sequence]));
     const isHeld = ({ key, sequence, apart }: AddedRow) =>
       (held.get(rowName(key)) ?? -1n) >= sequence || held.has(rowName({ ...key, lane: apart }));
-    return [...stored, ...added.filter((row) => !isHeld(row))].map(({ key, text }) => ({ key, text }));
+    const fresh = added.filter((row) => !isHeld(row));
+    return [
+      ...stored.map(({ key, text, sequence }) => ({ key, text, mark: sequenceText(sequence) })),
+      ...fresh.map(({ key, text }) => ({ key, text })),
+    ];
   }
 
   async sources(view: string): Promise<readonly string[]> {

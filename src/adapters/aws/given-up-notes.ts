@@ -84,5 +84,5 @@ function rowOf(item: Item): Row {
     bucket: textOf(item, 'bucket'),
     lane,
   };
-  return { key, text: textOf(item, 'text') };
+  return { key, text: textOf(item, 'text'), isApart: true };
 }

@@ -20,6 +20,8 @@ export interface RecordReading {
   readonly ledgerOf: (record: LaneRecord) => NotedRow | undefined;
   /** The sequences that a row of the ledger has entries of. */
   readonly sequencesIn: (row: string) => ReadonlySet<bigint>;
+  /** Whether the sealed ledger has counted it; then there is no row that has it. */
+  readonly isIn: (sealed: string, lane: string, record: LaneRecord) => boolean;
 }
 
 export interface GivenUpOptions {
@@ -135,6 +137,11 @@ export class GivenUp {
         for (const sequence of this.#options.reading.sequencesIn(row.text)) processed.add(sequence);
       }
     });
+    // After the rows, for rows go once this has what was in them.
+    const sealed = await reads.sealed();
+    for (const record of records) {
+      if (sealed !== undefined && this.#options.reading.isIn(sealed.text, lane, record)) processed.add(record.sequence);
+    }
     return processed;
   }
 

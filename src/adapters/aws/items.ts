@@ -40,6 +40,7 @@ import type {
  *             pk given-up-through       sk folder of the bucket                how far its documents are taken up
  *   part      pk and sk of an item whose value is too long for one, sk with its number
  *   witness   pk witness                sk collector
+ *   sealed    pk sealed                 sk ledger                              what is settled of the ledger
  *   erasure   pk erasure                sk source, visitor                     its earlier events are hidden, and deleted when due
  *   kind      pk kinds                  sk source, place                       which types have a list of their own; put if absent
  *   rebuild   pk rebuild                sk view, version                       how far it is
@@ -221,15 +222,19 @@ export interface StoredLane {
   /** Keys of journal items that rows may not hold yet, oldest first. */
   readonly journal: readonly string[];
   readonly expiredThrough: bigint | undefined;
+  readonly expiredBefore?: string | undefined;
   /** The latest hour of UTC in which anything of it arrived, by the collectors' clocks and never after the lane's own. */
   readonly hour: string | undefined;
+  /** The latest arrival of all, by the collectors' clocks alone: one of them may be ahead. ISO 8601. */
+  readonly latestReceivedAt?: string | undefined;
   /** Grows with every write: what a compare-and-set asks for. */
   readonly revision: number;
 }
 
 export const LANE_PK = 'lane';
 
-export function laneItem({ lane, state, totals, journal, expiredThrough, hour, revision }: StoredLane): Item {
+export function laneItem(stored: StoredLane): Item {
+  const { lane, state, totals, journal, expiredThrough, expiredBefore, hour, latestReceivedAt, revision } = stored;
   const cuts = Object.entries(state.cuts).map(([view, cut]) => [view, { S: cut.toString() }] as const);
   const registry = Object.entries(state.registry).map(([view, version]) => [view, number(version)] as const);
   return {
@@ -243,6 +248,9 @@ export function laneItem({ lane, state, totals, journal, expiredThrough, hour, r
     revision: number(revision),
     ...(expiredThrough !== undefined && { expiredThrough: text(expiredThrough.toString()) }),
     ...(hour !== undefined && { hour: text(hour) }),
+    ...(latestReceivedAt !== undefined && { latestReceivedAt: text(latestReceivedAt) }),
+    ...(expiredBefore !== undefined && { expiredBefore: text(expiredBefore) }),
+    ...(state.arrivedAtMs !== undefined && { arrivedAtMs: number(state.arrivedAtMs) }),
   };
 }
 
@@ -257,33 +265,16 @@ export function laneOf(item: Item): StoredLane {
       done: BigInt(textOf(item, 'done')),
       registry: Object.fromEntries(registry),
       cuts: Object.fromEntries(cuts),
+      ...(item.arrivedAtMs !== undefined && { arrivedAtMs: numberOf(item, 'arrivedAtMs') }),
     },
     totals: { ...NO_TOTALS, ...Object.fromEntries(totals) },
     journal: (item.journal?.L ?? []).map(({ S = '' }) => S),
     expiredThrough: expiredThrough === undefined ? undefined : BigInt(expiredThrough),
+    expiredBefore: item.expiredBefore?.S,
     hour: item.hour?.S,
+    latestReceivedAt: item.latestReceivedAt?.S,
     revision: numberOf(item, 'revision'),
   };
-}
-
-/** Where a lane was at the end of an hour: every record up to `through` had arrived in it or before. */
-export interface ArrivalMark {
-  readonly hour: string;
-  readonly through: bigint;
-  /** Stored by then, since the lane began. */
-  readonly events: number;
-}
-
-export function arrivalsPk(lane: string): string {
-  return keyOf('arrivals', lane);
-}
-
-export function arrivalMarkItem(lane: string, { hour, through, events }: ArrivalMark): Item {
-  return { pk: text(arrivalsPk(lane)), sk: text(hour), through: text(through.toString()), events: number(events) };
-}
-
-export function arrivalMarkOf(item: Item): ArrivalMark {
-  return { hour: textOf(item, 'sk'), through: sequenceOf(item, 'through'), events: numberOf(item, 'events') };
 }
 
 // Rows of views, and the journal of what batches add to them.
@@ -389,13 +380,14 @@ export function redrivenOf(item: Item): RecordPosition | undefined {
 
 export const WITNESS_PK = 'witness';
 
-export function witnessItem({ collector, number: settled, lane, sequence }: Witness): Item {
+export function witnessItem({ collector, number: settled, lane, sequence, atMs }: Witness): Item {
   return {
     pk: text(WITNESS_PK),
     sk: text(collector),
     number: number(settled),
     lane: text(lane),
     sequence: text(sequence.toString()),
+    ...(atMs !== undefined && { atMs: number(atMs) }),
   };
 }
 
@@ -405,8 +397,11 @@ export function witnessOf(item: Item): Witness {
     number: numberOf(item, 'number'),
     lane: textOf(item, 'lane'),
     sequence: sequenceOf(item),
+    ...(item.atMs !== undefined && { atMs: numberOf(item, 'atMs') }),
   };
 }
+
+export const SEALED_KEY = { pk: 'sealed', sk: 'ledger' } as const;
 
 export const KINDS_PK = 'kinds';
 

@@ -31,7 +31,9 @@ describe('readKinesisEvent', () => {
     };
     const { lane, records } = readKinesisEvent(event);
     expect(lane).toBe('shardId-000000000006');
-    expect(records).toEqual([{ sequence: FIRST, data: Buffer.from('Hello, this is a test.') }]);
+    expect(records).toEqual([
+      { sequence: FIRST, data: Buffer.from('Hello, this is a test.'), arrivedAtMs: 1545084650987 },
+    ]);
   });
 
   test('hands on any bytes unchanged', () => {

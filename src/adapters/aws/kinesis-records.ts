@@ -10,6 +10,8 @@ export interface KinesisEvent {
       readonly sequenceNumber: string;
       /** Base64. */
       readonly data: string;
+      /** Epoch seconds, with a fraction. */
+      readonly approximateArrivalTimestamp?: number;
     };
   }[];
 }
@@ -37,7 +39,12 @@ export function readKinesisEvent({ Records }: KinesisEvent): KinesisBatch {
     if (shardOf(eventID) !== lane || eventSourceARN !== first.eventSourceARN) {
       throw new Error(`a Kinesis event of two shards: ${first.eventID} and ${eventID}`);
     }
-    return { sequence: BigInt(kinesis.sequenceNumber), data: Buffer.from(kinesis.data, 'base64') };
+    const { sequenceNumber, data, approximateArrivalTimestamp: arrival } = kinesis;
+    return {
+      sequence: BigInt(sequenceNumber),
+      data: Buffer.from(data, 'base64'),
+      ...(arrival !== undefined && { arrivedAtMs: Math.round(arrival * 1_000) }),
+    };
   });
   return { lane, records };
 }

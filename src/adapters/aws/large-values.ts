@@ -39,6 +39,11 @@ export function partKeys(item: Item): readonly Key[] {
   return Array.from({ length: numberOf(item, 'parts') }, (_, part) => partKey(key, textOf(item, 'version'), part));
 }
 
+/** Where the parts of items of a partition lie. */
+export function partPk(pk: string): string {
+  return keyOf('part', pk);
+}
+
 function partKey({ pk, sk }: Key, version: string, part: number): Key {
-  return { pk: keyOf('part', pk), sk: keyOf(sk, version, String(part).padStart(4, '0')) };
+  return { pk: partPk(pk), sk: keyOf(sk, version, String(part).padStart(4, '0')) };
 }

@@ -14,7 +14,8 @@ import type {
   LaneState,
   Row,
   RowKey,
-  StoredCount,
+  SealedText,
+  StoredCounts,
   StoredEvent,
   StoreTotals,
   VisitorKey,
@@ -23,7 +24,16 @@ import type {
 import { SqliteEventLists } from './event-lists.ts';
 import { integerOf, ReadStatements } from './read-statements.ts';
 import { openDatabaseToRead } from './schema.ts';
-import { EVENT_COLUMNS, EVENTS_WITH_SOURCE, type EventRow, eventOf, type LaneRow, laneOf } from './stored-rows.ts';
+import { COUNT_STORED, countStored } from './sealed-rows.ts';
+import {
+  EVENT_COLUMNS,
+  EVENTS_WITH_SOURCE,
+  type EventRow,
+  eventOf,
+  LANE_COLUMNS,
+  type LaneRow,
+  laneOf,
+} from './stored-rows.ts';
 
 /**
  * Opens `<folder>/store.sqlite` to read, on a connection of its own, so that it may live in another thread than the writer,
@@ -112,7 +122,7 @@ class SqliteReads implements EventReads {
         to,
       );
       for (const { bucket, lane, value } of rows) {
-        found.push({ key: { view, version: Number(version), source, bucket, lane }, text: value });
+        found.push({ key: { view, version: Number(version), source, bucket, lane }, text: value, mark: value });
       }
     }
     return found;
@@ -161,16 +171,21 @@ class SqliteReads implements EventReads {
   }
 
   async witnesses(): Promise<readonly Witness[]> {
-    const rows = this.#reads.all<Omit<Witness, 'number'> & { readonly number: bigint }>(
-      'SELECT collector, number, lane, sequence FROM witnesses',
-    );
-    return rows.map(({ collector, number, lane, sequence }) => ({ collector, number: Number(number), lane, sequence }));
+    const rows = this.#reads.all<
+      Omit<Witness, 'number' | 'atMs'> & { readonly number: bigint; readonly at_ms: bigint | null }
+    >('SELECT collector, number, lane, sequence, at_ms FROM witnesses');
+    return rows.map(({ collector, number, lane, sequence, at_ms }) => ({
+      ...{ collector, number: Number(number), lane, sequence },
+      ...(at_ms !== null && { atMs: Number(at_ms) }),
+    }));
   }
 
   async totals(): Promise<StoreTotals> {
-    const row = this.#reads.one<Record<Exclude<keyof StoreTotals, 'expiredThrough'>, bigint>>(
-      'SELECT events, bad, dead, visitors, expired, erased FROM totals',
-    );
+    const row = this.#reads.one<
+      Record<Exclude<keyof StoreTotals, 'expiredThrough' | 'expiredBefore'>, bigint> & {
+        readonly expired_before: string | null;
+      }
+    >('SELECT events, bad, dead, visitors, expired, erased, expired_before FROM totals');
     if (row === undefined) throw new Error('the store has lost its totals');
     return {
       events: Number(row.events),
@@ -184,18 +199,19 @@ class SqliteReads implements EventReads {
           expired_through === null ? [] : [[lane, expired_through]],
         ),
       ),
+      ...(row.expired_before !== null && { expiredBefore: row.expired_before }),
     };
   }
 
-  async storedCounts(lane: string): Promise<readonly StoredCount[]> {
-    const rows = this.#reads.all<{ readonly sequence: bigint; readonly events: bigint }>(
-      `SELECT sequence, sum(events) AS events FROM (
-         SELECT sequence, 1 AS events FROM events WHERE lane = ?1
-         UNION ALL SELECT sequence, events FROM removed WHERE lane = ?1
-       ) GROUP BY sequence ORDER BY sequence`,
-      lane,
+  async sealed(): Promise<SealedText | undefined> {
+    const row = this.#reads.one<{ readonly revision: bigint; readonly text: string }>(
+      'SELECT revision, text FROM sealed',
     );
-    return rows.map(({ sequence, events }) => ({ lane, sequence, events: Number(events) }));
+    return row && { revision: Number(row.revision), text: row.text };
+  }
+
+  async storedCounts(asked: Parameters<EventReads['storedCounts']>[0]): Promise<StoredCounts> {
+    return countStored(this.#reads.prepare(COUNT_STORED), asked);
   }
 
   async doubled(limit: number): Promise<readonly DoubledEvent[]> {
@@ -278,7 +294,7 @@ class SqliteReads implements EventReads {
   }
 
   #lanes(): readonly LaneRow[] {
-    return this.#reads.all<LaneRow>('SELECT lane, done, registry, cuts, expired_through FROM lanes');
+    return this.#reads.all<LaneRow>(`SELECT ${LANE_COLUMNS} FROM lanes`);
   }
 }
 

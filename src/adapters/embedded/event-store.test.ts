@@ -39,6 +39,11 @@ function codeOf(open: () => unknown): string | undefined {
   return undefined;
 }
 
+const TO_FORMAT_3 = `
+DROP INDEX events_of_others; ALTER TABLE events DROP COLUMN other_type;
+ALTER TABLE removed DROP COLUMN source; ALTER TABLE removed DROP COLUMN hour; ALTER TABLE lanes DROP COLUMN arrived_at_ms;
+ALTER TABLE witnesses DROP COLUMN at_ms; DROP TABLE sealed; ALTER TABLE totals DROP COLUMN expired_before`;
+
 describe('what the folder holds', () => {
   it.each([
     ['a newer format', 1_000, 'data_format_newer'],
@@ -62,9 +67,9 @@ describe('what the folder holds', () => {
     await write(store, 'a', [{ sequence: 1n, events: [anEvent()] }]);
     await store.close();
     const database = new DatabaseSync(path());
-    database.exec('DROP INDEX events_of_others; ALTER TABLE events DROP COLUMN other_type');
     database.exec('DROP TABLE counted; ALTER TABLE dead DROP COLUMN redriven_lane');
-    database.exec('ALTER TABLE dead DROP COLUMN redriven_sequence; PRAGMA user_version = 2');
+    database.exec('ALTER TABLE dead DROP COLUMN redriven_sequence');
+    database.exec(`${TO_FORMAT_3}; PRAGMA user_version = 2`);
     database.exec("INSERT INTO dead (sequence, lane, detail, payload) VALUES (1, 'a', 'old', x'00')");
     database.close();
     const upgraded = openEventStore({ folder, lateness: { views: [typeCounts(1)], msMax: 0 } });
@@ -86,8 +91,8 @@ describe('what the folder holds', () => {
     await write(store, 'a', [{ sequence: 1n, events: typed(0, types) }]);
     await store.close();
     const database = new DatabaseSync(path());
-    database.exec('UPDATE events SET event_type = coalesce(other_type, event_type); DROP INDEX events_of_others');
-    database.exec('ALTER TABLE events DROP COLUMN other_type; PRAGMA user_version = 3');
+    database.exec('UPDATE events SET event_type = coalesce(other_type, event_type)');
+    database.exec(`${TO_FORMAT_3}; PRAGMA user_version = 3`);
     database.close();
     const upgraded = openEventStore({ folder });
     await write(upgraded, 'a', [{ sequence: 2n, events: typed(types - 1, types + 2) }]);
@@ -106,6 +111,33 @@ describe('what the folder holds', () => {
     };
     expect(others).toBe(2);
     listed.close();
+  });
+
+  it('is brought up from format 3, and knows the hours of what was removed', async () => {
+    const store = openEventStore({ folder });
+    await write(store, 'a', [{ sequence: 1n, events: [anEvent(), anEvent()] }]);
+    expect(await store.expire({ receivedAt: '2026-11-23T11:00:00.000Z', limit: 1 })).toBe(1);
+    await store.close();
+    const database = new DatabaseSync(path());
+    database.exec(`${TO_FORMAT_3}; PRAGMA user_version = 3`);
+    database.close();
+    const upgraded = openEventStore({ folder });
+    await upgraded.witness({ collector: 'c', number: 1, lane: 'a', sequence: 1n, atMs: 5 });
+    expect(await upgraded.seal({ from: 0, text: 'x', rows: [], witnesses: [] })).toBe(true);
+    await upgraded.close();
+    const reader = openEventReader({ folder });
+    const counts = { through: new Map([['a', 1n]]), isDetailed: () => false };
+    const read = await reader.snapshot(async (reads) => [
+      await reads.storedCounts(counts),
+      (await reads.totals()).expiredBefore,
+      (await reads.sealed())?.text,
+    ]);
+    expect(read).toEqual([
+      { records: [], hours: [{ lane: 'a', source: 'shop', hour: '2026-11-23T10', events: 2 }] },
+      '2026-11-23T10:00:01.000Z',
+      'x',
+    ]);
+    await reader.close();
   });
 
   it('refuses what is no database, is one of another program, or is not there to read', () => {

@@ -13,6 +13,7 @@ import {
   type Link,
   type Loaded,
   type RowUpdate,
+  type Sealing,
   type VisitorKey,
   type VisitorPut,
   type VisitorState,
@@ -24,8 +25,9 @@ import { EventRows } from './event-rows.ts';
 import { assertRowsLevel, type Lateness, LateRows, MARK_COUNTED } from './late-rows.ts';
 import { Names } from './names.ts';
 import { openDatabase, transact } from './schema.ts';
+import { sealRows } from './sealed-rows.ts';
 import { eraseVisitor, expireEvents, rebuildView } from './store-maintenance.ts';
-import { cutsText, type LaneRow, laneOf, registryText, selectAll, selectOne } from './stored-rows.ts';
+import { cutsText, LANE_COLUMNS, type LaneRow, laneOf, registryText, selectAll, selectOne } from './stored-rows.ts';
 import { ViewRows } from './view-rows.ts';
 import { WriteAheadLog } from './write-ahead-log.ts';
 
@@ -122,8 +124,8 @@ export class SqliteEventStore implements EventStore {
     return applied;
   }
 
-  async witness({ collector, number, lane, sequence }: Witness): Promise<void> {
-    this.#write(() => this.#statements.putWitness.run(collector, number, lane, sequence));
+  async witness({ collector, number, lane, sequence, atMs }: Witness): Promise<void> {
+    this.#write(() => this.#statements.putWitness.run(collector, number, lane, sequence, atMs ?? null));
     this.#writeAheadLog.checkpointWhenDue();
   }
 
@@ -150,6 +152,17 @@ export class SqliteEventStore implements EventStore {
     });
     this.#writeAheadLog.checkpointWhenDue();
     return isDone;
+  }
+
+  async seal(sealing: Sealing): Promise<boolean> {
+    const isSealed = this.#write(() => {
+      // What the writer has in memory of rows that go must go as well.
+      this.#rowsInDoubt = true;
+      return sealRows(this.#database, sealing);
+    });
+    if (isSealed) this.#rows.forget();
+    this.#writeAheadLog.checkpointWhenDue();
+    return isSealed;
   }
 
   /** Writes the rows that are late, if any. Not needed for anything to be durable, only for it to be counted at once. */
@@ -201,7 +214,8 @@ export class SqliteEventStore implements EventStore {
     this.#absorb(decision.rows);
     const bad = this.#putBad(decision);
     const dead = this.#putDead(decision);
-    this.#statements.putLane.run(lane, becomes.done, registryText(becomes.registry), cutsText(becomes.cuts));
+    const { done, registry, cuts, arrivedAtMs } = becomes;
+    this.#statements.putLane.run(lane, done, registryText(registry), cutsText(cuts), arrivedAtMs ?? null);
     this.#statements.addTotals.run(decision.counts.stored, bad, dead, decision.counts.newVisitors);
     if (decision.erase.length > 0) {
       this.#deleting(() => {
@@ -327,11 +341,12 @@ type Statements = ReturnType<typeof prepareStatements>;
 function prepareStatements(database: DatabaseSync) {
   const prepare = (sql: string): StatementSync => database.prepare(sql);
   return {
-    lane: prepare('SELECT lane, done, registry, cuts, expired_through FROM lanes WHERE lane = ?'),
+    lane: prepare(`SELECT ${LANE_COLUMNS} FROM lanes WHERE lane = ?`),
     dones: prepare('SELECT lane, done FROM lanes'),
     putLane: prepare(
-      `INSERT INTO lanes (lane, done, registry, cuts) VALUES (?, ?, ?, ?)
-       ON CONFLICT DO UPDATE SET done = excluded.done, registry = excluded.registry, cuts = excluded.cuts`,
+      `INSERT INTO lanes (lane, done, registry, cuts, arrived_at_ms) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT DO UPDATE SET done = excluded.done, registry = excluded.registry, cuts = excluded.cuts,
+         arrived_at_ms = excluded.arrived_at_ms`,
     ),
     visitor: prepare('SELECT sequence, state FROM visitors WHERE visitor = ? AND source = ?'),
     insertVisitor: prepare(
@@ -357,8 +372,9 @@ function prepareStatements(database: DatabaseSync) {
       'UPDATE totals SET events = events + ?, bad = bad + ?, dead = dead + ?, visitors = visitors + ?',
     ),
     putWitness: prepare(
-      `INSERT INTO witnesses (collector, number, lane, sequence) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE
-       SET number = excluded.number, lane = excluded.lane, sequence = excluded.sequence WHERE excluded.number > number`,
+      `INSERT INTO witnesses (collector, number, lane, sequence, at_ms) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
+       SET number = excluded.number, lane = excluded.lane, sequence = excluded.sequence, at_ms = excluded.at_ms
+       WHERE excluded.number > number`,
     ),
     markCounted: prepare(MARK_COUNTED),
     countSync: prepare('UPDATE totals SET syncs = syncs + 1'),

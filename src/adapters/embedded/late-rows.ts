@@ -8,6 +8,7 @@ import {
   EVENT_COLUMNS,
   EVENTS_WITH_SOURCE,
   type EventRow,
+  LANE_COLUMNS,
   type LaneRow,
   laneOf,
   selectAll,
@@ -78,9 +79,7 @@ export class LateRows {
   /** Counts the events that the written rows lack. To be called before the first batch, and after each that was rolled back. */
   level(): void {
     if (this.#isLevel) return;
-    const lanes = selectAll<LaneRow>(
-      this.#database.prepare('SELECT lane, done, registry, cuts, expired_through FROM lanes'),
-    );
+    const lanes = selectAll<LaneRow>(this.#database.prepare(`SELECT ${LANE_COLUMNS} FROM lanes`));
     const states = new Map(lanes.map((row) => [row.lane, laneOf(row)]));
     const next = this.#database.prepare(
       `SELECT ${EVENT_COLUMNS} FROM ${EVENTS_WITH_SOURCE} WHERE events.id > ? ORDER BY events.id LIMIT ?`,

@@ -27,7 +27,8 @@ const EVENTS_OF_OTHERS = `CREATE INDEX events_of_others ON events (other_type, s
  * - `event_type` is an event's type, or one label for all types that have no list of their own (`TypeLists`); then `other_type` is it.
  * - `created_at` is a `timeKey`, which orders as times do at any precision. `timestamp` is epoch milliseconds.
  * - `counted` is the last event that the rows of views hold: they may be written later than events.
- * - `removed` counts the events of a record that erasure or a cut-off expiry took.
+ * - `removed` counts the events of a record that erasure or a cut-off expiry took; `hour` is that of its arrival.
+ * - `sealed` is the ledger of what is settled, in the place of its rows.
  */
 const SCHEMA = `
 CREATE TABLE people (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE) STRICT;
@@ -44,7 +45,8 @@ CREATE INDEX events_twins ON events (visitor, created_at, hash) WHERE twin > 0;
 CREATE INDEX events_by_type ON events (event_type, source, timestamp, lane, sequence, place);
 ${EVENTS_OF_OTHERS}
 CREATE TABLE removed (
-  lane TEXT NOT NULL, sequence INTEGER NOT NULL, events INTEGER NOT NULL, PRIMARY KEY (lane, sequence)
+  lane TEXT NOT NULL, sequence INTEGER NOT NULL, events INTEGER NOT NULL,
+  source TEXT NOT NULL DEFAULT '', hour TEXT NOT NULL DEFAULT '', PRIMARY KEY (lane, sequence)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE visitors (
   visitor INTEGER NOT NULL, source INTEGER NOT NULL, sequence INTEGER NOT NULL, state TEXT NOT NULL,
@@ -63,7 +65,8 @@ CREATE TABLE rows (
 CREATE TABLE counted (event INTEGER NOT NULL) STRICT;
 INSERT INTO counted VALUES (0);
 CREATE TABLE lanes (
-  lane TEXT PRIMARY KEY, done INTEGER NOT NULL, registry TEXT NOT NULL, cuts TEXT NOT NULL, expired_through INTEGER
+  lane TEXT PRIMARY KEY, done INTEGER NOT NULL, registry TEXT NOT NULL, cuts TEXT NOT NULL, expired_through INTEGER,
+  arrived_at_ms INTEGER
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE rebuilds (
   view TEXT NOT NULL, version INTEGER NOT NULL, through INTEGER NOT NULL, until INTEGER NOT NULL, finished INTEGER NOT NULL,
@@ -80,13 +83,16 @@ CREATE TABLE dead (
   PRIMARY KEY (sequence, lane)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE witnesses (
-  collector TEXT PRIMARY KEY, number INTEGER NOT NULL, lane TEXT NOT NULL, sequence INTEGER NOT NULL
+  collector TEXT PRIMARY KEY, number INTEGER NOT NULL, lane TEXT NOT NULL, sequence INTEGER NOT NULL,
+  at_ms INTEGER
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE sealed (revision INTEGER NOT NULL, text TEXT NOT NULL) STRICT;
 CREATE TABLE totals (
   events INTEGER NOT NULL, bad INTEGER NOT NULL, dead INTEGER NOT NULL, visitors INTEGER NOT NULL,
-  expired INTEGER NOT NULL, erased INTEGER NOT NULL, syncs INTEGER NOT NULL
+  expired INTEGER NOT NULL, erased INTEGER NOT NULL, syncs INTEGER NOT NULL,
+  expired_before TEXT
 ) STRICT;
-INSERT INTO totals VALUES (0, 0, 0, 0, 0, 0, 0);
+INSERT INTO totals VALUES (0, 0, 0, 0, 0, 0, 0, NULL);
 PRAGMA application_id = ${APPLICATION_ID};
 PRAGMA user_version = ${FORMAT_VERSION};
 `;
@@ -100,10 +106,22 @@ ALTER TABLE dead ADD COLUMN redriven_sequence INTEGER;
 PRAGMA user_version = 3;
 `;
 
-/** In format 3 every type had a list of its own. */
+/** In format 3 every type had a list of its own, nothing was sealed, and neither hours nor arrivals were known. */
 const FROM_3 = `
 ALTER TABLE events ADD COLUMN other_type INTEGER;
 ${EVENTS_OF_OTHERS}
+ALTER TABLE removed ADD COLUMN source TEXT NOT NULL DEFAULT '';
+ALTER TABLE removed ADD COLUMN hour TEXT NOT NULL DEFAULT '';
+UPDATE removed SET (source, hour) = (
+  SELECT labels.text, substr(received_at, 1, 13) FROM events JOIN labels ON labels.id = events.source
+  WHERE events.lane = removed.lane AND events.sequence = removed.sequence LIMIT 1
+) WHERE EXISTS (SELECT 1 FROM events WHERE events.lane = removed.lane AND events.sequence = removed.sequence);
+ALTER TABLE lanes ADD COLUMN arrived_at_ms INTEGER;
+ALTER TABLE witnesses ADD COLUMN at_ms INTEGER;
+CREATE TABLE sealed (revision INTEGER NOT NULL, text TEXT NOT NULL) STRICT;
+ALTER TABLE totals ADD COLUMN expired_before TEXT;
+UPDATE totals SET expired_before = (SELECT coalesce(max(received_at), '') FROM (SELECT received_at FROM events ORDER BY id LIMIT 1))
+WHERE expired > 0;
 PRAGMA user_version = 4;
 `;
 

@@ -7,6 +7,7 @@ import {
   EVENT_COLUMNS,
   EVENTS_WITH_SOURCE,
   type EventRow,
+  LANE_COLUMNS,
   type LaneRow,
   laneOf,
   registryText,
@@ -19,6 +20,9 @@ import type { ViewRows } from './view-rows.ts';
 /** The lane that rebuilt rows belong to; no lane of a log is called so. */
 const REBUILD_LANE = 'rebuild';
 
+type Arrived = Pick<EventRow, 'id' | 'lane' | 'sequence' | 'source' | 'received_at'>;
+const ARRIVED_COLUMNS = 'events.id, lane, sequence, labels.text AS source, received_at';
+
 /** Each function here runs within a transaction of its caller. */
 
 /** Deletes the oldest arrivals up to the first that is not before the time, at most `limit`. */
@@ -26,8 +30,8 @@ export function expireEvents(
   database: DatabaseSync,
   { receivedAt, limit }: { readonly receivedAt: string; readonly limit: number },
 ): number {
-  const oldest = selectAll<Pick<EventRow, 'id' | 'lane' | 'sequence' | 'received_at'>>(
-    database.prepare('SELECT id, lane, sequence, received_at FROM events ORDER BY id LIMIT ?'),
+  const oldest = selectAll<Arrived>(
+    database.prepare(`SELECT ${ARRIVED_COLUMNS} FROM ${EVENTS_WITH_SOURCE} ORDER BY events.id LIMIT ?`),
     limit,
   );
   const young = oldest.findIndex(({ received_at }) => received_at >= receivedAt);
@@ -40,13 +44,18 @@ export function expireEvents(
   );
   database.prepare('DELETE FROM events WHERE id <= ?').run(last.id);
   moveTwins(database);
-  database.prepare('UPDATE totals SET events = events - ?1, expired = expired + ?1').run(expired.length);
+  database
+    .prepare(
+      `UPDATE totals SET events = events - ?1, expired = expired + ?1,
+         expired_before = max(?2, coalesce(expired_before, ''))`,
+    )
+    .run(expired.length, receivedAt);
 
   const through = new Map(expired.map(({ lane, sequence }) => [lane, sequence]));
   if (next?.lane === last.lane && next.sequence === last.sequence) {
     // The limit cut a record in two: its events are counted as removed until the rest expires too.
     const taken = expired.filter(({ lane, sequence }) => lane === last.lane && sequence === last.sequence).length;
-    addRemoved(database, { lane: last.lane, sequence: last.sequence, events: taken });
+    addRemoved(database, { ...last, events: taken });
     through.set(last.lane, last.sequence - 1n);
   }
   for (const [lane, sequence] of through) {
@@ -70,8 +79,10 @@ export function eraseVisitor(
   const sourceId = idOf(database, 'labels', source);
   if (visitorId === undefined || sourceId === undefined) return;
   database.exec('PRAGMA secure_delete = ON');
-  const events = selectAll<Pick<EventRow, 'id' | 'lane' | 'sequence'>>(
-    database.prepare('SELECT id, lane, sequence FROM events WHERE visitor = ? AND source = ? AND sequence < ?'),
+  const events = selectAll<Arrived>(
+    database.prepare(
+      `SELECT ${ARRIVED_COLUMNS} FROM ${EVENTS_WITH_SOURCE} WHERE visitor = ? AND events.source = ? AND sequence < ?`,
+    ),
     visitorId,
     sourceId,
     sequence,
@@ -80,7 +91,7 @@ export function eraseVisitor(
   const deleteEvent = database.prepare('DELETE FROM events WHERE id = ?');
   for (const event of events) {
     deleteEvent.run(event.id);
-    addRemoved(database, { lane: event.lane, sequence: event.sequence, events: 1 });
+    addRemoved(database, { ...event, events: 1 });
   }
   moveTwins(database);
   const links = selectAll<{ readonly user: bigint }>(
@@ -146,7 +157,7 @@ export function rebuildView(
 /** Has every lane fold into this version, and returns the cuts of those that did not from their beginning. */
 function takeUp(database: DatabaseSync, view: View): ReadonlyMap<string, bigint> {
   const key = `${view.name}@${view.version}`;
-  const lanes = selectAll<LaneRow>(database.prepare('SELECT lane, done, registry, cuts, expired_through FROM lanes'));
+  const lanes = selectAll<LaneRow>(database.prepare(`SELECT ${LANE_COLUMNS} FROM lanes`));
   const states = lanes.map((row) => ({ lane: row.lane, state: laneOf(row) }));
   if (states.some(({ state }) => (state.registry[view.name] ?? 0) > view.version)) return new Map();
   const found = new Map<string, bigint>();
@@ -197,14 +208,14 @@ function deleteOlderRows(database: DatabaseSync, view: View, limit: number): boo
 
 function addRemoved(
   database: DatabaseSync,
-  { lane, sequence, events }: { readonly lane: string; readonly sequence: bigint; readonly events: number },
+  { lane, sequence, source, received_at, events }: Arrived & { readonly events: number },
 ): void {
   database
     .prepare(
-      `INSERT INTO removed (lane, sequence, events) VALUES (?, ?, ?)
+      `INSERT INTO removed (lane, sequence, source, hour, events) VALUES (?, ?, ?, substr(?, 1, 13), ?)
        ON CONFLICT DO UPDATE SET events = events + excluded.events`,
     )
-    .run(lane, sequence, events);
+    .run(lane, sequence, source, received_at, events);
 }
 
 function idOf(database: DatabaseSync, table: 'people' | 'labels', text: string): bigint | undefined {

@@ -30,7 +30,10 @@ export interface LaneRow {
   readonly registry: string;
   readonly cuts: string;
   readonly expired_through: bigint | null;
+  readonly arrived_at_ms: bigint | null;
 }
+
+export const LANE_COLUMNS = 'lane, done, registry, cuts, expired_through, arrived_at_ms' as const;
 
 /** All rows of a statement whose integers are read as bigints: sequences may exceed 2^53. */
 export function selectAll<Row>(statement: StatementSync, ...values: readonly SQLInputValue[]): readonly Row[] {
@@ -60,12 +63,13 @@ export function hasIdentity(row: Pick<EventRow, 'source' | 'body'>, identity: Id
   return eventId === identity.eventId && fingerprint === identity.fingerprint;
 }
 
-export function laneOf({ done, registry, cuts }: Pick<LaneRow, 'done' | 'registry' | 'cuts'>): LaneState {
+export function laneOf({ done, registry, cuts, arrived_at_ms }: LaneRow): LaneState {
   const texts = Object.entries(JSON.parse(cuts) as Record<string, string>);
   return {
     done,
     registry: JSON.parse(registry) as Registry,
     cuts: Object.fromEntries(texts.map(([view, cut]) => [view, BigInt(cut)])),
+    ...(arrived_at_ms !== null && { arrivedAtMs: Number(arrived_at_ms) }),
   };
 }
 

@@ -2,12 +2,17 @@ import { LIMITS } from '../../core/limits.ts';
 import type { RowFold } from '../../core/view.ts';
 import type { RecordHeader } from '../../log/record.ts';
 
-/** The view's name and version in the store; its rows fold records, where the other views fold events. */
+/**
+ * The view's name and version in the store; its rows fold records, where the other views fold events. What nothing can fold
+ * anew keeps its version: a row says itself in which format it is.
+ */
 export const LEDGER = { name: 'ledger', version: 1 } as const;
 
 /** What became of the events of one copy of a record. */
 export interface LedgerEntry {
   readonly sequence: bigint;
+  /** Of its arrival at the collector, in UTC: `2026-11-23T10`. Empty where a row does not say it, as those of format 1. */
+  readonly hour: string;
   readonly count: number;
   readonly stored: number;
   readonly duplicate: number;
@@ -21,33 +26,75 @@ export interface LedgerState {
   readonly entries: Map<number, LedgerEntry[]>;
   ackedThrough: number;
   readonly voids: Set<number>;
+  /** When the newest of these records arrived in the log, in epoch milliseconds; 0 where the log does not say. */
+  arrivedAtMs: number;
 }
 
+/** Format 1 had no hours, no arrival, and no number of its own in front. */
+const FORMAT = 2;
+type EncodedEntry = [number: number, sequence: string, count: number, ...outcomes: number[]];
+type Encoded1 = [ackedThrough: number, voids: number[], entries: EncodedEntry[]];
+type Encoded2 = [
+  format: number,
+  ackedThrough: number,
+  voids: number[],
+  arrivedAtMs: number,
+  hours: [hour: string, entries: EncodedEntry[]][],
+];
+
 export const ledgerRows: RowFold<LedgerState> = {
-  empty: () => ({ entries: new Map(), ackedThrough: -1, voids: new Set() }),
-  encode({ entries, ackedThrough, voids }) {
-    const rows: string[] = [];
+  empty: () => ({ entries: new Map(), ackedThrough: -1, voids: new Set(), arrivedAtMs: 0 }),
+  encode({ entries, ackedThrough, voids, arrivedAtMs }) {
+    const hours = new Map<string, string[]>();
     for (const [number, copies] of [...entries].sort(([a], [b]) => a - b)) {
       // Copies are a set: merged in any order they must encode to the same text.
-      rows.push(...copies.map((entry) => encodeEntry(number, entry)).sort());
+      const texts = copies.length === 1 ? copies : [...copies].sort(byEntry);
+      for (const entry of texts) {
+        const rows = hours.get(entry.hour);
+        if (rows === undefined) hours.set(entry.hour, [encodeEntry(number, entry)]);
+        else rows.push(encodeEntry(number, entry));
+      }
     }
-    return `[${ackedThrough},${JSON.stringify([...voids].sort((a, b) => a - b))},[${rows.join()}]]`;
+    const inOrder = [...hours].sort(([a], [b]) => (a < b ? -1 : 1));
+    const rows = inOrder.map(([hour, of]) => `[${JSON.stringify(hour)},[${of.join()}]]`);
+    const sorted = JSON.stringify([...voids].sort((a, b) => a - b));
+    return `[${FORMAT},${ackedThrough},${sorted},${arrivedAtMs},[${rows.join()}]]`;
   },
   decode(text) {
-    const [ackedThrough, voids, rows] = JSON.parse(text) as [number, number[], [number, string, number, ...number[]][]];
+    const decoded = JSON.parse(text) as Encoded1 | Encoded2;
+    const [ackedThrough, voids, arrivedAtMs, hours] = isFormat1(decoded)
+      ? ([decoded[0], decoded[1], 0, [['', decoded[2]]]] as const)
+      : ([decoded[1], decoded[2], decoded[3], decoded[4]] as const);
     const entries = new Map<number, LedgerEntry[]>();
-    for (const [number, sequence, count, stored = count, duplicate = 0, bad = 0, dead = 0] of rows) {
-      addEntry(entries, number, { sequence: BigInt(sequence), count, stored, duplicate, bad, dead });
+    for (const [hour, rows] of hours) {
+      for (const [number, sequence, count, stored = count, duplicate = 0, bad = 0, dead = 0] of rows) {
+        addEntry(entries, number, { sequence: BigInt(sequence), hour, count, stored, duplicate, bad, dead });
+      }
     }
-    return { entries, ackedThrough, voids: new Set(voids) };
+    return { entries, ackedThrough, voids: new Set(voids), arrivedAtMs };
   },
   absorb: (row, deltas) => deltas.reduce(absorbLedger, row),
 };
+
+function isFormat1(decoded: Encoded1 | Encoded2): decoded is Encoded1 {
+  return decoded.length === 3;
+}
 
 /** Nearly every record was stored whole: that is written without the outcomes. */
 function encodeEntry(number: number, { sequence, count, stored, duplicate, bad, dead }: LedgerEntry): string {
   const short = stored === count && duplicate === 0 && bad === 0 && dead === 0;
   return `[${number},"${sequence}",${count}${short ? '' : `,${stored},${duplicate},${bad},${dead}`}]`;
+}
+
+function byEntry(a: LedgerEntry, b: LedgerEntry): number {
+  return encodeEntry(0, a) < encodeEntry(0, b) ? -1 : 1;
+}
+
+const HOUR = /^\d{4}-\d\d-\d\dT\d\d/;
+
+/** The hour of a time as headers have it; empty for what is none, which a record put in by hand could have. */
+export function hourOf(receivedAt: string): string {
+  return HOUR.exec(receivedAt)?.[0] ?? '';
 }
 
 /** The bucket of the ledger that a record is folded into: its collector, and its block of numbers. */
@@ -58,27 +105,31 @@ export function ledgerBucket({ collector, number }: Pick<RecordHeader, 'collecto
 
 export function foldLedger(
   state: LedgerState,
-  header: Pick<RecordHeader, 'number' | 'ackedThrough' | 'voids'>,
+  { header, arrivedAtMs = 0 }: LedgerRecord,
   entry: LedgerEntry,
 ): LedgerState {
   addEntry(state.entries, header.number, entry);
   if (header.ackedThrough > state.ackedThrough) state.ackedThrough = header.ackedThrough;
   for (const number of header.voids) state.voids.add(number);
+  if (arrivedAtMs > state.arrivedAtMs) state.arrivedAtMs = arrivedAtMs;
   return state;
 }
 
+/** What of a record the ledger goes by, beside what became of it. */
+interface LedgerRecord {
+  readonly header: Pick<RecordHeader, 'number' | 'ackedThrough' | 'voids'>;
+  readonly arrivedAtMs?: number | undefined;
+}
+
 export function mergeLedger(a: LedgerState, b: LedgerState): LedgerState {
-  const entries = new Map<number, LedgerEntry[]>();
-  for (const side of [a, b]) {
-    for (const [number, copies] of side.entries) for (const entry of copies) addEntry(entries, number, entry);
-  }
-  return { entries, ackedThrough: Math.max(a.ackedThrough, b.ackedThrough), voids: new Set([...a.voids, ...b.voids]) };
+  return absorbLedger(absorbLedger(ledgerRows.empty(), a), b);
 }
 
 function absorbLedger(row: LedgerState, delta: LedgerState): LedgerState {
   for (const [number, copies] of delta.entries) for (const entry of copies) addEntry(row.entries, number, entry);
   if (delta.ackedThrough > row.ackedThrough) row.ackedThrough = delta.ackedThrough;
   for (const number of delta.voids) row.voids.add(number);
+  if (delta.arrivedAtMs > row.arrivedAtMs) row.arrivedAtMs = delta.arrivedAtMs;
   return row;
 }
 

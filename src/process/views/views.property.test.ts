@@ -154,6 +154,7 @@ for (const view of VIEWS) {
 
 const ledgerEntry: fc.Arbitrary<LedgerEntry> = fc.record({
   sequence: fc.bigInt({ min: 0n, max: 10n ** 55n }),
+  hour: fc.constantFrom('', '2026-11-23T10', '2026-11-23T11'),
   count: fc.nat(5),
   stored: fc.nat(5),
   duplicate: fc.nat(5),
@@ -166,9 +167,26 @@ const header = fc.record({
   voids: fc.array(fc.nat(300), { maxLength: 3 }),
 });
 const ledgerStates = fc
-  .array(fc.tuple(header, ledgerEntry))
-  .map((records) => records.reduce((state, [head, entry]) => foldLedger(state, head, entry), ledgerRows.empty()));
+  .array(fc.tuple(header, ledgerEntry, fc.option(fc.nat(), { nil: undefined })))
+  .map((records) =>
+    records.reduce(
+      (state, [head, entry, arrivedAtMs]) => foldLedger(state, { header: head, arrivedAtMs }, entry),
+      ledgerRows.empty(),
+    ),
+  );
 laws('ledger', ledgerRows, mergeLedger, ledgerStates);
+
+test('a row of the ledger in format 1 is read, and what is added to it is written in format 2', () => {
+  const row = ledgerRows.decode('[4,[2],[[3,"90",2],[5,"91",3,1,1,1,0]]]');
+  const stored = { sequence: 90n, hour: '', count: 2, stored: 2, duplicate: 0, bad: 0, dead: 0 };
+  expect(row.entries.get(3)).toEqual([stored]);
+  expect(row).toMatchObject({ ackedThrough: 4, voids: new Set([2]), arrivedAtMs: 0 });
+  const header = { number: 6, ackedThrough: 5, voids: [] };
+  const more = foldLedger(row, { header, arrivedAtMs: 7 }, { ...stored, sequence: 92n, hour: '2026-11-23T10' });
+  const text = ledgerRows.encode(more);
+  expect(text).toBe('[2,5,[2],7,[["",[[3,"90",2],[5,"91",3,1,1,1,0]]],["2026-11-23T10",[[6,"92",2]]]]]');
+  expect(ledgerRows.decode(text)).toEqual(more);
+});
 
 test('the ledger absorbs what it would merge, and changes no delta', () => {
   fc.assert(

@@ -4,6 +4,7 @@ import json
 
 import control
 import firehose
+import iam_context
 import keys
 import kinesis_mapping
 import load_balancer
@@ -17,6 +18,7 @@ if __name__ == "__main__":
     kinesis_mapping.install()
     firehose.install()
     keys.install()
+    iam_context.install()
     control.backlog = kinesis_mapping.backlog
     control.doors = load_balancer_listeners.doors
     control.deliver = firehose.deliver

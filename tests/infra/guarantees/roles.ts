@@ -29,9 +29,12 @@ const GRANTS: Readonly<Record<'collect' | 'process' | 'query', readonly string[]
     'DynamoDB::Table State dynamodb: GetItem BatchGetItem Query',
     'SecretsManager::Secret ReadToken secretsmanager: GetSecretValue',
     'Kinesis::Stream kinesis: PutRecords',
+    'Kinesis::Stream kinesis: ListShards GetShardIterator GetRecords',
     'DynamoDB::Table State dynamodb: PutItem of dead*',
+    'DynamoDB::Table State dynamodb: PutItem BatchWriteItem of sealed part?sealed',
+    'DynamoDB::Table State dynamodb: DeleteItem of witness row?ledger?1?*',
     'KMS::Key kms: Encrypt Decrypt ReEncryptFrom ReEncryptTo GenerateDataKey DescribeKey via dynamodb',
-    'KMS::Key kms: GenerateDataKey via kinesis',
+    'KMS::Key kms: GenerateDataKey Decrypt via kinesis',
     'KMS::Key kms: Decrypt via secretsmanager',
   ],
 };
@@ -103,6 +106,21 @@ export const functionsMayOnly: Guarantee = {
       (statementsOf(t, /ReaderRole/).find(({ Sid }) => Sid === 'NotePutBack').Condition = {
         'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': ['dead*', 'lane'] },
       }),
+    'query may put any state in the place of the totals': (t) =>
+      delete statementsOf(t, /ReaderRole/).find(({ Sid }) => Sid === 'Seal').Condition,
+    'query may delete any state': (t) =>
+      delete statementsOf(t, /ReaderRole/).find(({ Sid }) => Sid === 'DropSealed').Condition,
+    'query may delete rows of any view': (t) =>
+      (statementsOf(t, /ReaderRole/).find(({ Sid }) => Sid === 'DropSealed').Condition = {
+        'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': ['witness', 'row?*'] },
+      }),
+    'query may put into the stream behind the collector': (t) =>
+      (statementsOf(t, /ReaderRole/).find(({ Sid }) => Sid === 'LookAtShards').Action = [
+        'kinesis:ListShards',
+        'kinesis:GetShardIterator',
+        'kinesis:GetRecords',
+        'kinesis:PutRecord',
+      ]),
     "another function's logs": (t) => {
       const logs = statementsOf(t, /CollectorRole/).find(({ Sid }) => Sid === 'Logs');
       logs.Resource = { 'Fn::GetAtt': [idOf(t, 'Logs::LogGroup', /Reader/), 'Arn'] };

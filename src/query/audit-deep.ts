@@ -1,0 +1,119 @@
+import type { StoredCount, StoredCounts, StoreTotals } from '../store/event-store.ts';
+import type { ProblemList } from './audit-problems.ts';
+import type { OpenCopy } from './ledger-reading.ts';
+import { type CellPlace, type Cells, OLDER } from './sealed.ts';
+
+/**
+ * The ledger against the stored events themselves: record by record where the ledger has rows, and by lane, source and hour of
+ * arrival for all of it.
+ */
+export class DeepAudit {
+  readonly #counts: StoredCounts;
+  readonly #totals: StoreTotals;
+  readonly #problems: ProblemList;
+  /** Records of which nothing was said yet. */
+  readonly #records: Map<string, StoredCount>;
+  /** By place: events that lie there more than the ledger has, where a record was named for it. */
+  readonly #named = new Map<string, number>();
+
+  constructor(parts: {
+    readonly counts: StoredCounts;
+    readonly totals: StoreTotals;
+    readonly problems: ProblemList;
+  }) {
+    this.#counts = parts.counts;
+    this.#totals = parts.totals;
+    this.#problems = parts.problems;
+    this.#records = new Map(parts.counts.records.map((record) => [recordKey(record), record]));
+  }
+
+  checkCopy({ block, number, copy }: OpenCopy): void {
+    const { lane, source, collector } = block;
+    const { sequence, hour, stored } = copy;
+    const events = this.#records.get(recordKey({ lane, sequence }))?.events ?? 0;
+    this.#records.delete(recordKey({ lane, sequence }));
+    if (events === stored || this.#isExpired({ lane, sequence })) return;
+    this.#name({ lane, source, hour }, events - stored);
+    const where = { collector, number, lane, sequence };
+    if (events < stored) {
+      const detail = `${stored} events of this record were stored, ${events} lie in the store: ${stored - events} missing`;
+      this.#problems.add({ kind: 'event_missing', ...where, detail });
+    } else {
+      this.#addUnaccounted(where, { events, stored });
+    }
+  }
+
+  /** `cells` are those of all that the ledger has counted. */
+  checkRest(cells: Cells): void {
+    for (const record of this.#records.values()) {
+      const { events, lane, sequence } = record;
+      if (this.#isExpired(record)) continue;
+      this.#name(record, events);
+      this.#addUnaccounted({ lane, sequence }, { events, stored: 0 });
+    }
+    this.#checkHours(cells);
+  }
+
+  /** Retention takes what arrived before some moment: of hours before it not all can be there. */
+  #checkHours(cells: Cells): void {
+    const { expiredBefore } = this.#totals;
+    const places = new Map<string, { readonly place: CellPlace; stored: number; events: number }>();
+    const known = new Set([...cells.all()].map(({ cell, ...place }) => placeKey(place)));
+    const joined = (place: CellPlace): CellPlace => {
+      // Rows that did not know their hours: only the sum of all hours can be compared.
+      if (known.has(placeKey({ ...place, hour: '' }))) return { ...place, hour: '' };
+      return known.has(placeKey(place)) || !known.has(placeKey({ ...place, hour: OLDER }))
+        ? place
+        : { ...place, hour: OLDER };
+    };
+    const of = (given: CellPlace) => {
+      const { lane, source, hour } = joined(given);
+      const key = placeKey({ lane, source, hour });
+      const found = places.get(key) ?? { place: { lane, source, hour }, stored: 0, events: 0 };
+      places.set(key, found);
+      return found;
+    };
+    for (const { cell, ...place } of cells.all()) of(place).stored += cell.stored;
+    for (const count of this.#counts.hours) of(count).events += count.events;
+    for (const [key, named] of this.#named) of(placeOf(key)).stored += named;
+    for (const { place, stored, events } of places.values()) {
+      const isWhole = expiredBefore === undefined || (/^\d/.test(place.hour) && place.hour >= expiredBefore);
+      if (stored === events || !isWhole) continue;
+      const of = place.hour === '' ? 'all hours' : place.hour === OLDER ? 'the older hours' : `the hour ${place.hour}`;
+      const detail =
+        `of what arrived in ${of}, the ledger has ${stored} events of ${place.source} stored, and ${events} lie in the store: ` +
+        (events < stored ? `${stored - events} missing` : `${events - stored} too many`);
+      this.#problems.add({ kind: 'hour_differs', ...place, detail });
+    }
+  }
+
+  #name({ lane, source, hour }: CellPlace, events: number): void {
+    const key = placeKey({ lane, source, hour });
+    this.#named.set(key, (this.#named.get(key) ?? 0) + events);
+  }
+
+  #addUnaccounted(
+    where: { readonly lane: string; readonly sequence: bigint; readonly collector?: string; readonly number?: number },
+    { events, stored }: { readonly events: number; readonly stored: number },
+  ): void {
+    const detail = `${events} events of this record lie in the store, the ledger accounts for ${stored}`;
+    this.#problems.add({ kind: 'event_unaccounted', ...where, detail });
+  }
+
+  #isExpired({ lane, sequence }: { readonly lane: string; readonly sequence: bigint }): boolean {
+    return sequence <= (this.#totals.expiredThrough.get(lane) ?? -1n);
+  }
+}
+
+function recordKey({ lane, sequence }: { readonly lane: string; readonly sequence: bigint }): string {
+  return `${lane}\0${sequence}`;
+}
+
+function placeKey({ lane, source, hour }: CellPlace): string {
+  return `${lane}\0${source}\0${hour}`;
+}
+
+function placeOf(key: string): CellPlace {
+  const [lane = '', source = '', hour = ''] = key.split('\0');
+  return { lane, source, hour };
+}

@@ -1,0 +1,86 @@
+import { execFile } from 'node:child_process';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, describe, expect, test } from 'vitest';
+import { type Plant, plantIn } from './planted.ts';
+
+const run = promisify(execFile);
+
+const SEALING = 'src/adapters/aws/dynamo-sealing.ts';
+const READING = 'src/query/ledger-reading.ts';
+
+const PLANTS: readonly Plant[] = [
+  {
+    fault: 'totals put without compare-and-set',
+    file: SEALING,
+    line: 'const put = await table.put(item, unchanged(before));',
+    planted: "void unchanged;\n  const put = await table.put(item, { expression: 'attribute_not_exists(nothing)' });",
+  },
+  {
+    fault: 'a row taken away whatever it is by now',
+    file: SEALING,
+    line: "await table.deleteIf(place, { name: 'sequence', value: mark });",
+    planted: 'void mark;\n    await table.deleteAll([place]);',
+  },
+  {
+    fault: 'rows taken away when the totals were not put',
+    file: SEALING,
+    line: '    await table.deleteAll(partKeys(item));\n    return false;',
+    planted: '    await table.deleteAll(partKeys(item));',
+  },
+  {
+    fault: 'what the totals hold is counted once more',
+    file: READING,
+    line: 'else if (!isSealed(this.#sealed, place)) yield',
+    planted: 'else yield',
+  },
+  {
+    fault: 'a copy that came after the totals is taken for one of them',
+    file: 'src/query/sealed.ts',
+    line: 'number > known.through || sequence > (lanes.get(lane) ?? -1n)) return false;',
+    planted: 'number > known.through || (sequence < 0n && lanes.has(lane))) return false;',
+  },
+  {
+    fault: 'lanes that are behind are not waited for',
+    file: READING,
+    line: 'return this.#passedAtMs !== undefined && atMs + LIMITS.ledgerClockMsMax <= this.#passedAtMs;',
+    planted: 'return this.#passedAtMs !== undefined || atMs > LIMITS.ledgerClockMsMax;',
+  },
+  {
+    fault: 'rows taken for done that were read after their lane',
+    file: READING,
+    line: 'return sequence <= (this.#lanes.get(lane)?.done ?? -1n);',
+    planted: 'return sequence <= (this.#lanes.get(lane)?.done ?? -1n) || this.#lanes.has(lane);',
+  },
+  {
+    fault: 'an audit goes on though the ledger was sealed while it read',
+    file: 'src/query/auditing.ts',
+    line: 'if ((await reads.sealed())?.revision !== before?.revision) return undefined;',
+    planted: '',
+  },
+];
+
+async function simulate(folder: string): Promise<string> {
+  const script = join('tests', 'simulation', 'dynamo-histories.ts');
+  const asked = [script, '--sealing', '--histories', '300'];
+  const { stdout } = await run(process.execPath, asked, { cwd: folder }).catch(
+    (failed: { readonly code?: unknown; readonly stdout: string }) => {
+      if (failed.code !== 1 || !failed.stdout.includes('histories from seed')) throw failed;
+      return failed;
+    },
+  );
+  return stdout;
+}
+
+describe('the simulator of sealing on DynamoDB, with a fault planted in a copy', () => {
+  const root = join('.planted', `sealing-${process.pid}`);
+  afterAll(() => rmSync(root, { recursive: true, force: true }));
+  test.each(PLANTS)(
+    'catches $fault',
+    async (plant) => {
+      expect(await simulate(plantIn(root, plant))).toMatch(/, [1-9]\d* with problems/);
+    },
+    240_000,
+  );
+});
