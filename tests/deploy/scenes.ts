@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { Analytics } from '@segment/analytics-node';
 import { BOTH_HOMES } from './both-homes.ts';
 import { GIVEN_UP_SCENES } from './given-up.ts';
+import { RESHARDING } from './resharding.ts';
 import { removeEach } from './roles.ts';
 import { actionsOf, policiesOf, type Stage, without } from './stage.ts';
 import { type Audit, events } from './tracker.ts';
@@ -250,6 +251,7 @@ export const SCENES: readonly Scene[] = [
     },
   },
   ...GIVEN_UP_SCENES,
+  RESHARDING,
   {
     title: 'the audit balances, and the stats are those of a recount',
     play: async ({ tracker, emulator }) => {
