@@ -22,6 +22,7 @@ export const ACCOUNT = '000000000000';
 export type Fault = { readonly times?: number } & (
   | { readonly kind: 'throttle table'; readonly table: string; readonly every: number }
   | { readonly kind: 'throttle stream'; readonly every: number }
+  | { readonly kind: 'lose record'; readonly marker: string }
   | { readonly kind: 'deliver again'; readonly function: string }
   | { readonly kind: 'kill'; readonly function: string; readonly calls: number }
   | { readonly kind: 'crash'; readonly function: string; readonly marker: string }
@@ -41,7 +42,8 @@ export interface Batch {
 export interface Report {
   readonly batches: readonly Batch[];
   readonly discarded: readonly { readonly shard: string; readonly records: number; readonly condition: string }[];
-  readonly notes: readonly { readonly kind: string }[];
+  /** `header`: the first line of a record that was lost. */
+  readonly notes: readonly { readonly kind: string; readonly header?: string }[];
   /** Counts of calls by service and operation, and how many were throttled. */
   readonly calls: Readonly<Record<string, number>>;
 }

@@ -4,6 +4,7 @@ import { Analytics } from '@segment/analytics-node';
 import { BOTH_HOMES } from './both-homes.ts';
 import { COMMAND_SCENES } from './commands.ts';
 import { GIVEN_UP_SCENES } from './given-up.ts';
+import { RESHARDING } from './resharding.ts';
 import { removeEach } from './roles.ts';
 import { SEALING } from './sealing.ts';
 import { actionsOf, policiesOf, type Stage, without } from './stage.ts';
@@ -256,6 +257,7 @@ export const SCENES: readonly Scene[] = [
   },
   ...GIVEN_UP_SCENES,
   SEALING,
+  RESHARDING,
   {
     title: 'the audit balances, and the stats are those of a recount',
     play: async ({ tracker, emulator }) => {
