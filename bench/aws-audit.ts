@@ -1,6 +1,6 @@
 /**
  * What an audit reads of a ledger that was sealed for a day, and for a month, at 10,000 requests a minute of one event each, the most
- * records that so many events can make: `node bench/aws-audit.ts`. The tables are dynalite's, in a process of their own, and say
+ * records that so many events can make; and what a deep one reads of 10,000 events: `node bench/aws-audit.ts`. The tables are dynalite's, in a process of their own, and say
  * themselves how many units each call took; seals and audits are those of the schedule. Nothing is asserted: what it
  * prints is kept in docs/cost.md by hand.
  */
@@ -25,10 +25,12 @@ import {
 } from '../src/adapters/aws/items.ts';
 import type { TableNames } from '../src/adapters/aws/tables.ts';
 import { LIMITS } from '../src/core/limits.ts';
-import { answer, seal } from '../src/pipeline.ts';
+import { answer, processBatch, seal } from '../src/pipeline.ts';
 import { foldLedger, hourOf, LEDGER, type LedgerState, ledgerBucket, ledgerRows } from '../src/process/views/ledger.ts';
+import { VIEWS } from '../src/process/views/registry.ts';
 import { Cells, encodeSealed, noOutcomes, type SealedCollector } from '../src/query/sealed.ts';
 import { startDynamo } from '../tests/emulators/dynamo.ts';
+import { arrivalsOf } from './aws-arrivals.ts';
 
 const HOUR_MS = 3_600_000;
 const MINUTE_MS = 60_000;
@@ -144,6 +146,19 @@ async function fill(client: DynamoDBClient, tables: TableNames, days: number): P
   await store.seal({ from: 0, text: encodeSealed(sealed), rows: [], witnesses: [] });
 }
 
+/** So many events, by the way of every event. */
+async function fillEvents(client: DynamoDBClient, tables: TableNames, count: number): Promise<void> {
+  const load = { perMinute: PER_MINUTE, minutes: count / PER_MINUTE, shards: SHARDS, perRequest: 1, people: 5_000 };
+  const store = new DynamoEventStore({ client, tables, folds: [...VIEWS, { ...LEDGER, ...ledgerRows }] });
+  const { lanes } = await arrivalsOf(load);
+  for (const [shard, arrivals] of lanes.entries()) {
+    const records = arrivals.map(({ record }) => record);
+    for (let start = 0; start < records.length; start += 100) {
+      await processBatch({ lane: `shardId-${shard}`, records: records.slice(start, start + 100) }, store);
+    }
+  }
+}
+
 async function write(client: DynamoDBClient, table: string, items: readonly Item[]): Promise<void> {
   for (let start = 0; start < items.length; start += LIMITS.dynamoBatchWriteMax) {
     const requests = items.slice(start, start + LIMITS.dynamoBatchWriteMax).map((Item) => ({ PutRequest: { Item } }));
@@ -171,8 +186,8 @@ function counting(client: DynamoDBClient, units: Units): TableClient {
   return { send: send as unknown as TableClient['send'] };
 }
 
-async function measure(days: number): Promise<void> {
-  const child = fork(import.meta.filename, ['--fill', String(days)]);
+async function measure({ days = 0, events = 0 }: { readonly days?: number; readonly events?: number }): Promise<void> {
+  const child = fork(import.meta.filename, ['--fill', '--days', String(days), '--events', String(events)]);
   const [{ endpoint, tables }] = (await once(child, 'message')) as [Filled];
   Object.assign(process.env, { AWS_ACCESS_KEY_ID: 'none', AWS_SECRET_ACCESS_KEY: 'none' });
   const client = createDynamoClient({ endpoint, region: 'us-east-1' });
@@ -184,7 +199,7 @@ async function measure(days: number): Promise<void> {
     const cpuMs = Math.round((process.cpuUsage().user - started.cpu) / 1_000);
     const peakMb = Math.round(process.resourceUsage().maxRSS / 1_024);
     process.stdout.write(
-      `${String(days).padStart(3)} days  ${what.padEnd(28)} ${String(Math.ceil(units.read)).padStart(6)} read, ${String(Math.ceil(units.write)).padStart(6)} write units, ` +
+      `${events > 0 ? `${events} events` : `${String(days).padStart(3)} days`}  ${what.padEnd(28)} ${String(Math.ceil(units.read)).padStart(6)} read, ${String(Math.ceil(units.write)).padStart(6)} write units, ` +
         `${String(units.calls).padStart(5)} calls, ${ms} ms, ${cpuMs} ms of processor, peak ${peakMb} MB: ${said}\n`,
     );
   };
@@ -194,9 +209,9 @@ async function measure(days: number): Promise<void> {
     ),
     findings: [],
   };
-  const audit = (of: TableClient) =>
+  const audit = (of: TableClient, parameters: Readonly<Record<string, string>> = {}) =>
     answer(
-      { path: '/api/v1/audit', parameters: {} },
+      { path: '/api/v1/audit', parameters },
       {
         reader: new DynamoEventReader({ client: of, tables }),
         clock: () => NOW_MS,
@@ -208,6 +223,11 @@ async function measure(days: number): Promise<void> {
       return `${body.length} bytes, accepted ${accepted}, balanced ${balanced}${problems?.length > 0 ? ` ${JSON.stringify(problems[0])}` : ''}`;
     });
   await show('nothing', async () => '');
+  if (events > 0) {
+    await show('a deep audit', (of) => audit(of, { deep: 'true' }));
+    child.disconnect();
+    return;
+  }
   await show('an audit before sealing', audit);
   await show('the sealing', async (of) => {
     const store = new DynamoEventStore({ client: of, tables, folds: [] });
@@ -219,19 +239,29 @@ async function measure(days: number): Promise<void> {
   child.disconnect();
 }
 
-const { values } = parseArgs({ options: { fill: { type: 'string' }, days: { type: 'string' } } });
-if (values.fill !== undefined) {
+const { values } = parseArgs({
+  options: { fill: { type: 'boolean' }, days: { type: 'string' }, events: { type: 'string' } },
+});
+const [days, events] = [Number(values.days ?? 0), Number(values.events ?? 0)];
+if (values.fill === true) {
   const emulator = await startDynamo();
-  await fill(emulator.client, emulator.tables, Number(values.fill));
+  if (events > 0) await fillEvents(emulator.client, emulator.tables, events);
+  else await fill(emulator.client, emulator.tables, days);
   const at = await emulator.client.config.endpoint?.();
   process.send?.({
     endpoint: `${at?.protocol}//${at?.hostname}:${at?.port}`,
     tables: emulator.tables,
   } satisfies Filled);
   process.on('disconnect', () => process.exit());
-} else if (values.days !== undefined) {
-  await measure(Number(values.days));
+} else if (days > 0 || events > 0) {
+  await measure({ days, events });
 } else {
   // Each in a process of its own, for its peak of memory.
-  for (const days of [1, 30]) await once(fork(import.meta.filename, ['--days', String(days)]), 'exit');
+  for (const of of [
+    ['--days', '1'],
+    ['--days', '30'],
+    ['--events', '10000'],
+  ]) {
+    await once(fork(import.meta.filename, of), 'exit');
+  }
 }

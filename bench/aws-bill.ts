@@ -34,8 +34,11 @@ const INTERFACE_ENDPOINTS = 3;
 const SHARD_METRICS = 7;
 /** Share of provisioned units in use, at which auto scaling aims (infra/lib/store.ts). */
 const UTILIZATION = 0.7;
-/** Assumed of the two lines that Lambda writes of each invocation into the log, when its system log level is INFO. */
-const LOG_BYTES = 600;
+/**
+ * Of the two lines that Lambda writes of each invocation, when its system log level is INFO: `platform.start` and `platform.report`,
+ * with the names of this stack and a trace, by https://docs.aws.amazon.com/lambda/latest/dg/telemetry-schema-reference.html.
+ */
+const LOG_BYTES = 616;
 /** Assumed of a request and its answer besides the events. */
 const HEAD_BYTES = 500;
 /** A capacity unit of the load balancer, with Lambda behind it. */
@@ -64,11 +67,11 @@ const COLLECT = {
 
 const PROCESS = {
   /** 10,000 a minute, 10 shards. */
-  'window 1 s': { writeUnits: 3.58, readUnits: 1.36, invocations: { count: 57_200, gbSeconds: 3_036 } },
-  'window 2 s': { writeUnits: 3.15, readUnits: 1.14, invocations: { count: 30_000, gbSeconds: 3_229 } },
-  'window 5 s': { writeUnits: 2.7, readUnits: 0.94, invocations: { count: 13_100, gbSeconds: 1_861 } },
+  'window 1 s': { writeUnits: 3.59, readUnits: 1.42, invocations: { count: 57_200, gbSeconds: 3_036 } },
+  'window 2 s': { writeUnits: 3.16, readUnits: 1.17, invocations: { count: 30_000, gbSeconds: 3_229 } },
+  'window 5 s': { writeUnits: 2.71, readUnits: 0.95, invocations: { count: 13_100, gbSeconds: 1_861 } },
   /** A shard of 40 at 100,000 a minute has the events and the visitors of one of 4 at 10,000. */
-  '40 shards at 100,000': { writeUnits: 3.24, readUnits: 1.3, invocations: { count: 24_000, gbSeconds: 2_482 } },
+  '40 shards at 100,000': { writeUnits: 3.25, readUnits: 1.3, invocations: { count: 24_000, gbSeconds: 2_482 } },
 } satisfies Record<string, Processing>;
 
 interface Case {
@@ -78,8 +81,9 @@ interface Case {
   readonly isProvisioned: boolean;
   readonly collect: Invocations;
   readonly process: Processing;
-  /** Lambda's system log level is INFO. */
-  readonly isLogged: boolean;
+  /** Of requests that went well Lambda writes its two lines too, as it always does of batches. */
+  readonly isCollectLogged: boolean;
+  readonly isCollectTraced: boolean;
 }
 
 interface Term {
@@ -87,7 +91,8 @@ interface Term {
   readonly dollars: number;
 }
 
-function termsOf({ perMinute, shards, isProvisioned, isLogged, collect, process }: Case): readonly Term[] {
+function termsOf(of: Case): readonly Term[] {
+  const { perMinute, shards, isProvisioned, isCollectLogged, isCollectTraced, collect, process } = of;
   const perSecond = perMinute / 60;
   const millions = (perMinute * 60 * HOURS) / 1e6;
   const gb = (millions * EVENT_BYTES) / 1e3;
@@ -96,6 +101,8 @@ function termsOf({ perMinute, shards, isProvisioned, isLogged, collect, process 
   const lambdaOf = ({ count, gbSeconds }: Invocations) =>
     millions * gbSeconds * PRICES.gbSecond + ((millions * count) / 1e6) * PRICES.millionRequests;
   const { writeUnits, readUnits, invocations } = process;
+  const logged = (isCollectLogged ? collect.count : 0) + invocations.count;
+  const collectTraces = isCollectTraced ? tracesOf(collect, perSecond) : 0;
   const bodyGbHour = (perMinute * 60 * EVENT_BYTES + ((perMinute * 60 * collect.count) / 1e6) * HEAD_BYTES) / 1e9;
   return [
     { title: 'DynamoDB writes', dollars: unitsOf(writeUnits, PRICES.writeUnitHour, PRICES.millionWriteUnits) },
@@ -108,11 +115,8 @@ function termsOf({ perMinute, shards, isProvisioned, isLogged, collect, process 
     },
     { title: 'Lambda: collect', dollars: lambdaOf(collect) },
     { title: 'Lambda: process', dollars: lambdaOf(invocations) },
-    {
-      title: "Lambda's own log lines",
-      dollars: isLogged ? ((millions * (collect.count + invocations.count) * LOG_BYTES) / 1e9) * PRICES.logGb : 0,
-    },
-    { title: 'traces', dollars: tracesOf(collect, perSecond) + tracesOf(invocations, perSecond) },
+    { title: "Lambda's own log lines", dollars: ((millions * logged * LOG_BYTES) / 1e9) * PRICES.logGb },
+    { title: 'traces', dollars: collectTraces + tracesOf(invocations, perSecond) },
     {
       title: 'load balancer, NAT, endpoints',
       dollars:
@@ -162,7 +166,8 @@ const usual = {
   perMinute: 10_000,
   shards: 10,
   isProvisioned: true,
-  isLogged: true,
+  isCollectLogged: false,
+  isCollectTraced: true,
   collect: COLLECT['one event a request'],
   process: PROCESS['window 1 s'],
 };
@@ -176,8 +181,9 @@ const tables = [
     { ...large, title: '100,000/min on demand', isProvisioned: false },
   ],
   [
-    { ...usual, title: 'one event a request, window 1 s' },
-    { ...usual, title: 'the same, system log level WARN', isLogged: false },
+    { ...usual, title: 'before: two lines of each request', isCollectLogged: true },
+    { ...usual, title: 'now: one event a request, window 1 s' },
+    { ...usual, title: 'collect not traced', isCollectTraced: false },
     { ...batched, title: '20 events a request, window 1 s' },
     { ...batched, title: '20 events, window 2 s', process: PROCESS['window 2 s'] },
     { ...batched, title: '20 events, window 5 s', process: PROCESS['window 5 s'] },

@@ -39,6 +39,14 @@ export interface Invoked {
   readonly rounds: ByService;
 }
 
+/** Of the process, once its garbage is collected; asked for by the message 'collect garbage', which needs `--expose-gc`. */
+export interface Memory {
+  readonly heapMb: number;
+  /** Buffers and what else lies outside the heap. */
+  readonly externalMb: number;
+  readonly residentMb: number;
+}
+
 interface Call {
   readonly service: string;
   readonly startMs: number;
@@ -106,8 +114,16 @@ async function invoke({ event, timeoutMs }: Invocation): Promise<Invoked> {
   return { ...answered, cpuMs, wallMs, memoryMb, calls: count(calls), rounds: count(chainOf(calls)) };
 }
 
-process.on('message', (invocation: Invocation) => {
-  void invoke(invocation).then((invoked) => process.send?.(invoked));
+function memory(): Memory {
+  if (globalThis.gc === undefined) throw new Error('garbage is collected with --expose-gc only');
+  globalThis.gc();
+  const { heapUsed, external, rss } = process.memoryUsage();
+  return { heapMb: heapUsed / 2 ** 20, externalMb: external / 2 ** 20, residentMb: rss / 2 ** 20 };
+}
+
+process.on('message', (message: Invocation | 'collect garbage') => {
+  if (message === 'collect garbage') process.send?.(memory());
+  else void invoke(message).then((invoked) => process.send?.(invoked));
 });
 process.on('disconnect', () => process.exit());
 process.send?.(init);

@@ -7,7 +7,7 @@ const PROGRAM = join(import.meta.dirname, 'aws-environment.ts');
 /** As the stack sets it (infra/lib/pipeline-function.ts). */
 const TIMEOUT_MS = 60_000;
 
-interface Environment {
+export interface Environment {
   readonly child: ChildProcess;
   readonly init: Init;
   invocations: number;
@@ -39,10 +39,7 @@ export class Environments {
 
   async invoke(event: unknown): Promise<unknown> {
     const environment = this.#free.pop() ?? (await new Promise<Environment>((resolve) => this.#waiting.push(resolve)));
-    const { child } = environment;
-    const answered = once(child, 'message');
-    child.send({ event: JSON.stringify(event), timeoutMs: TIMEOUT_MS } satisfies Invocation);
-    const [invoked] = (await answered) as [Invoked];
+    const invoked = await invokeIn(environment, event);
     this.measured.push({ ...invoked, isFirst: environment.invocations === 0 });
     environment.invocations += 1;
     const next = this.#waiting.shift();
@@ -57,14 +54,25 @@ export class Environments {
   }
 }
 
-async function startEnvironment(file: string, variables: NodeJS.ProcessEnv): Promise<Environment> {
-  const child = fork(PROGRAM, [file], { env: variables });
+export async function startEnvironment(
+  file: string,
+  variables: NodeJS.ProcessEnv,
+  execArgv: readonly string[] = [],
+): Promise<Environment> {
+  const child = fork(PROGRAM, [file], { env: variables, execArgv: [...execArgv] });
   // Nobody would answer any more: the whole run ends.
   child.on('exit', (code) => {
     if (code !== 0) throw new Error(`an environment ended with ${code}`);
   });
   const [init] = (await once(child, 'message')) as [Init];
   return { child, init, invocations: 0 };
+}
+
+/** One at a time. */
+export async function invokeIn({ child }: Environment, event: unknown): Promise<Invoked> {
+  const answered = once(child, 'message');
+  child.send({ event: JSON.stringify(event), timeoutMs: TIMEOUT_MS } satisfies Invocation);
+  return ((await answered) as [Invoked])[0];
 }
 
 export async function stopChild(child: ChildProcess): Promise<void> {

@@ -6,9 +6,12 @@ export interface DeployedStack {
   readonly outputs: Readonly<Record<string, string>>;
   /** The parameters that it was deployed with, each as text; undefined when its template does not say. */
   readonly parameters: Readonly<Record<string, string>> | undefined;
+  /** Logical ids of what stays when the stack goes. */
+  readonly retained: ReadonlySet<string>;
 }
 
 export interface StackResource {
+  readonly logicalId: string;
   readonly type: string;
   /** Empty when it was never made. */
   readonly physicalId: string;
@@ -25,6 +28,9 @@ export interface CloudFormationOptions {
   /** @default that of AWS in the region */
   readonly endpoint?: string | undefined;
 }
+
+/** https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html */
+const RETAINS = /^Retain/;
 
 /**
  * The three questions about a deployed stack that `npm run destroy` has. CDK's command line does not answer them, and the
@@ -49,7 +55,7 @@ export class CloudFormation {
     const names = textsOf(described, 'OutputKey');
     const values = textsOf(described, 'OutputValue');
     const outputs = Object.fromEntries(names.map((key, at) => [key, values[at] ?? '']));
-    return { status, outputs, parameters: await this.#parametersOf(name) };
+    return { status, outputs, ...(await this.#template(name)) };
   }
 
   async resources(name: string): Promise<readonly StackResource[]> {
@@ -58,10 +64,11 @@ export class CloudFormation {
     do {
       const page = await this.#call('ListStackResources', { StackName: name, ...(token && { NextToken: token }) });
       for (const [member] of (page ?? '').matchAll(/<member>.*?<\/member>/gs)) {
+        const [logicalId = ''] = textsOf(member, 'LogicalResourceId');
         const [type = ''] = textsOf(member, 'ResourceType');
         const [physicalId = ''] = textsOf(member, 'PhysicalResourceId');
         const [status = ''] = textsOf(member, 'ResourceStatus');
-        found.push({ type, physicalId, status });
+        found.push({ logicalId, type, physicalId, status });
       }
       [token] = textsOf(page ?? '', 'NextToken');
     } while (token !== undefined);
@@ -69,11 +76,15 @@ export class CloudFormation {
   }
 
   /** GetTemplateSummary would be shorter, but GetTemplate gives the metadata as they were sent. */
-  async #parametersOf(name: string): Promise<DeployedStack['parameters']> {
+  async #template(name: string): Promise<Pick<DeployedStack, 'parameters' | 'retained'>> {
     const answer = await this.#call('GetTemplate', { StackName: name, TemplateStage: 'Original' });
     const [body = '{}'] = textsOf(answer ?? '', 'TemplateBody');
-    const { Metadata } = JSON.parse(body) as { readonly Metadata?: Record<string, Record<string, string>> };
-    return Metadata?.[PARAMETERS_OF_STACK];
+    const { Metadata, Resources = {} } = JSON.parse(body) as {
+      readonly Metadata?: Record<string, Record<string, string>>;
+      readonly Resources?: Record<string, { readonly DeletionPolicy?: string }>;
+    };
+    const retained = Object.entries(Resources).filter(([, { DeletionPolicy = '' }]) => RETAINS.test(DeletionPolicy));
+    return { parameters: Metadata?.[PARAMETERS_OF_STACK], retained: new Set(retained.map(([logicalId]) => logicalId)) };
   }
 
   /** Undefined when there is no such stack. https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/Welcome.html */

@@ -49,7 +49,9 @@ export async function destroy(given: readonly string[], tools: DestroyTools): Pr
     tools.say('Its name is of project, environment and suffix: -c environment=… -c region=…');
     return 1;
   }
-  if (!given.includes('--delete-data')) return await tools.cdk(['destroy', ...(isSure ? ['--force'] : []), ...options]);
+  if (!given.includes('--delete-data')) {
+    return await destroyWithoutData({ stackName, stack, options: [...(isSure ? ['--force'] : []), ...options] }, tools);
+  }
   if (!isSure && !(await tools.isConfirmed(stackName))) {
     tools.say('Nothing was done.');
     return 1;
@@ -57,12 +59,29 @@ export async function destroy(given: readonly string[], tools: DestroyTools): Pr
   return await destroyWithData({ stackName, stack, options }, tools);
 }
 
+interface Doomed {
+  readonly stackName: string;
+  readonly stack: DeployedStack;
+  readonly options: readonly string[];
+}
+
+/** Says what stays, for once the stack is gone nobody else does. */
+async function destroyWithoutData({ stackName, stack, options }: Doomed, tools: DestroyTools): Promise<number> {
+  const resources = await tools.cloudFormation.resources(stackName);
+  const destroyed = await tools.cdk(['destroy', ...options]);
+  // CDK ends with 0 when whom it asks says no.
+  if (destroyed !== 0 || (await tools.cloudFormation.stack(stackName)) !== undefined) return destroyed || 1;
+  const kept = resources.filter(({ logicalId, physicalId }) => stack.retained.has(logicalId) && physicalId !== '');
+  if (kept.length === 0) return 0;
+  tools.say('Kept, and paid for until somebody deletes it. A new deployment makes its own beside it:');
+  for (const { type, physicalId } of kept) tools.say(`  ${type.padEnd(WIDEST_TYPE)}  ${physicalId}`);
+  return 0;
+}
+
+const WIDEST_TYPE = 'AWS::SecretsManager::Secret'.length;
+
 async function destroyWithData(
-  {
-    stackName,
-    stack: { status, parameters, outputs },
-    options,
-  }: { readonly stackName: string; readonly stack: DeployedStack; readonly options: readonly string[] },
+  { stackName, stack: { status, parameters, outputs }, options }: Doomed,
   tools: DestroyTools,
 ): Promise<number> {
   if (parameters === undefined) {

@@ -16,6 +16,8 @@ export class Collect extends Construct {
       ...props,
       functionName: `${props.name}-collect`,
       description: 'Takes events in: 2xx once the stream has them',
+      // With one event a request the lines of those that went well cost as much as collecting does (docs/cost.md).
+      systemLogLevel: 'WARN',
       environment: {
         ...environmentOf(props),
         WRITE_KEY_SECRET_ARN: secrets.writeKey.secretArn,

@@ -24,6 +24,13 @@ export interface PipelineFunctionProps {
   /** What the static checks say of `statements`, and why it is right. */
   readonly acknowledged?: Readonly<Record<string, string>>;
   readonly reservedConcurrency?: number | undefined;
+  /**
+   * What Lambda itself writes: with INFO two lines for each invocation, with WARN only of those that fail
+   * (https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html).
+   *
+   * @default INFO
+   */
+  readonly systemLogLevel?: 'WARN';
 }
 
 /** Functions hold only what is theirs: a role of its own, with exact actions on exact resources. */
@@ -102,7 +109,12 @@ export class PipelineFunction extends Construct {
       environment: { variables: { NODE_OPTIONS: '--enable-source-maps', ...props.environment } },
       vpcConfig: { subnetIds: [...props.network.subnetIds], securityGroupIds: [props.network.groups.functions] },
       tracingConfig: { mode: 'Active' },
-      loggingConfig: { logGroup: this.logs.logGroupName, logFormat: 'JSON' },
+      loggingConfig: {
+        ...{ logGroup: this.logs.logGroupName, logFormat: 'JSON' },
+        systemLogLevel: props.systemLogLevel ?? 'INFO',
+        // Metrics are lines of this level (src/main/lambda-log.ts).
+        applicationLogLevel: 'INFO',
+      },
     });
     acknowledge(this.resource, {
       CKV_AWS_116:

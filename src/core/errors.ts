@@ -87,19 +87,19 @@ export const ERRORS = {
     status: 401,
     retriable: false,
     meaning: 'The write key is not one of those configured.',
-    cure: 'Compare the key with the configuration (which holds its SHA-256).',
+    cure: 'Compare the key with the configuration (which holds its SHA-256), on AWS with the secret of the output WriteKeySecretArn.',
   },
   read_token_missing: {
     status: 401,
     retriable: false,
     meaning: 'Reading needs a token and the request has none.',
-    cure: 'Send "Authorization: Bearer <read token>".',
+    cure: 'Send "Authorization: Bearer <read token>"; commands take it as --token, or from CLICKSTREAM_TOKEN.',
   },
   read_token_wrong: {
     status: 401,
     retriable: false,
     meaning: 'The read token is not the one configured.',
-    cure: 'Compare the token with the configuration (which holds its SHA-256).',
+    cure: 'Compare the token with the configuration (which holds its SHA-256), on AWS with the secret of the output ReadTokenSecretArn.',
   },
   host_refused: {
     status: 403,

@@ -41,7 +41,7 @@ export function createCollectHandler(parts: CollectParts): (event: AlbEvent) => 
     if (answerHealth(request, response)) return;
     await secret.look();
     if (!collector.handle(request, response)) {
-      throw new ClickstreamError('not_found', `nothing is collected at ${request.url ?? ''}`);
+      throw new ClickstreamError('not_found', `nothing is served at ${(request.url ?? '').split('?', 1)[0]}`);
     }
   };
   return async (event) => {

@@ -9,6 +9,8 @@ import { connect } from 'node:tls';
 import { GetObjectCommand, HeadObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { clickstream } from '../end-to-end/command.ts';
 import { startServer } from '../end-to-end/running-server.ts';
+import { COMMAND_PARTS } from '../homes/commands.ts';
+import { Shell } from '../homes/shell.ts';
 import { certificate, type Emulator, REGION, trust } from './emulator.ts';
 import type { Plan } from './plan.ts';
 import type { Scene } from './scenes.ts';
@@ -56,7 +58,8 @@ export async function planChoices(emulator: Emulator): Promise<Plan> {
 
 function https(imported: X509Certificate): Scene {
   return {
-    title: 'HTTPS: the load balancer has the certificate that was imported; trackers, readers and the page use it',
+    title:
+      'HTTPS: the load balancer has the certificate that was imported; trackers, readers, the page and commands use it',
     play: async (stage) => {
       const { access, tracker, emulator } = stage;
       assert.equal(new URL(access.url).protocol, 'https:');
@@ -72,7 +75,9 @@ function https(imported: X509Certificate): Scene {
       assert.match(`${page.status} ${page.headers.get('content-type')}`, /^200 text\/html/);
       await tracker.send(events(20, { scene: 'https' }));
       await emulator.drained();
-      return `${version}, a certificate for ${NAME}; ${await tracker.everyOnce('https')} events`;
+      const shell = new Shell({ ...access, processed: () => emulator.drained() });
+      await COMMAND_PARTS['the newest events']?.(shell);
+      return `${version}, a certificate for ${NAME}; ${await tracker.everyOnce('https')} events; ${shell.runs} commands`;
     },
   };
 }

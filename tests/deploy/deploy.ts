@@ -1,6 +1,6 @@
 /**
  * Deploys the unmodified stack on the emulator, uses it through its load balancer with faults, and destroys it. Prints what
- * was shown; exits with 1 when something was not.
+ * was shown; exits with 1 when something was not, and with 75 when the emulator itself ended or did not start.
  *
  *   node tests/deploy/deploy.ts [--choices] [--only <part of a title>] [--load 10000/min] [--for 60s] [--batch 20] [--keep]
  *
@@ -13,6 +13,7 @@ import { parseArgs } from 'node:util';
 import { Cdk } from './cdk.ts';
 import { planChoices } from './choices.ts';
 import { startEmulator } from './emulator.ts';
+import { EmulatorFault, exitCodeOf, PLAY_AGAIN } from './emulator-fault.ts';
 import { playLoad } from './load.ts';
 import { DEFAULTS } from './plan.ts';
 import type { Scene } from './scenes.ts';
@@ -63,7 +64,11 @@ async function show(title: string, play: () => Promise<string>): Promise<boolean
   return last?.isShown === true;
 }
 
-const emulator = await startEmulator();
+const emulator = await startEmulator().catch((thrown) => {
+  if (!(thrown instanceof EmulatorFault)) throw thrown;
+  console.log(`the emulator's own fault, play it again: ${thrown.message}`);
+  process.exit(PLAY_AGAIN);
+});
 const plan = choices ? await planChoices(emulator) : DEFAULTS;
 const cdk = new Cdk(emulator, {
   folder: resolve(import.meta.dirname, '../../infra'),
@@ -113,10 +118,17 @@ try {
       return 'no stack of ours is left';
     });
   }
+} catch (thrown) {
+  console.log(thrown);
+  process.exitCode = 1;
 } finally {
-  if (process.exitCode === 1) console.log(`see ${emulator.log} and ${cdk.log}, kept`);
-  await emulator.stop({ keepLog: process.exitCode === 1 });
-  if (process.exitCode !== 1) cdk.clear();
+  const fault = emulator.fault();
+  const isAllShown = process.exitCode !== 1;
+  if (!isAllShown) console.log(`see ${emulator.log} and ${cdk.log}, kept`);
+  await emulator.stop({ keepLog: !isAllShown });
+  if (isAllShown) cdk.clear();
+  if (fault !== undefined) console.log(`the emulator's own fault, play it again: ${fault.message}`);
+  process.exitCode = exitCodeOf({ isAllShown, fault });
 }
 const seconds = Math.round((performance.now() - started) / 1_000);
 console.log(`\n${shown.filter(({ isShown }) => isShown).length} of ${shown.length} shown in ${seconds} s`);

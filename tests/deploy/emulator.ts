@@ -8,6 +8,7 @@ import { dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
+import { EmulatorFault } from './emulator-fault.ts';
 
 const HERE = import.meta.dirname;
 const ROOT = resolve(HERE, '../..');
@@ -22,6 +23,7 @@ export const ACCOUNT = '000000000000';
 export type Fault = { readonly times?: number } & (
   | { readonly kind: 'throttle table'; readonly table: string; readonly every: number }
   | { readonly kind: 'throttle stream'; readonly every: number }
+  | { readonly kind: 'lose record'; readonly marker: string }
   | { readonly kind: 'deliver again'; readonly function: string }
   | { readonly kind: 'kill'; readonly function: string; readonly calls: number }
   | { readonly kind: 'crash'; readonly function: string; readonly marker: string }
@@ -41,7 +43,8 @@ export interface Batch {
 export interface Report {
   readonly batches: readonly Batch[];
   readonly discarded: readonly { readonly shard: string; readonly records: number; readonly condition: string }[];
-  readonly notes: readonly { readonly kind: string }[];
+  /** `header`: the first line of a record that was lost. */
+  readonly notes: readonly { readonly kind: string; readonly header?: string }[];
   /** Counts of calls by service and operation, and how many were throttled. */
   readonly calls: Readonly<Record<string, number>>;
 }
@@ -72,6 +75,8 @@ export interface Emulator {
   listeners(balancerDns: string): Promise<readonly Listener[]>;
   /** Lets the interval of Firehose's buffers pass, and says how many records it has not delivered within so long. */
   delivered(options?: { readonly withinMs?: number }): Promise<number>;
+  /** Whether it ended by itself. */
+  fault(): EmulatorFault | undefined;
   /** All that it wrote, its functions' output included, is in this file. */
   readonly log: string;
   stop(options?: { readonly keepLog?: boolean }): Promise<void>;
@@ -151,7 +156,13 @@ export async function startEmulator(options: { readonly pollSeconds?: number } =
   child.stderr.pipe(written, { end: false });
   child.stdout.pipe(written, { end: false });
   const exited = once(child, 'exit');
-  const ended = exited.then(([code]) => Promise.reject(new Error(`the emulator ended with ${code}: see ${log}`)));
+  let fault: EmulatorFault | undefined;
+  let isStopping = false;
+  const ended = exited.then(([code, signal]) => {
+    if (isStopping) return new Promise<never>(() => {});
+    fault = new EmulatorFault(`the emulator ended with ${code ?? signal}: see ${log}`);
+    throw fault;
+  });
   ended.catch(() => {});
 
   const lines = once(createInterface(child.stdout), 'line') as Promise<[string]>;
@@ -163,7 +174,7 @@ export async function startEmulator(options: { readonly pollSeconds?: number } =
       const response = await fetch(`${endpoint}/_ministack/health`).catch(() => undefined);
       if (response?.ok) return;
     }
-    throw new Error(`the emulator does not answer: see ${log}`);
+    throw new EmulatorFault(`the emulator does not answer: see ${log}`);
   };
   await Promise.race([ready(), ended]);
 
@@ -217,8 +228,10 @@ export async function startEmulator(options: { readonly pollSeconds?: number } =
         if (waiting === 0 || Date.now() >= end) return waiting;
       }
     },
+    fault: () => fault,
     log,
     stop: async ({ keepLog = false } = {}) => {
+      isStopping = true;
       child.kill('SIGTERM');
       await Promise.race([exited, sleep(10_000, undefined, { ref: false }).then(() => child.kill('SIGKILL'))]);
       await exited;

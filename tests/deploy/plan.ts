@@ -1,4 +1,5 @@
 /** What is deployed, and what is then shown on it. */
+import { LOSS, LOSS_NAMED } from './lost-record.ts';
 import { REMOVALS, SCENES, type Scene } from './scenes.ts';
 
 export interface Plan {
@@ -14,5 +15,5 @@ export const DEFAULTS: Plan = {
   // Fewer shards, for each costs a process here; the data goes with the stack.
   parameters: { deleteData: 'on', shardCount: '3' },
   scenes: SCENES,
-  last: [REMOVALS],
+  last: [LOSS, REMOVALS, LOSS_NAMED],
 };

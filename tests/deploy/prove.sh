@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What shows the AWS home without an account: our additions to the emulator by themselves, a deployment with the defaults
-# that is used, disturbed and destroyed, and one with the other choices. Takes six minutes, Python 3.10 or newer, and
+# that is used, disturbed and destroyed, and one with the other choices. Takes some eleven minutes, Python 3.10 or newer, and
 # openssl; options go to the first deployment, and with --only, --keep or --choices it is the one that they are about alone.
 set -euo pipefail
 cd "$(dirname "$0")/../.."

@@ -90,6 +90,25 @@ test('the page, the document and the health of both functions answer through the
   expect((await lambdas.collect({ url: '/health' })).status).toBe(200);
 });
 
+test('what is open to all, and what is refused, names nothing of what the functions use', async () => {
+  const names = ['EVENTS_TABLE', 'STATE_TABLE', 'WRITE_KEY_SECRET_ARN', 'READ_TOKEN_SECRET_ARN', 'AWS_REGION'].map(
+    (name) => process.env[name] ?? name,
+  );
+  lambdas.kinesis.breakDown();
+  const body = JSON.stringify({ userId: 'ada', event: 'Bought', writeKey: lambdas.writeKey });
+  const answers = [
+    ...(await Promise.all(
+      ['/', '/ready', '/openapi.json', '/health', '/api/v1/audit'].map((url) => lambdas.query({ url })),
+    )),
+    ...(await Promise.all(['/health', '/elsewhere'].map((url) => lambdas.collect({ url })))),
+    await lambdas.collect({ method: 'POST', url: '/v1/track', headers: { 'content-type': 'application/json' }, body }),
+  ];
+  lambdas.kinesis.mend();
+  expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 401, 200, 404, 503]);
+  expect(answers[1]?.body).toBe('{"ready":true,"reasons":[]}');
+  for (const name of [...names, 'arn:aws', lambdas.readToken]) expect(JSON.stringify(answers)).not.toContain(name);
+});
+
 test('a stream that is away is 503, and what is sent again once it is back is stored once', async () => {
   const calls = callsOf(5, 'd');
   lambdas.kinesis.breakDown();

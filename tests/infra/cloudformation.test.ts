@@ -49,11 +49,19 @@ function templateOf(template: object): string {
 test('a stack is told with its outputs, and with the parameters in its template', async () => {
   const parameters = { environment: 'prod', alarmEmail: 'a&b<c>"@shop.example' };
   answers.DescribeStacks = [{ status: 200, body: DESCRIBED }];
-  answers.GetTemplate = [{ status: 200, body: templateOf({ Metadata: { [PARAMETERS_OF_STACK]: parameters } }) }];
+  const Resources = {
+    Events: { DeletionPolicy: 'RetainExceptOnCreate' },
+    Key: { DeletionPolicy: 'Retain' },
+    Vpc: {},
+    Logs: { DeletionPolicy: 'Delete' },
+  };
+  const template = { Metadata: { [PARAMETERS_OF_STACK]: parameters }, Resources };
+  answers.GetTemplate = [{ status: 200, body: templateOf(template) }];
   expect(await cloudFormation.stack('TapStack-clickstream-prod')).toEqual({
     status: 'UPDATE_COMPLETE',
     outputs: { Region: 'eu-west-1', Url: 'http://a/?b=1&c=2<' },
     parameters,
+    retained: new Set(['Events', 'Key']),
   });
   expect(asked[0]?.body.get('StackName')).toBe('TapStack-clickstream-prod');
   expect(asked[0]?.authorization).toMatch(/AKIDEXAMPLE\/\d{8}\/eu-west-1\/cloudformation\/aws4_request/);
@@ -78,7 +86,7 @@ test('no stack is no fault; anything else that is refused is', async () => {
 test('resources are read page by page', async () => {
   const page = (id: string, more: string) =>
     `<ListStackResourcesResponse><ListStackResourcesResult>${more}<StackResourceSummaries><member><ResourceStatus>DELETE_FAILED</ResourceStatus>
-     <PhysicalResourceId>${id}</PhysicalResourceId><ResourceType>AWS::DynamoDB::Table</ResourceType></member>
+     <LogicalResourceId>Events</LogicalResourceId><PhysicalResourceId>${id}</PhysicalResourceId><ResourceType>AWS::DynamoDB::Table</ResourceType></member>
      <member><ResourceStatus>CREATE_FAILED</ResourceStatus><ResourceType>AWS::Lambda::Function</ResourceType></member>
      </StackResourceSummaries></ListStackResourcesResult></ListStackResourcesResponse>`;
   answers.ListStackResources = [
@@ -87,7 +95,8 @@ test('resources are read page by page', async () => {
   ];
   const resources = await cloudFormation.resources('x');
   expect(resources.map(({ physicalId }) => physicalId)).toEqual(['events', '', 'state', '']);
-  expect(resources[0]).toEqual({ type: 'AWS::DynamoDB::Table', physicalId: 'events', status: 'DELETE_FAILED' });
+  const first = { logicalId: 'Events', type: 'AWS::DynamoDB::Table', physicalId: 'events', status: 'DELETE_FAILED' };
+  expect(resources[0]).toEqual(first);
   expect(asked[1]?.body.get('NextToken')).toBe('more');
 });
 
@@ -115,12 +124,12 @@ test('of a half-made stack the tables go, protected and busy ones too, and the b
   } as unknown as Pick<S3Client, 'send'>;
   const sleep = async (ms: number) => done.push(`${ms} ms`);
   const resources = [
-    { type: 'AWS::DynamoDB::Table', physicalId: 'events', status: 'DELETE_FAILED' },
-    { type: 'AWS::DynamoDB::Table', physicalId: 'gone', status: 'DELETE_FAILED' },
-    { type: 'AWS::DynamoDB::Table', physicalId: 'state', status: 'DELETE_COMPLETE' },
-    { type: 'AWS::DynamoDB::Table', physicalId: '', status: 'CREATE_FAILED' },
-    { type: 'AWS::S3::Bucket', physicalId: 'logs', status: 'DELETE_FAILED' },
-    { type: 'AWS::EC2::VPC', physicalId: 'vpc-1', status: 'CREATE_COMPLETE' },
+    { logicalId: 'Any', type: 'AWS::DynamoDB::Table', physicalId: 'events', status: 'DELETE_FAILED' },
+    { logicalId: 'Any', type: 'AWS::DynamoDB::Table', physicalId: 'gone', status: 'DELETE_FAILED' },
+    { logicalId: 'Any', type: 'AWS::DynamoDB::Table', physicalId: 'state', status: 'DELETE_COMPLETE' },
+    { logicalId: 'Any', type: 'AWS::DynamoDB::Table', physicalId: '', status: 'CREATE_FAILED' },
+    { logicalId: 'Any', type: 'AWS::S3::Bucket', physicalId: 'logs', status: 'DELETE_FAILED' },
+    { logicalId: 'Any', type: 'AWS::EC2::VPC', physicalId: 'vpc-1', status: 'CREATE_COMPLETE' },
   ];
   expect(await discardHalfMade(resources, { dynamodb, s3, sleep })).toEqual(['events', 'logs']);
   expect(done).toEqual(['events free', '5000 ms', '5000 ms', 'events deleted', 'logs deleted']);

@@ -9,6 +9,7 @@ const DEPLOYED: DeployedStack = {
   status: 'UPDATE_COMPLETE',
   outputs: { Region: 'eu-west-1', DeadLetterBucketName: 'letters', AccessLogBucketName: 'logs' },
   parameters: parametersOf({ region: 'eu-west-1', environment: 'prod', shardCount: '40' }).texts,
+  retained: new Set(['Events', 'Letters']),
 };
 
 /** What was done, in order; `codes` are the exit codes of `cdk`, 0 without more. */
@@ -63,9 +64,28 @@ test('a parameter that is wrong is told, before anything is asked of AWS', async
   expect(done).toEqual([]);
 });
 
-test('without --delete-data nothing is deployed, and CDK asks', async () => {
+test('without --delete-data nothing is deployed, CDK asks, and what stays is told', async () => {
   const { tools, commands } = toolsOf();
-  expect(await destroy(PROD, tools)).toBe(0);
+  const lines: string[] = [];
+  const resource = (logicalId: string, type: string, physicalId: string) =>
+    ({ logicalId, type, physicalId, status: 'CREATE_COMPLETE' }) as const;
+  const resources = [
+    resource('Events', 'AWS::DynamoDB::Table', 'events-1'),
+    resource('Vpc', 'AWS::EC2::VPC', 'vpc-1'),
+    resource('Letters', 'AWS::S3::Bucket', ''),
+  ];
+  const goes = {
+    resources: async () => resources,
+    stack: async () => (commands.length === 0 ? DEPLOYED : undefined),
+  };
+  expect(await destroy(PROD, { ...tools, cloudFormation: goes, say: (line) => lines.push(line) })).toBe(0);
+  expect(commands).toEqual([['destroy', ...PROD]]);
+  expect(lines.slice(1).map((line) => line.trim().split(/ +/))).toEqual([['AWS::DynamoDB::Table', 'events-1']]);
+});
+
+test('who tells CDK not to has the stack still, and that is told by the exit code', async () => {
+  const { tools, commands } = toolsOf();
+  expect(await destroy(PROD, tools)).toBe(1);
   expect(commands).toEqual([['destroy', ...PROD]]);
 });
 
@@ -116,7 +136,9 @@ test('one that stopped half way goes on, and is not deployed to', async () => {
 
 test('of a first deployment that failed, what is protected goes too', async () => {
   const stacks = { 'TapStack-clickstream-prod': { ...DEPLOYED, status: 'ROLLBACK_FAILED', outputs: {} } };
-  const resources = [{ type: 'AWS::DynamoDB::Table', physicalId: 'events', status: 'DELETE_FAILED' }];
+  const resources = [
+    { logicalId: 'Events', type: 'AWS::DynamoDB::Table', physicalId: 'events', status: 'DELETE_FAILED' },
+  ];
   const { tools, done } = toolsOf({ stacks, resources });
   expect(await destroy([...PROD, '--delete-data', '--yes'], tools)).toBe(0);
   expect(done).toEqual(['discard events', 'cdk destroy']);

@@ -10,10 +10,12 @@ export interface Plant {
   readonly planted: string;
 }
 
-/** A copy of source and tests within `root`, in a folder of that name. */
+const COPIED = ['src', 'tests', 'bench', 'infra/bundle.ts', 'infra/environment-credentials.ts', 'package.json'];
+
+/** A copy of source, tests and what measures them within `root`, in a folder of that name. */
 export function copyTo(root: string, name: string): string {
   const folder = join(root, name.replaceAll(/\W+/g, '-'));
-  for (const part of ['src', 'tests', 'package.json']) cpSync(part, join(folder, part), { recursive: true });
+  for (const part of COPIED) cpSync(part, join(folder, part), { recursive: true });
   return folder;
 }
 

@@ -67,7 +67,8 @@ export class ApiClient {
 
   constructor({ url, token }: ClientOptions) {
     this.#url = url;
-    this.#token = token;
+    // As "$TOKEN" is in a shell where it is not set.
+    this.#token = token === '' ? undefined : token;
     const options = { keepAlive: true, maxSockets: LIMITS.loadSamplesWaitingMax + 4 };
     this.#agent = url.protocol === 'https:' ? new SecureAgent(options) : new PlainAgent(options);
   }

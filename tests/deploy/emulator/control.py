@@ -11,12 +11,14 @@
 Kinds of faults, each with an optional "times", after which it is over:
   throttle table   table (a part of its name), every (each so-many-th call)
   throttle stream  every (each so-many-th record)
+  lose record      marker: a record with this text in it is acknowledged, and then nowhere
   deliver again    function: its next batch is delivered once more
   kill             function, calls: the process of a batch is killed after so many calls to DynamoDB, the last applied
   crash            function, marker: a process is killed each time it asks DynamoDB for something with this text: as if what
                    it does with one visitor's events ended it
 """
 
+import base64
 import json
 import os
 import signal
@@ -258,23 +260,39 @@ def _watch_dynamodb() -> None:
     dynamodb.handle_request = handle
 
 
+def _answered_instead(fault: dict, record: dict) -> dict | None:
+    """What PutRecords answers of a record that is not put, for it is refused or lost."""
+    if fault["kind"] == "throttle stream" and _due(fault):
+        return {
+            "ErrorCode": "ProvisionedThroughputExceededException",
+            "ErrorMessage": "Rate exceeded for shard shardId-000000000000.",
+        }
+    if fault["kind"] == "lose record" and fault["marker"].encode() in (data := base64.b64decode(record["Data"])):
+        _use(fault)
+        note("lost", {"header": data.split(b"\n")[0].decode()})
+        return {"ShardId": "shardId-000000000000", "SequenceNumber": kinesis._next_sequence_number()}
+    return None
+
+
 def _watch_kinesis() -> None:
     original = kinesis.handle_request
 
     async def handle(method, path, headers, body, query):
         operation = headers.get("x-amz-target", "").split(".")[-1]
-        refused: list[int] = []
+        instead: dict[int, dict] = {}
         request = json.loads(body) if operation == "PutRecords" else {}
         with _lock:
             _report["calls"][f"kinesis {operation}"] += 1
             for fault in list(_faults):
-                if fault["kind"] == "throttle stream":
-                    refused += [index for index, _ in enumerate(request.get("Records", [])) if _due(fault)]
-        if not refused:
+                for index, record in enumerate(request.get("Records", [])):
+                    answered = _answered_instead(fault, record)
+                    if answered is not None:
+                        instead[index] = answered
+        if not instead:
             return await original(method, path, headers, body, query)
         # PutRecords answers 200 when only some records were refused, each with its error, in the order of the request.
         # https://docs.aws.amazon.com/kinesis/latest/APIReference/API_PutRecords.html
-        kept = [record for index, record in enumerate(request["Records"]) if index not in refused]
+        kept = [record for index, record in enumerate(request["Records"]) if index not in instead]
         content: dict = {"Records": []}
         if kept:
             status, answer_headers, answer = await original(
@@ -283,12 +301,9 @@ def _watch_kinesis() -> None:
                 return status, answer_headers, answer
             content = json.loads(answer)
         results = content["Records"]
-        for index in sorted(set(refused)):
-            results.insert(index, {
-                "ErrorCode": "ProvisionedThroughputExceededException",
-                "ErrorMessage": "Rate exceeded for shard shardId-000000000000.",
-            })
-        content["FailedRecordCount"] = len(set(refused))
+        for index in sorted(instead):
+            results.insert(index, instead[index])
+        content["FailedRecordCount"] = sum("ErrorCode" in result for result in results)
         return 200, {"Content-Type": "application/x-amz-json-1.1"}, json.dumps(content).encode()
 
     kinesis.handle_request = handle

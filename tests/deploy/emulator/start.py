@@ -9,6 +9,7 @@ import keys
 import kinesis_mapping
 import load_balancer
 import load_balancer_listeners
+import resharding
 import resource_types
 
 if __name__ == "__main__":
@@ -16,6 +17,7 @@ if __name__ == "__main__":
     load_balancer.install()
     load_balancer_listeners.install()
     kinesis_mapping.install()
+    resharding.install()
     firehose.install()
     keys.install()
     iam_context.install()

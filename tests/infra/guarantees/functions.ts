@@ -112,6 +112,30 @@ export const tablesAreMaintained: Guarantee = {
   },
 };
 
+/** Of millions of requests that went well no line is paid for; where invocations are few, Lambda says what memory each took. */
+export const linesAreWorthTheirPrice: Guarantee = {
+  problems: (template) =>
+    Object.entries({ Collector: 'WARN', Processor: 'INFO', Reader: 'INFO' }).flatMap(([id, system]) => {
+      const { LogFormat, SystemLogLevel, ApplicationLogLevel } =
+        one(template, 'Lambda::Function', new RegExp(id)).Properties.LoggingConfig ?? {};
+      return [
+        // Only then are there levels.
+        ...(LogFormat === 'JSON' ? [] : [`${id} does not write JSON`]),
+        ...(SystemLogLevel === system ? [] : [`${id}: Lambda itself writes from ${SystemLogLevel} on`]),
+        ...(ApplicationLogLevel === 'INFO' ? [] : [`${id}: metrics, which are lines of level INFO, are dropped`]),
+      ];
+    }),
+  faults: {
+    'two lines for each request': (t) =>
+      delete one(t, 'Lambda::Function', /Collector/).Properties.LoggingConfig.SystemLogLevel,
+    'no line says what memory the processor took': (t) =>
+      (one(t, 'Lambda::Function', /Processor/).Properties.LoggingConfig.SystemLogLevel = 'WARN'),
+    'metrics are dropped': (t) =>
+      (one(t, 'Lambda::Function', /Processor/).Properties.LoggingConfig.ApplicationLogLevel = 'WARN'),
+    'plain text': (t) => (one(t, 'Lambda::Function', /Reader/).Properties.LoggingConfig.LogFormat = 'Text'),
+  },
+};
+
 export const logsForget: Guarantee = {
   problems: (template) => [
     ...resourcesOf(template, 'AWS::Logs::LogGroup')

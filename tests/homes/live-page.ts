@@ -1,0 +1,57 @@
+/** The page at `/` in a real browser, as a person opens it. */
+import assert from 'node:assert/strict';
+import type { Browser, Page } from 'playwright-core';
+import type { CommandHome } from './shell.ts';
+
+const PATIENCE = { timeout: 20_000 };
+
+/** Throws unless the token is asked for, and events are then seen to appear. Returns what was seen. */
+export async function livePage(browser: Browser, home: CommandHome): Promise<string> {
+  const context = await browser.newContext();
+  try {
+    const page = await context.newPage();
+    const faults: string[] = [];
+    const hosts = new Set<string>();
+    page.on('pageerror', (fault) => faults.push(fault.message));
+    page.on('request', (request) => hosts.add(new URL(request.url()).host));
+    await page.goto(`${home.url}/`);
+    await enter(page, 'wrong');
+    await page.locator('#wrong').waitFor({ state: 'visible', ...PATIENCE });
+    assert.equal(await page.locator('#status').textContent(), 'A read token is needed');
+    await enter(page, home.readToken);
+    await page.locator('#status[data-state="live"]').waitFor(PATIENCE);
+    const first = await appears(page, home, 1);
+    const second = await appears(page, home, 2);
+    assert.notEqual(await page.locator('#stored').textContent(), '–');
+    // The tab keeps the token until it is closed.
+    await page.reload();
+    await page.locator('#status[data-state="live"]').waitFor(PATIENCE);
+    assert.ok(await page.locator('#ask').isHidden());
+    assert.deepEqual([faults, [...hosts]], [[], [new URL(home.url).host]]);
+    return `a wrong token refused, the right one taken; events seen ${first} and ${second} s after they were sent; live again after a reload`;
+  } finally {
+    await context.close();
+  }
+}
+
+async function enter(page: Page, token: string): Promise<void> {
+  await page.locator('#token').waitFor({ state: 'visible', ...PATIENCE });
+  await page.fill('#token', token);
+  await page.click('#ask button');
+}
+
+/** Sends an event whose type no script or style may come of, and waits until it is the newest that is shown. Returns the seconds. */
+async function appears(page: Page, { url, writeKey }: CommandHome, number: number): Promise<number> {
+  const event = `<b onclick="x">Shown ${number} ${Date.now().toString(36)}</b>`;
+  const started = performance.now();
+  const response = await fetch(`${url}/v1/track`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${writeKey}` },
+    body: JSON.stringify({ event, anonymousId: 'ada', properties: { path: '/shown' } }),
+  });
+  assert.equal(response.status, 200);
+  const row = page.locator('#rows tr').filter({ has: page.getByText(event, { exact: true }) });
+  await row.waitFor({ state: 'visible', ...PATIENCE });
+  assert.equal(await row.locator('.page').textContent(), '/shown');
+  return Math.round((performance.now() - started) / 100) / 10;
+}
