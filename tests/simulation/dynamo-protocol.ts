@@ -24,6 +24,8 @@ import type { MemoryEventStore } from '../contracts/memory-event-store.ts';
 import { MemoryDynamo } from './memory-dynamo.ts';
 
 export const TABLES = { events: 'events', state: 'state' };
+/** Of one that backs off, at most. A history's others go on meanwhile for some calls each. */
+const SLEEP_TURNS = 150;
 /** After all that histories have. */
 const PLAYED_AT_MS = Date.parse('2030-01-01T00:00:00.000Z');
 export const FOLDS = [...VIEWS, { ...ledgerRows, ...LEDGER }];
@@ -135,7 +137,11 @@ export async function inDrawnOrder(
   work: () => Promise<unknown>,
 ): Promise<void> {
   const waiting: (() => void)[] = [];
-  dynamo.faults = { ...dynamo.faults, turn: () => new Promise((resolve) => waiting.push(resolve)) };
+  const turn = () => new Promise<void>((resolve) => waiting.push(resolve));
+  const sleep = async () => {
+    for (let turns = Math.floor(random() * SLEEP_TURNS); turns > 0; turns -= 1) await turn();
+  };
+  dynamo.faults = { ...dynamo.faults, turn, sleep };
   let isOver = false;
   const all = work().finally(() => {
     isOver = true;
@@ -146,7 +152,7 @@ export async function inDrawnOrder(
     next?.();
   }
   await all;
-  dynamo.faults = { ...dynamo.faults, turn: async () => undefined };
+  dynamo.faults = { ...dynamo.faults, turn: async () => undefined, sleep: async () => undefined };
 }
 
 /** What is due once everything that began before is dead. */

@@ -19,6 +19,8 @@ type Item = Record<string, AttributeValue>;
 export interface DynamoFaults {
   /** A turn of the scheduler, in which others may go first. */
   readonly turn: () => Promise<void>;
+  /** Who backs off lets others go first, for longer. No clock is in it: a history is the same each time it is played. */
+  readonly sleep: () => Promise<void>;
   /** The call fails, and nothing took place. */
   readonly isThrottled: () => boolean;
   /** The call took place, and its answer is lost. */
@@ -29,6 +31,7 @@ export interface DynamoFaults {
 
 const NO_FAULTS: DynamoFaults = {
   turn: async () => undefined,
+  sleep: async () => undefined,
   isThrottled: () => false,
   isLost: () => false,
   isUnprocessed: () => false,
@@ -49,10 +52,9 @@ export class MemoryDynamo {
   readonly tables = new Map<string, Map<string, Item>>();
   faults: DynamoFaults = NO_FAULTS;
 
-  /** Who sleeps lets others go first, for no time: a history is the same each time it is played. */
   get client(): TableClient {
     const send = (command: unknown) => this.#send(command);
-    return { send, sleep: () => this.faults.turn() } as unknown as TableClient;
+    return { send, sleep: () => this.faults.sleep() } as unknown as TableClient;
   }
 
   itemsOf(table: string): readonly Item[] {

@@ -61,6 +61,7 @@ class History {
   trouble(isOn: boolean): void {
     const fails = () => isOn && this.#random() < 0.02;
     this.dynamo.faults = {
+      sleep: async () => undefined,
       turn: async () => {
         for (let turns = this.#random() * (isOn ? 4 : 0); turns > 1; turns -= 1) await Promise.resolve();
       },
