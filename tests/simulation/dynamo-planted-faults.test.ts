@@ -78,7 +78,7 @@ const PLANTS: readonly Plant[] = [
 
 async function simulate(folder: string): Promise<string> {
   const script = join('tests', 'simulation', 'dynamo-histories.ts');
-  const { stdout } = await run(process.execPath, [script, '--histories', '1500'], { cwd: folder }).catch(
+  const { stdout } = await run(process.execPath, [script, '--histories', '4000'], { cwd: folder }).catch(
     (failed: { readonly code?: unknown; readonly stdout: string }) => {
       if (failed.code !== 1 || !failed.stdout.includes('histories from seed')) throw failed;
       return failed;
