@@ -12,10 +12,10 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Cdk } from './cdk.ts';
 import { planChoices } from './choices.ts';
-import { startEmulator } from './emulator.ts';
-import { EmulatorFault, exitCodeOf, PLAY_AGAIN } from './emulator-fault.ts';
+import type { Emulator } from './emulator.ts';
 import { playLoad } from './load.ts';
-import { DEFAULTS } from './plan.ts';
+import { onEmulator } from './on-emulator.ts';
+import { DEFAULTS, type Plan } from './plan.ts';
 import type { Scene } from './scenes.ts';
 import { openStage, type Stage } from './stage.ts';
 
@@ -53,7 +53,6 @@ async function show(title: string, play: () => Promise<string>): Promise<boolean
   } catch (thrown) {
     const seen = (thrown instanceof Error ? thrown.message : String(thrown)).replace(/\s+/g, ' ').slice(0, 900);
     shown.push({ title, seen, seconds: secondsSince(), isShown: false });
-    process.exitCode = 1;
   }
   const last = shown.at(-1);
   if (last !== undefined) {
@@ -64,22 +63,36 @@ async function show(title: string, play: () => Promise<string>): Promise<boolean
   return last?.isShown === true;
 }
 
-const emulator = await startEmulator().catch((thrown) => {
-  if (!(thrown instanceof EmulatorFault)) throw thrown;
-  console.log(`the emulator's own fault, play it again: ${thrown.message}`);
-  process.exit(PLAY_AGAIN);
+await onEmulator(async (emulator) => {
+  const plan = choices ? await planChoices(emulator) : DEFAULTS;
+  const cdk = new Cdk(emulator, {
+    folder: resolve(import.meta.dirname, '../../infra'),
+    command: 'node bin/app.ts',
+    stack: 'TapStack',
+    stackName: plan.stackName,
+    parameters: plan.parameters,
+  });
+  const started = performance.now();
+  try {
+    await deployAndPlay(emulator, { plan, cdk });
+  } finally {
+    if (isAllShown()) cdk.clear();
+    else console.log(`see ${cdk.log}, kept`);
+  }
+  const seconds = Math.round((performance.now() - started) / 1_000);
+  console.log(`\n${shown.filter(({ isShown }) => isShown).length} of ${shown.length} shown in ${seconds} s`);
+  return isAllShown();
 });
-const plan = choices ? await planChoices(emulator) : DEFAULTS;
-const cdk = new Cdk(emulator, {
-  folder: resolve(import.meta.dirname, '../../infra'),
-  command: 'node bin/app.ts',
-  stack: 'TapStack',
-  stackName: plan.stackName,
-  parameters: plan.parameters,
-});
-let stage: Stage | undefined;
-const started = performance.now();
-try {
+
+function isAllShown(): boolean {
+  return shown.every(({ isShown }) => isShown);
+}
+
+async function deployAndPlay(
+  emulator: Emulator,
+  { plan, cdk }: { readonly plan: Plan; readonly cdk: Cdk },
+): Promise<void> {
+  let stage: Stage | undefined;
   const isDeployed =
     (await show('bootstrapped', async () => {
       await cdk.bootstrap();
@@ -118,17 +131,4 @@ try {
       return 'no stack of ours is left';
     });
   }
-} catch (thrown) {
-  console.log(thrown);
-  process.exitCode = 1;
-} finally {
-  const fault = emulator.fault();
-  const isAllShown = process.exitCode !== 1;
-  if (!isAllShown) console.log(`see ${emulator.log} and ${cdk.log}, kept`);
-  await emulator.stop({ keepLog: !isAllShown });
-  if (isAllShown) cdk.clear();
-  if (fault !== undefined) console.log(`the emulator's own fault, play it again: ${fault.message}`);
-  process.exitCode = exitCodeOf({ isAllShown, fault });
 }
-const seconds = Math.round((performance.now() - started) / 1_000);
-console.log(`\n${shown.filter(({ isShown }) => isShown).length} of ${shown.length} shown in ${seconds} s`);

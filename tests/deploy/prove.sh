@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What shows the AWS home without an account: our additions to the emulator by themselves, a deployment with the defaults
-# that is used, disturbed and destroyed, and one with the other choices. Takes some eleven minutes, Python 3.10 or newer, and
-# openssl; options go to the first deployment, and with --only, --keep or --choices it is the one that they are about alone.
+# that is used, disturbed and destroyed, one with the other choices, and both commands as a user calls them. Takes some
+# fourteen minutes, Python 3.10 or newer, and openssl; options go to the first deployment, and with --only, --keep or --choices it is the one that they are about alone.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -11,5 +11,8 @@ export PATH="$PWD/node_modules/.bin:$PATH"
 node tests/deploy/deploy.ts "$@"
 case " $* " in
   *' --only '* | *' --keep '* | *' --choices '*) ;;
-  *) node tests/deploy/deploy.ts --choices ;;
+  *)
+    node tests/deploy/deploy.ts --choices
+    node tests/deploy/scripts.ts
+    ;;
 esac

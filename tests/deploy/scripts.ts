@@ -7,8 +7,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { type Emulator, startEmulator } from './emulator.ts';
-import { EmulatorFault, exitCodeOf, PLAY_AGAIN } from './emulator-fault.ts';
+import type { Emulator } from './emulator.ts';
+import { onEmulator } from './on-emulator.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const ENVIRONMENT = ['-c', 'environment=test', '-c', 'shardCount=1'];
@@ -140,25 +140,11 @@ async function play(emulator: Emulator, show: (title: string, seen: string) => v
   show('another one destroyed with its data, once its name was typed', 'nothing of it is left; what was kept still is');
 }
 
-const emulator = await startEmulator().catch((thrown) => {
-  if (!(thrown instanceof EmulatorFault)) throw thrown;
-  console.log(`the emulator's own fault, play it again: ${thrown.message}`);
-  process.exit(PLAY_AGAIN);
-});
-const started = performance.now();
-let isAllShown = false;
-try {
+await onEmulator(async (emulator) => {
+  const started = performance.now();
   await play(emulator, (title, seen) => {
     const seconds = (performance.now() - started) / 1_000;
     console.log(`shown  ${seconds.toFixed(1).padStart(6)} s  ${title}\n${' '.repeat(17)}${seen}`);
   });
-  isAllShown = true;
-} catch (thrown) {
-  console.log(thrown);
-} finally {
-  const fault = emulator.fault();
-  if (!isAllShown) console.log(`see ${emulator.log}, kept`);
-  await emulator.stop({ keepLog: !isAllShown });
-  if (fault !== undefined) console.log(`the emulator's own fault, play it again: ${fault.message}`);
-  process.exitCode = exitCodeOf({ isAllShown, fault });
-}
+  return true;
+});

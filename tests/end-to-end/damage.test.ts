@@ -85,10 +85,11 @@ describe('damage done by hand is named by the check of load and by audit', () =>
       expect(await clickstream(load)).toMatchObject({ code: 0 });
       expect(await server.stop()).toBe(0);
     }, 60_000);
-    /** Changes the store by SQL, at one event that it then tells. */
-    const change = (copy: string, sql: string) => {
+    /** Changes the store by SQL, at one event that it then tells: the newest, unless it is to be so many older. */
+    const change = (copy: string, sql: string, { older = 0 } = {}) => {
       const database = new DatabaseSync(join(copy, 'store.sqlite'));
-      const row = database.prepare('SELECT id, sequence, body FROM events ORDER BY id LIMIT 1 OFFSET 200').get();
+      const newest = database.prepare('SELECT id, sequence, body FROM events ORDER BY id DESC LIMIT 1 OFFSET ?');
+      const row = newest.get(older);
       database.prepare(sql).run({ id: row?.id ?? null });
       database.close();
       const { eventId } = JSON.parse(String(row?.body)) as { readonly eventId: string };
@@ -107,6 +108,16 @@ describe('damage done by hand is named by the check of load and by audit', () =>
       expect(audit).toMatchObject({
         code: 1,
         problems: expect.stringMatching(`event_missing.*"sequence":"${sequence}"`),
+      });
+    }, 60_000);
+    test('one stored event deleted, of those whose records the ledger may have in its totals only', async () => {
+      const copy = copyOf(data);
+      const { eventId, sequence } = change(copy, 'DELETE FROM events WHERE id = :id', { older: 500 });
+      const { load, audit } = await verdicts(copy, ledger);
+      expect(load).toMatchObject({ code: 1, problems: expect.stringContaining(`missing: ${eventId}"`) });
+      expect(audit).toMatchObject({
+        code: 1,
+        problems: expect.stringMatching(`event_missing.*"sequence":"${sequence}"|hour_differs.*"hour":"20`),
       });
     }, 60_000);
     test('one stored event doubled', async () => {
@@ -131,10 +142,8 @@ describe('damage done by hand is named by the check of load and by audit', () =>
       const { load, audit } = await verdicts(copy, ledger);
       expect(load.problems).toContain('log_tail_missing');
       expect(audit.problems).not.toMatch(/\d records lost/);
-      expect(audit).toMatchObject({
-        code: 1,
-        problems: expect.stringMatching(`log_tail_missing.*"sequence":"${last?.sequence}"`),
-      });
+      expect(audit).toMatchObject({ code: 1, problems: expect.stringContaining('log_tail_missing') });
+      expect(namedIn(audit.problems, /copy of records (\d+) to (\d+) is gone/g, Number(last?.sequence))).toBe(true);
     }, 60_000);
   });
 

@@ -1,11 +1,5 @@
-import { execFile } from 'node:child_process';
-import { rmSync } from 'node:fs';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { afterAll, describe, expect, test } from 'vitest';
-import { type Plant, plantIn } from './planted.ts';
-
-const run = promisify(execFile);
+import { findsEach } from './dynamo-planted.ts';
+import type { Plant } from './planted.ts';
 
 const SEALING = 'src/adapters/aws/dynamo-sealing.ts';
 const READING = 'src/query/ledger-reading.ts';
@@ -61,26 +55,4 @@ const PLANTS: readonly Plant[] = [
   },
 ];
 
-async function simulate(folder: string): Promise<string> {
-  const script = join('tests', 'simulation', 'dynamo-histories.ts');
-  const asked = [script, '--sealing', '--histories', '300'];
-  const { stdout } = await run(process.execPath, asked, { cwd: folder }).catch(
-    (failed: { readonly code?: unknown; readonly stdout: string }) => {
-      if (failed.code !== 1 || !failed.stdout.includes('histories from seed')) throw failed;
-      return failed;
-    },
-  );
-  return stdout;
-}
-
-describe('the simulator of sealing on DynamoDB, with a fault planted in a copy', () => {
-  const root = join('.planted', `sealing-${process.pid}`);
-  afterAll(() => rmSync(root, { recursive: true, force: true }));
-  test.each(PLANTS)(
-    'catches $fault',
-    async (plant) => {
-      expect(await simulate(plantIn(root, plant))).toMatch(/, [1-9]\d* with problems/);
-    },
-    240_000,
-  );
-});
+findsEach(PLANTS, { histories: 300, options: ['--sealing'] });

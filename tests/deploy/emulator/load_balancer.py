@@ -20,6 +20,8 @@ log = logging.getLogger("load_balancer")
 BODY_BYTES_MAX = 1024 * 1024
 # [lambda], "receive events": bodies of these types are passed on as text, unless a Content-Encoding is named.
 TEXT_TYPES = ("text/", "application/json", "application/javascript", "application/xml")
+# Between the values of a header that was sent more than once, on their way through ministack; no value can hold it.
+BETWEEN_VALUES = "\n"
 
 
 def install() -> None:
@@ -49,17 +51,19 @@ def event_of(group_arn: str, method: str, path: str, headers: dict, body: bytes,
         "body": body.decode("utf-8", "replace") if is_text else base64.b64encode(body).decode(),
         "isBase64Encoded": not is_text,
     }
-    # [lambda]: parameters are not decoded. Either the last value of each name, or, with multi-value headers, all of them;
-    # never both forms.
+    # [lambda]: parameters are not decoded. Either the last value of each header and parameter, or, with multi-value headers,
+    # all of them; never both forms.
+    values = {name: value.split(BETWEEN_VALUES) for name, value in headers.items()}
     pairs = [part.partition("=")[::2] for part in raw_query.split("&") if part]
     if not many_valued:
-        return {**event, "headers": dict(headers), "queryStringParameters": dict(pairs)}
+        last = {name: each[-1] for name, each in values.items()}
+        return {**event, "headers": last, "queryStringParameters": dict(pairs)}
     every: dict = {}
     for name, value in pairs:
         every.setdefault(name, []).append(value)
     return {
         **event,
-        "multiValueHeaders": {name: [value] for name, value in headers.items()},
+        "multiValueHeaders": values,
         "multiValueQueryStringParameters": every,
     }
 

@@ -19,6 +19,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote
 
+from load_balancer import BETWEEN_VALUES
 from ministack.core.responses import request_scope
 from ministack.services import acm, alb
 
@@ -153,7 +154,7 @@ class ListenerRequests(BaseHTTPRequestHandler):
         raise NotImplementedError
 
     def answer(self) -> None:
-        headers = {name.lower(): ", ".join(self.headers.get_all(name)) for name in self.headers}
+        headers = {name.lower(): BETWEEN_VALUES.join(self.headers.get_all(name)) for name in self.headers}
         path, _, raw_query = self.path.partition("?")
         answered = self.dispatch(headers, self.body(), path, raw_query)
         if answered is None:

@@ -4,7 +4,7 @@ import base64
 import json
 import unittest
 
-from load_balancer import answer_of, event_of
+from load_balancer import BETWEEN_VALUES, answer_of, event_of, log
 
 
 def event(headers: dict, body: bytes = b"", query: str = "", many_valued: bool = True) -> dict:
@@ -30,8 +30,18 @@ class EventOf(unittest.TestCase):
         self.assertEqual(single["queryStringParameters"], {"q": "c"})
         self.assertNotIn("multiValueHeaders", single)
 
+    def test_a_header_that_came_twice_has_both_values_or_the_last(self):
+        twice = {"cookie": BETWEEN_VALUES.join(("a=1", "b=2")), "host": "x"}
+        self.assertEqual(event(twice)["multiValueHeaders"], {"cookie": ["a=1", "b=2"], "host": ["x"]})
+        self.assertEqual(event(twice, many_valued=False)["headers"], {"cookie": "b=2", "host": "x"})
+
 
 class AnswerOf(unittest.TestCase):
+    def setUp(self):
+        # What is refused is told, which says nothing here.
+        log.disabled = True
+        self.addCleanup(setattr, log, "disabled", False)
+
     def test_reads_the_form_that_is_switched_on_alone(self):
         answer = {"statusCode": 200, "headers": {"a": "1"}, "multiValueHeaders": {"b": ["2", "3"]}, "body": "x"}
         self.assertEqual(answer_of(answer, True), (200, {"b": ["2", "3"]}, b"x"))
