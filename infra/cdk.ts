@@ -20,11 +20,11 @@ export async function cdk(options: readonly string[]): Promise<number> {
   });
 }
 
-/** The parameters of a command line: `-c name=value`, `--context name=value`, `--context=name=value`. */
+/** The parameters of a command line: `-c name=value`, `--context name=value`, and both with `=` for the space, as CDK takes them. */
 export function contextOf(options: readonly string[]): Readonly<Record<string, string>> {
   const pairs = options.flatMap((option, at) => {
     if (option === '-c' || option === '--context') return [options[at + 1] ?? ''];
-    const [, pair] = /^--context=(.*)$/.exec(option) ?? [];
+    const [, pair] = /^(?:-c|--context)=(.*)$/.exec(option) ?? [];
     return pair === undefined ? [] : [pair];
   });
   return Object.fromEntries(

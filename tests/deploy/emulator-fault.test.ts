@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { EmulatorFault, exitCodeOf, PLAY_AGAIN } from './emulator-fault.ts';
@@ -18,12 +18,13 @@ test('.ci/run plays again upon that code, once, and upon no other', () => {
     const script = `set -euo pipefail; codes=(${codes.join(' ')}); i=0
       deploy() { echo played; i=$((i + 1)); return "\${codes[i - 1]}"; }
       trap 'echo ended $?' EXIT
-      ${line}`;
-    const ended = execFileSync('bash', ['-c', `(${script}) || true`], { encoding: 'utf8' });
-    return ended.trim().split('\n');
+      ${line}
+      echo the next step`;
+    return spawnSync('bash', ['-c', script], { encoding: 'utf8' }).stdout.trim().split('\n');
   };
-  expect(played([0])).toEqual(['played', 'ended 0']);
+  expect(played([0])).toEqual(['played', 'the next step', 'ended 0']);
   expect(played([1, 0])).toEqual(['played', 'ended 1']);
-  expect(played([PLAY_AGAIN, 0])).toEqual(['played', 'played', 'ended 0']);
+  expect(played([PLAY_AGAIN, 0])).toEqual(['played', 'played', 'the next step', 'ended 0']);
+  expect(played([PLAY_AGAIN, 1])).toEqual(['played', 'played', 'ended 1']);
   expect(played([PLAY_AGAIN, PLAY_AGAIN])).toEqual(['played', 'played', `ended ${PLAY_AGAIN}`]);
 });

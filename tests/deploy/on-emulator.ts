@@ -1,4 +1,5 @@
 /** Plays something on an emulator of its own, and ends the process by what became of it. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Emulator, startEmulator } from './emulator.ts';
 import { EmulatorFault, exitCodeOf } from './emulator-fault.ts';
 
@@ -13,6 +14,8 @@ export async function onEmulator(play: (emulator: Emulator) => Promise<boolean>)
     } catch (thrown) {
       console.log(thrown);
     }
+    // That its end is known takes a moment longer than what fails by it.
+    if (!isAllShown) await sleep(1_000);
     fault = emulator.fault();
     if (!isAllShown) console.log(`see ${emulator.log}, kept`);
     await emulator.stop({ keepLog: !isAllShown });

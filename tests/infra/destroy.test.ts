@@ -106,6 +106,20 @@ test('its own parameters win over those that are given by mistake', async () => 
   expect(commands.map((options) => parametersOf(contextOf(options)).shardCount)).toEqual([40, 40]);
 });
 
+test.each([
+  ['-c', 'environment=prod'],
+  ['-c=environment=prod'],
+  ['--context=environment=prod'],
+  ['--context', 'environment=prod'],
+])('a parameter is read in each way that CDK takes it: %s %s', async (...options) => {
+  const dev = { ...DEPLOYED, outputs: { DeadLetterBucketName: 'of another stack' } };
+  const stacks = { 'TapStack-clickstream-prod': DEPLOYED, 'TapStack-clickstream-dev': dev };
+  const { tools, done } = toolsOf({ stacks });
+  expect(await destroy([...options.filter((option) => option !== undefined), '--delete-data', '--yes'], tools)).toBe(0);
+  expect(done).toContain('empty letters');
+  expect(done).not.toContain('empty of another stack');
+});
+
 test('who does not type the name keeps everything', async () => {
   const { tools, done } = toolsOf({ answer: false });
   expect(await destroy([...PROD, '--delete-data'], tools)).toBe(1);
