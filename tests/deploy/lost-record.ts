@@ -42,8 +42,11 @@ export const LOSS: Scene = {
 
 export const LOSS_NAMED: Scene = {
   title: 'a record acknowledged and lost by the stream: the audit names it once every lane is past it',
-  play: async ({ tracker }) => {
+  play: async ({ emulator, tracker }) => {
     if (lost === undefined) throw new Error('nothing was lost');
+    // What Lambda gave up stays undone at the end of its lane, until something comes after it.
+    await tracker.send(events(50, { scene: 'long-after-lost' }));
+    await emulator.drained();
     const { collector, number, atMs } = lost;
     for (const end = Math.max(atMs + NAMED_WITHIN_MS, Date.now() + 60_000); ; await sleep(2_000)) {
       const { balanced, problems } = await tracker.get<Audit>('/api/v1/audit');
