@@ -1,11 +1,19 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import type { Emulator, EmulatorOptions } from './aws-emulator.ts';
 import type { Init, Invocation, Invoked } from './aws-environment.ts';
 
 const PROGRAM = join(import.meta.dirname, 'aws-environment.ts');
 /** As the stack sets it (infra/lib/pipeline-function.ts). */
 const TIMEOUT_MS = 60_000;
+
+/** The emulator of one service, in a process of its own. */
+export async function startEmulator(options: EmulatorOptions): Promise<Emulator & { readonly child: ChildProcess }> {
+  const child = fork(join(import.meta.dirname, 'aws-emulator.ts'), [JSON.stringify(options)]);
+  const [emulator] = (await once(child, 'message')) as [Emulator];
+  return { child, ...emulator };
+}
 
 export interface Environment {
   readonly child: ChildProcess;

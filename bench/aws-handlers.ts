@@ -5,7 +5,6 @@
  * through the query function. Prints what an invocation takes; ends with 1 unless the ledger balances and each acknowledged
  * event is stored once. What it prints is kept in docs/cost.md by hand.
  */
-import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -27,8 +26,8 @@ import { LoadRun, newRun } from '../src/main/load/run.ts';
 import { albEvent } from '../tests/alb.ts';
 import { certificate } from '../tests/deploy/emulator.ts';
 import { EventSourceMapping } from '../tests/emulators/lambda.ts';
-import { type Emulator, type EmulatorOptions, type Service, STREAM } from './aws-emulator.ts';
-import { coldStarts, Environments, type Measured, stopChild } from './aws-environments.ts';
+import { type Service, STREAM } from './aws-emulator.ts';
+import { coldStarts, Environments, type Measured, startEmulator, stopChild } from './aws-environments.ts';
 import { coldStartTable, invocationTable } from './aws-report.ts';
 
 const { values } = parseArgs({
@@ -66,19 +65,13 @@ const LATENCIES = {
 const folder = await mkdtemp(join(tmpdir(), 'clickstream-handlers-'));
 const files = certificate(folder, { name: 'emulators' });
 
-async function startEmulator(service: Service): Promise<Emulator & { readonly child: ChildProcess }> {
-  const secrets = { [WRITE_KEY_ARN]: WRITE_KEY, [READ_TOKEN_ARN]: READ_TOKEN };
-  const options = { service, latencyMs: LATENCIES[service], shards: numbers.shards, ...files, secrets };
-  const words = [JSON.stringify(options satisfies EmulatorOptions)];
-  const child = fork(join(import.meta.dirname, 'aws-emulator.ts'), words);
-  const [emulator] = (await once(child, 'message')) as [Emulator];
-  return { child, ...emulator };
-}
-
+const secrets = { [WRITE_KEY_ARN]: WRITE_KEY, [READ_TOKEN_ARN]: READ_TOKEN };
+const start = (service: Service) =>
+  startEmulator({ service, latencyMs: LATENCIES[service], shards: numbers.shards, ...files, secrets });
 const [kinesis, dynamo, secretsManager] = await Promise.all([
-  startEmulator('kinesis'),
-  startEmulator('dynamodb'),
-  startEmulator('secretsmanager'),
+  start('kinesis'),
+  start('dynamodb'),
+  start('secretsmanager'),
 ]);
 const { tables } = dynamo;
 if (tables === undefined) throw new Error('the emulator of DynamoDB has no tables');

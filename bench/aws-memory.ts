@@ -4,7 +4,6 @@
  * so many events its garbage is collected and what is left is printed. Ends with 1 when the second half holds more than the first
  * by a tenth. What it prints is kept in docs/cost.md by hand.
  */
-import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -15,9 +14,8 @@ import type { KinesisBatchResponse } from '../src/adapters/aws/kinesis-records.t
 import type { ProcessEvent } from '../src/main/process-handler.ts';
 import { certificate } from '../tests/deploy/emulator.ts';
 import { arrivalsOf, batchesOf } from './aws-arrivals.ts';
-import type { Emulator, EmulatorOptions } from './aws-emulator.ts';
 import type { Memory } from './aws-environment.ts';
-import { type Environment, invokeIn, startEnvironment, stopChild } from './aws-environments.ts';
+import { type Environment, invokeIn, startEmulator, startEnvironment, stopChild } from './aws-environments.ts';
 
 const { values } = parseArgs({
   options: {
@@ -34,14 +32,7 @@ const limits = { batchMax: Number(values['batch-max']), windowMs: Number(values[
 const folder = await mkdtemp(join(tmpdir(), 'clickstream-memory-'));
 const files = certificate(folder, { name: 'emulators' });
 
-async function startDynamo(): Promise<Emulator & { readonly child: ChildProcess }> {
-  const options: EmulatorOptions = { service: 'dynamodb', latencyMs: 0, shards, ...files, secrets: {} };
-  const child = fork(join(import.meta.dirname, 'aws-emulator.ts'), [JSON.stringify(options)]);
-  const [emulator] = (await once(child, 'message')) as [Emulator];
-  return { child, ...emulator };
-}
-
-const dynamo = await startDynamo();
+const dynamo = await startEmulator({ service: 'dynamodb', latencyMs: 0, shards, ...files, secrets: {} });
 const { tables } = dynamo;
 if (tables === undefined) throw new Error('the emulator of DynamoDB has no tables');
 const variables: NodeJS.ProcessEnv = {

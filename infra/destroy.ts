@@ -73,7 +73,9 @@ async function destroyWithoutData({ stackName, stack, options }: Doomed, tools: 
   if (destroyed !== 0 || (await tools.cloudFormation.stack(stackName)) !== undefined) return destroyed || 1;
   const kept = resources.filter(({ logicalId, physicalId }) => stack.retained.has(logicalId) && physicalId !== '');
   if (kept.length === 0) return 0;
-  tools.say('Kept, and paid for until somebody deletes it. A new deployment makes its own beside it:');
+  tools.say(
+    'Kept, and paid for until you delete it, as docs/deploy.md says. A new deployment makes its own beside it:',
+  );
   for (const { type, physicalId } of kept) tools.say(`  ${type.padEnd(WIDEST_TYPE)}  ${physicalId}`);
   return 0;
 }

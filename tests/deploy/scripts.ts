@@ -94,12 +94,51 @@ async function answers(emulator: Emulator, stack = STACK): Promise<void> {
   assert.equal((await fetch(`${listener?.url}/health`)).status, 200);
 }
 
+/** As docs/deploy.md says, in the words of the API. Each resource as `destroy` told of it: its type, and its physical name. */
+async function deleteByHand(emulator: Emulator, [type = '', name = '']: readonly string[]): Promise<void> {
+  switch (type) {
+    case 'AWS::DynamoDB::Table':
+      await emulator.call('dynamodb', 'update_table', { TableName: name, DeletionProtectionEnabled: false });
+      await emulator.call('dynamodb', 'delete_table', { TableName: name });
+      break;
+    case 'AWS::Kinesis::Stream':
+      await emulator.call('kinesis', 'delete_stream', { StreamName: name });
+      break;
+    case 'AWS::S3::Bucket':
+      await emulator.call('s3', 'delete_bucket', { Bucket: name });
+      break;
+    case 'AWS::SecretsManager::Secret':
+      await emulator.call('secretsmanager', 'delete_secret', { SecretId: name });
+      break;
+    case 'AWS::KMS::Key':
+      await emulator.call('kms', 'schedule_key_deletion', { KeyId: name });
+      break;
+    default:
+      throw new Error(`docs/deploy.md does not say how to delete ${type} ${name}`);
+  }
+}
+
+/** Keys of ours that nobody has asked to be deleted. */
+async function keysInUse(emulator: Emulator): Promise<number> {
+  const { Keys } = await emulator.call<{ readonly Keys: readonly { readonly KeyId: string }[] }>('kms', 'list_keys');
+  const states = await Promise.all(
+    Keys.map(async ({ KeyId }) => {
+      const { KeyMetadata } = await emulator.call<{
+        readonly KeyMetadata: { readonly KeyState: string; readonly KeyManager?: string };
+      }>('kms', 'describe_key', { KeyId });
+      return KeyMetadata;
+    }),
+  );
+  return states.filter(({ KeyState, KeyManager }) => KeyState === 'Enabled' && KeyManager !== 'AWS').length;
+}
+
 async function play(emulator: Emulator, show: (title: string, seen: string) => void): Promise<void> {
   const run = scriptsOn(emulator);
   for (const script of ['deploy', 'destroy'] as const) {
     assertEnded(await run(script, ['--help']), { code: 0, saying: /npm run (deploy|destroy) -- -.*environment=test/ });
   }
   const empty = await inAccount(emulator);
+  const keysBefore = await keysInUse(emulator);
   const wrong = ['-c', 'environment=test', '-c', 'shardCount=none'];
   assertEnded(await run('deploy', [...wrong, ...WITHOUT_ASKING]), { code: 1, saying: /shardCount/ });
   assertEnded(await run('destroy', [...wrong, '--yes']), { code: 2, saying: /shardCount/ });
@@ -137,7 +176,14 @@ async function play(emulator: Emulator, show: (title: string, seen: string) => v
   await answers(emulator, SECOND_STACK);
   assertEnded(await run('destroy', [...SECOND, '--delete-data'], `${SECOND_STACK}\n`), { code: 0 });
   assert.deepEqual(await inAccount(emulator), left);
+  assert.equal(await keysInUse(emulator), keysBefore + 1);
   show('another one destroyed with its data, once its name was typed', 'nothing of it is left; what was kept still is');
+
+  const told = [...kept.said.matchAll(/^ {2}(AWS::\S+) +(\S+)$/gm)].map(([, ...of]) => of);
+  for (const resource of told) await deleteByHand(emulator, resource);
+  assert.deepEqual(await inAccount(emulator), empty);
+  assert.equal(await keysInUse(emulator), keysBefore);
+  show('what was kept, deleted by hand', `${told.length} resources; nothing is left in the account`);
 }
 
 await onEmulator(async (emulator) => {
