@@ -324,6 +324,8 @@ export const LIMITS = {
   deadLetterBytesMax: 32_000_000,
   /** How long `load` waits at its end for the server to process, or to come back. */
   loadProcessedMsMax: 120_000,
+  /** Each look reads every shard, and a shard gives five reads a second to all. */
+  loadProcessedPollMs: 1_000,
   loadSamplesPerSecond: 10,
   loadSamplesWaitingMax: 20,
   loadSamplePollMs: 5,

@@ -50,7 +50,7 @@ const OUTCOMES = { accepted: 4, stored: 4, duplicate: 0, bad: 0, dead: 0, pendin
 test('what is well is balanced', () => {
   expect(audit(input())).toEqual({
     ...{ balanced: true, deep: true, ...OUTCOMES },
-    ...{ lost: 0, unresolved: 0, expired: 0, erased: 0 },
+    ...{ lost: 0, unresolved: 0, expired: 0, erased: 0, waiting: [] },
     lanes: [{ lane: 'local', done: 12n, ...OUTCOMES }],
     sources: [{ source: 'shop', ...OUTCOMES }],
     hours: [{ lane: 'local', source: 'shop', hour: HOUR, ...OUTCOMES }],
@@ -197,4 +197,22 @@ describe('no fault is seen in', () => {
 test('a gap of any size is one problem, counted whole', () => {
   const result = audit(input({ witnesses: [{ collector: 'c', number: 2 ** 50, lane: 'local', sequence: 12n }] }));
   expect(result).toMatchObject({ lost: 2 ** 50 - 2, problemCount: 1 });
+});
+
+describe('where records wait is told', () => {
+  test('by the records that the log lists, but for those done since', () => {
+    const record = { collector: 'c', number: 3, count: 5, source: 'shop', hour: HOUR };
+    const records = [12n, 13n].map((sequence) => ({ ...record, lane: 'local', sequence }));
+    expect(audit(input({ log: { records, findings: [] } }))).toMatchObject({ pending: 5, waiting: ['local'] });
+    const done = records.slice(0, 1);
+    expect(audit(input({ log: { records: done, findings: [] } }))).toMatchObject({ pending: 0, waiting: [] });
+  });
+
+  test('by the lanes alone where the log lists no records', () => {
+    const lanes = new Map([
+      ['local', 1_000],
+      ['shard-1', undefined],
+    ]);
+    expect(audit(input({ log: { lanes, findings: [] } }))).toMatchObject({ pending: 0, waiting: ['shard-1'] });
+  });
 });

@@ -53,6 +53,8 @@ export interface AuditResult extends Readonly<Outcomes> {
   readonly unresolved: number;
   readonly expired: number;
   readonly erased: number;
+  /** Lanes in which the log holds records that are not processed yet, as far as it could be looked into. */
+  readonly waiting: readonly string[];
   readonly lanes: readonly (Readonly<Outcomes> & { readonly lane: string; readonly done: bigint })[];
   readonly sources: readonly (Readonly<Outcomes> & { readonly source: string })[];
   /** The newest `auditHoursMax` of all that there are, newest first. */
@@ -87,9 +89,13 @@ export function audit(input: AuditInput): AuditResult {
     }
   }
   deep?.checkRest(cells);
+  const waiting = new Set(
+    [...(log?.lanes ?? [])].flatMap(([lane, doneAtMs]) => (doneAtMs === undefined ? [lane] : [])),
+  );
   for (const record of log?.records ?? []) {
     // What the log listed may have been processed while the rest was read.
     if (progress.isDone(record)) continue;
+    waiting.add(record.lane);
     addPending(record, { numbers: reading.of(record.collector), outcomes: cells.of(record) });
   }
   for (const witness of input.witnesses) reading.hear(witness, { isLogListed: log?.records !== undefined });
@@ -114,6 +120,7 @@ export function audit(input: AuditInput): AuditResult {
     unresolved,
     expired: totals.expired,
     erased: totals.erased,
+    waiting: [...waiting].sort(),
     lanes: lanesOf(input, sums.lanes),
     sources: [...sums.sources]
       .sort(([a], [b]) => (a < b ? -1 : 1))

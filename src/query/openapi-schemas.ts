@@ -160,6 +160,10 @@ const AUDIT = object({
   unresolved: COUNT,
   expired: COUNT,
   erased: COUNT,
+  waiting: about(
+    'Lanes in which records wait to be processed. On AWS they are not counted, so `pending` is 0 also when some do.',
+    arrayOf(NAME),
+  ),
   lanes: arrayOf(object({ lane: NAME, done: BIG, ...OUTCOMES })),
   sources: arrayOf(object({ source: TEXT, ...OUTCOMES })),
   hours: about(

@@ -59,8 +59,8 @@ async function played(
   const to = Date.now() + CLOCKS_APART_MS;
   await drained();
   for (const end = Date.now() + PROCESSED_WITHIN_MS; Date.now() < end; await sleep(200)) {
-    const { pending } = (await ask('audit')) as { readonly pending: number };
-    if (pending === 0) return { home: { ask, before: standing, arrived: { from, to } }, answers };
+    const { waiting } = (await ask('audit')) as { readonly waiting: readonly string[] };
+    if (waiting.length === 0) return { home: { ask, before: standing, arrived: { from, to } }, answers };
   }
   throw new Error(`${access.url} did not process what it took within ${PROCESSED_WITHIN_MS} ms`);
 }

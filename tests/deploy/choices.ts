@@ -318,11 +318,11 @@ async function counters(tracker: Tracker): Promise<readonly (readonly [string, s
   return found.sort();
 }
 
-/** The audit once nothing is pending. */
+/** The audit once nothing waits to be processed. */
 async function audit(tracker: Tracker): Promise<Audit> {
   for (const end = Date.now() + 30_000; ; ) {
     const found = await tracker.get<Audit>('/api/v1/audit?deep=true');
-    if (found.pending === 0 || Date.now() > end) return found;
+    if (found.waiting.length === 0 || Date.now() > end) return found;
   }
 }
 

@@ -26,6 +26,7 @@ export interface Audit {
   readonly bad: number;
   readonly dead: number;
   readonly pending: number;
+  readonly waiting: readonly string[];
   readonly lost: number;
   readonly unresolved: number;
   readonly hours: readonly { readonly hour: string }[];

@@ -71,7 +71,7 @@ describe("an archive of a server's own records", () => {
   const archive = folder('archive');
   let records: readonly string[];
   let told: unknown;
-  let audit: Omit<Audit, 'pending'>;
+  let audit: Omit<Audit, 'pending' | 'waiting'>;
   let server: RunningServer;
 
   beforeAll(async () => {

@@ -110,6 +110,7 @@ export interface Audit {
   readonly duplicate: number;
   readonly bad: number;
   readonly pending: number;
+  readonly waiting: readonly string[];
   readonly lost: number;
   readonly unresolved: number;
   readonly problems: readonly { readonly kind: string; readonly detail: string }[];
@@ -119,7 +120,7 @@ export interface Audit {
 export async function settledAudit(server: Pick<RunningServer, 'url'>): Promise<Audit> {
   for (let attempt = 0; attempt < 600; attempt += 1) {
     const audit = await get<Audit>(server, '/api/v1/audit');
-    if (audit.pending === 0) return get<Audit>(server, '/api/v1/audit?deep=true');
+    if (audit.waiting.length === 0) return get<Audit>(server, '/api/v1/audit?deep=true');
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   throw new Error('events are still pending after a minute');

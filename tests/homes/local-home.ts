@@ -38,8 +38,10 @@ export async function startLocalHome(planted: readonly string[]): Promise<LocalH
     processed: async () => {
       const headers = { Authorization: `Bearer ${KEYS.readToken}` };
       for (const end = Date.now() + PROCESSED_WITHIN_MS; Date.now() < end; await sleep(20)) {
-        const audit = (await (await fetch(`${url}/api/v1/audit`, { headers })).json()) as { readonly pending: number };
-        if (audit.pending === 0) return;
+        const audit = (await (await fetch(`${url}/api/v1/audit`, { headers })).json()) as {
+          readonly waiting: readonly string[];
+        };
+        if (audit.waiting.length === 0) return;
       }
       throw new Error('events are still pending');
     },

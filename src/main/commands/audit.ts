@@ -41,7 +41,7 @@ function isWell({ balanced, problemCount }: AuditStatement): boolean {
 
 /** An account in two columns: what came in, and where it is. */
 export function statementText(statement: AuditStatement): string {
-  const { counts, problems, problemCount, notes } = statement;
+  const { counts, waiting, problems, problemCount, notes } = statement;
   const row = (name: string, value: number, note = '') =>
     `${name.padEnd(14)}${grouped(value).padStart(16)}${note === '' ? '' : `   ${styled('dim', note)}`}`;
   const lines = [
@@ -52,7 +52,7 @@ export function statementText(statement: AuditStatement): string {
     row('duplicate', counts.duplicate),
     row('bad', counts.bad, counts.bad > 0 ? 'set aside with reason and bytes: /api/v1/bad' : ''),
     row('dead', counts.dead),
-    row('pending', counts.pending),
+    row('pending', counts.pending, waiting.length > 0 ? `records wait in ${waiting.join(', ')}` : ''),
     styled('dim', '─'.repeat(30)),
     row('sum', counts.stored + counts.duplicate + counts.bad + counts.dead + counts.pending),
     '',

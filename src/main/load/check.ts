@@ -135,6 +135,8 @@ class FindingList {
 export interface AuditStatement {
   readonly balanced: boolean;
   readonly counts: { readonly [Name in (typeof AUDIT_COUNTS)[number]]: number };
+  /** Lanes in which records wait to be processed. */
+  readonly waiting: readonly string[];
   readonly problems: readonly AuditProblem[];
   /** How many there are; the server spells out only the first. */
   readonly problemCount: number;
@@ -166,15 +168,18 @@ const AUDIT_COUNTS = [
 
 /** With `deep`, the server counts the stored events one by one. */
 export async function readAudit(
-  client: ApiClient,
+  client: Pick<ApiClient, 'get'>,
   { deep, patienceMs = 0 }: { readonly deep: boolean; readonly patienceMs?: number },
 ): Promise<AuditStatement> {
   const raw = await client.get('/api/v1/audit', { deep: deep ? 'true' : undefined }, { patienceMs });
-  const { balanced, problems, problemCount, notes } = raw;
-  if (typeof balanced !== 'boolean' || !Array.isArray(problems)) throw strange('an audit', raw);
+  const { balanced, problems, problemCount, notes, waiting } = raw;
+  if (typeof balanced !== 'boolean' || !Array.isArray(problems) || !Array.isArray(waiting)) {
+    throw strange('an audit', raw);
+  }
   return {
     balanced,
     counts: countsOf(raw),
+    waiting: waiting.map(String),
     problems: problems.map(problemOf),
     problemCount: typeof problemCount === 'number' ? problemCount : problems.length,
     notes: Array.isArray(notes) ? notes.map(problemOf) : [],
@@ -202,12 +207,12 @@ function problemOf(raw: unknown): AuditProblem {
 }
 
 /** Waits until the server has processed all that it accepted; false when it has not within `loadProcessedMsMax`. */
-export async function waitProcessed(client: ApiClient): Promise<boolean> {
+export async function waitProcessed(client: Pick<ApiClient, 'get'>): Promise<boolean> {
   const end = performance.now() + LIMITS.loadProcessedMsMax;
   for (;;) {
-    const { counts } = await readAudit(client, { deep: false, patienceMs: LIMITS.loadProcessedMsMax });
-    if (counts.pending === 0) return true;
+    const { waiting } = await readAudit(client, { deep: false, patienceMs: LIMITS.loadProcessedMsMax });
+    if (waiting.length === 0) return true;
     if (performance.now() >= end) return false;
-    await sleep(LIMITS.clientRetryMs);
+    await sleep(LIMITS.loadProcessedPollMs);
   }
 }

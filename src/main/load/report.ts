@@ -17,7 +17,7 @@ export interface LoadReport {
   readonly acknowledgementMs?: LatencySummary;
   /** Milliseconds from an event's 2xx until its user's timeline showed it; of samples. */
   readonly queryableMs?: LatencySummary & { readonly notSeen: number };
-  /** False when events were still pending after `loadProcessedMsMax`. */
+  /** False when records still waited to be processed after `loadProcessedMsMax`. */
   readonly processed?: boolean;
   readonly check?: CheckResult;
   readonly audit?: AuditStatement['raw'];
@@ -57,8 +57,7 @@ export function problemsOf(found: {
 }): string[] {
   const { processed, check, audit } = found;
   const problems: string[] = [];
-  if (!processed)
-    problems.push(`still pending after ${LIMITS.loadProcessedMsMax / 1_000} s: ${audit.counts.pending} events`);
+  if (!processed) problems.push(`records still waited to be processed after ${LIMITS.loadProcessedMsMax / 1_000} s`);
   for (const name of FINDINGS) {
     const { count, ids } = check[name];
     for (const id of ids) problems.push(`${name}: ${id}`);
