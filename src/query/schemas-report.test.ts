@@ -242,6 +242,7 @@ describe('the answer', () => {
     ['2026-11-24', '2026-11-23'],
     ['1969-12-31', '1970-01-02'],
     ['2025-01-01', '2026-01-01'],
+    ['9999-12-30', '9999-12-31T00:00:00.001Z'],
   ])('refuses %s to %s', async (from, to) => {
     await expect(ask(from, to)).rejects.toThrow(ClickstreamError);
     await expect(ask(from, to)).rejects.toMatchObject({ code: 'parameter_invalid' });

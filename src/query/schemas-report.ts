@@ -75,6 +75,8 @@ export interface PropertyReport {
 }
 
 const DAY_MS = 86_400_000;
+/** The year after it has five digits, which orders no more as text. */
+const LAST_DAY_MS = Date.UTC(9999, 11, 31);
 /** What the rows put under this name is no property. */
 const OTHER = '(other)';
 
@@ -96,6 +98,7 @@ export async function schemasReport(reads: EventReads, question: SchemasQuestion
 function wholeDays({ from, to }: Pick<SchemasQuestion, 'from' | 'to'>) {
   if (from >= to) throw invalidParameter({ name: 'from', got: isoTime(from), allowed: `before to (${isoTime(to)})` });
   if (from < 0) throw invalidParameter({ name: 'from', got: isoTime(from), allowed: '1970-01-01 or later' });
+  if (to > LAST_DAY_MS) throw invalidParameter({ name: 'to', got: isoTime(to), allowed: '9999-12-31 or earlier' });
   const days = { from: Math.floor(from / DAY_MS) * DAY_MS, to: Math.ceil(to / DAY_MS) * DAY_MS };
   const count = (days.to - days.from) / DAY_MS;
   if (count > LIMITS.schemaReportDaysMax) {
