@@ -241,7 +241,14 @@ export class FakeServer {
     const { duplicates, problems, stored } = this;
     const none = { bad: 0, dead: 0, pending: 0, redelivered: 0, lost: 0, unresolved: 0, expired: 0, erased: 0 };
     const counts = { accepted: stored.length + duplicates, stored: stored.length, duplicate: duplicates, ...none };
-    return { balanced: problems.length === 0, ...counts, problems, problemCount: problems.length, notes: [] };
+    return {
+      balanced: problems.length === 0,
+      ...counts,
+      waiting: [],
+      problems,
+      problemCount: problems.length,
+      notes: [],
+    };
   }
 }
 
