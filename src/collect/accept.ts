@@ -4,7 +4,7 @@ import { ClickstreamError } from '../core/errors.ts';
 import { checkEvent, type Reason, shown, visitorOf } from '../core/event.ts';
 import { depthOf, type Json } from '../core/json.ts';
 import { LIMITS } from '../core/limits.ts';
-import { canonicalTime, correctedTime } from '../core/time.ts';
+import { canonicalTime, correctedTime, epochMsOf } from '../core/time.ts';
 import type { EventLog, LogRecord } from '../log/event-log.ts';
 import { encodeRecord, type SetAside } from '../log/record.ts';
 import { type Client, withClient } from './client.ts';
@@ -207,8 +207,8 @@ function timestampOf(
   { createdAt, sentAt }: { readonly createdAt: string; readonly sentAt: string | undefined },
   { receivedAt, receivedAtMs }: Arrival,
 ): string {
-  const createdAtMs = Date.parse(createdAt);
-  const sentAtMs = sentAt === undefined ? undefined : Date.parse(sentAt);
+  const createdAtMs = epochMsOf(createdAt);
+  const sentAtMs = sentAt === undefined ? undefined : epochMsOf(sentAt);
   const timestampMs = correctedTime({ createdAtMs, sentAtMs, receivedAtMs });
   if (timestampMs === receivedAtMs) return receivedAt;
   if (timestampMs === createdAtMs && createdAt.length === receivedAt.length) return createdAt;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { LIMITS } from './limits.ts';
-import { canonicalTime, correctedTime } from './time.ts';
+import { canonicalTime, correctedTime, epochMsOf } from './time.ts';
 
 describe('a canonical time', () => {
   test.each([
@@ -37,6 +37,20 @@ describe('a canonical time', () => {
       }),
     );
   });
+});
+
+test('epochMsOf is Date.parse for canonical times, in any order', () => {
+  const moment = fc.integer({ min: -62_167_219_200_000, max: 253_402_300_799_999 });
+  const near = fc.integer({ min: Date.UTC(2026, 1, 28, 23, 58), max: Date.UTC(2026, 2, 1, 0, 2) });
+  const time = fc
+    .tuple(fc.oneof(moment, near), fc.constantFrom('', '.1', '.02', '.123', '.999999', '.0004'))
+    .map(([ms, fraction]) => `${new Date(ms).toISOString().slice(0, 19)}${fraction}Z`);
+  fc.assert(
+    fc.property(fc.array(time), (times) => {
+      expect(times.map(epochMsOf)).toEqual(times.map(Date.parse));
+    }),
+  );
+  expect(epochMsOf('2026-06-31T00:00:00Z')).toBe(Date.parse('2026-06-31T00:00:00Z'));
 });
 
 describe('a corrected time', () => {

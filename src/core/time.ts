@@ -32,6 +32,28 @@ export function isCanonicalTime(value: unknown): value is string {
   return typeof value === 'string' && value.length <= 40 && CANONICAL.test(value);
 }
 
+let minute = '';
+let minuteMs = 0;
+
+/**
+ * What Date.parse says of a canonical time, in epoch milliseconds (what is finer is cut off), at a tenth of its cost for a time
+ * in the minute of the one before: this is asked several times for each event.
+ */
+export function epochMsOf(canonical: string): number {
+  if (minute === '' || !canonical.startsWith(minute)) {
+    minute = canonical.slice(0, 16);
+    minuteMs = Date.parse(`${minute}Z`);
+  }
+  let ms = 10_000 * digitAt(canonical, 17) + 1_000 * digitAt(canonical, 18);
+  const digits = Math.min(canonical.length - 21, 3);
+  for (let digit = 0, unit = 100; digit < digits; digit += 1, unit /= 10) ms += unit * digitAt(canonical, 20 + digit);
+  return minuteMs + ms;
+}
+
+function digitAt(text: string, index: number): number {
+  return text.charCodeAt(index) - 48;
+}
+
 /**
  * When an event happened by the collector's clock, in epoch milliseconds. The tracker's own clock only says how long
  * before sending it was (`sentAt - createdAt`, never negative, for a truncated sentAt may lie before createdAt).

@@ -1,5 +1,6 @@
 import type { Event } from '../core/event.ts';
 import { LIMITS } from '../core/limits.ts';
+import { epochMsOf } from '../core/time.ts';
 import type { Enriched, Facts, SessionStanding, Values } from '../core/view.ts';
 import { openingBeside, VALUE_NAMES } from './views/dimensions.ts';
 
@@ -39,7 +40,7 @@ const NO_INTERACTIONS: ReadonlySet<string> = new Set(['identify', 'group', 'alia
  * true; it counts as an interaction. A user is linked to the device when it is seen there after nobody or after another.
  */
 export function step(state: VisitorMemory | undefined, event: Event, enriched: Enriched): Step {
-  const timestamp = Date.parse(event.timestamp);
+  const timestamp = epochMsOf(event.timestamp);
   const own: Values = { ...enriched, eventType: event.eventType };
   const interacts = NO_INTERACTIONS.has(event.eventType) ? 0 : 1;
   if (state === undefined || timestamp - state.last > SESSION_GAP_MS) {

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { type Identity, identityKey } from '../../core/event.ts';
+import { epochMsOf } from '../../core/time.ts';
 import type { EventPut, KnownEvent } from '../../store/event-store.ts';
 import type { Names } from './names.ts';
 import { type EventRow, hasIdentity, selectAll, timeKey } from './stored-rows.ts';
@@ -73,7 +74,7 @@ export class EventRows {
       source,
       hasList ? type : this.#labels.intern(OTHER_TYPES),
       timeKey(identity.createdAt),
-      Date.parse(timestamp),
+      epochMsOf(timestamp),
       receivedAt,
       hash,
       twin,
