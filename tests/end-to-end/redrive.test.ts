@@ -19,9 +19,9 @@ import {
 const FAULT: Plant = {
   fault: 'an event that makes stitching throw',
   file: 'src/process/stitch.ts',
-  line: '  const timestamp = Date.parse(event.timestamp);\n  const own: Values',
+  line: '  const timestamp = epochMsOf(event.timestamp);\n  const own: Values',
   planted:
-    "  if (event.eventType === 'Broken') throw new Error('a fault of the program');\n  const timestamp = Date.parse(event.timestamp);\n  const own: Values",
+    "  if (event.eventType === 'Broken') throw new Error('a fault of the program');\n  const timestamp = epochMsOf(event.timestamp);\n  const own: Values",
 };
 
 const root = join('.planted', `redrive-${process.pid}`);
