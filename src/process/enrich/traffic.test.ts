@@ -211,6 +211,8 @@ describe('where it is read from', () => {
 
   test.each([
     ['about:blank'],
+    ['https://[\0'],
+    ['https://[::1'],
     ['file:///home/page.html'],
     ['chrome-extension://abcdef/popup.html'],
     ['data:text/html,x'],

@@ -2,7 +2,7 @@ import { LIMITS } from '../../core/limits.ts';
 
 /** Scheme, and what may stand before the host. A backslash ends a host as a slash does (WHATWG URL, 4.4). */
 const AUTHORITY = /^\s*(?:https?|android-app|ios-app):[/\\]{2}(?:[^/?#\\]*@)?(\[[\da-f:.]+\]|[^/?#\\:@]+)/i;
-const HOST = /^(?:[\p{L}\p{M}\p{N}_-]+\.)*[\p{L}\p{M}\p{N}_-]+$|^\[/u;
+const HOST = /^(?:[\p{L}\p{M}\p{N}_-]+\.)*[\p{L}\p{M}\p{N}_-]+$|^\[[\da-f:.]+\]$/u;
 
 /**
  * The host of an absolute URL, in lower case, without `www.`, port and final dot. It is read by hand, since every event
