@@ -14,6 +14,7 @@ import type {
   EventReader,
   EventReads,
   LaneState,
+  RecordNote,
   Row,
   SealedText,
   StoredCount,
@@ -38,6 +39,8 @@ import {
   type Item,
   keyOf,
   NO_TOTALS,
+  noteOf,
+  notePk,
   numberOf,
   partsOf,
   positionOf,
@@ -188,6 +191,11 @@ class DynamoReads implements EventReads {
   async deadAt({ lane, sequence }: RecordPosition): Promise<DeadRecord | undefined> {
     const item = await this.#state.get({ pk: deadPk(lane), sk: sequenceText(sequence) });
     return item && this.#deadRecordOf(item);
+  }
+
+  async notesAt(places: readonly RecordPosition[]): Promise<readonly (RecordNote & RecordPosition)[]> {
+    const keys = places.map(({ lane, sequence }) => ({ pk: notePk(lane), sk: sequenceText(sequence) }));
+    return [...(await this.#itemsAt(keys)).values()].map(noteOf);
   }
 
   async lanes(): Promise<ReadonlyMap<string, LaneState>> {
