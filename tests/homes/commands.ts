@@ -149,7 +149,8 @@ async function following(shell: Shell): Promise<string> {
 }
 
 async function receipts(shell: Shell): Promise<string> {
-  const event = { type: 'page', anonymousId: 'fay', messageId: `${shell.marker} receipt` };
+  const timestamp = new Date().toISOString();
+  const event = { type: 'page', anonymousId: 'fay', messageId: `${shell.marker} receipt`, timestamp };
   const good = await shell.send([event]);
   assert.match(good, /^[\w.~:-]+$/);
   const asked = ['receipt', good, '--wait', '20s'];
