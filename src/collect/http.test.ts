@@ -372,6 +372,7 @@ describe('CORS', () => {
     const response = await it.post('/v1/track', body, { origin });
     expect(response.headers.get('access-control-allow-origin')).toBe(origin);
     expect(response.headers.get('access-control-allow-credentials')).toBe('true');
+    expect(response.headers.get('access-control-expose-headers')).toBe('Retry-After, Clickstream-Receipt');
     expect(response.headers.get('vary')).toBe('Origin');
   });
 
