@@ -112,12 +112,10 @@ export class MemoryEventStore implements EventStore, EventReader {
     for (const row of rows) this.#rows.set(rowText(row.key), row);
     for (const bad of decision.bad) putIfAbsent(this.#bad, positionText(bad.position), bad);
     for (const dead of decision.dead) putIfAbsent(this.#dead, deadText(dead), dead);
-    for (const own of decision.notes) {
-      const note = { ...own, lane: decision.lane };
-      putIfAbsent(this.#notes, deadText(note), note);
-    }
+    const { lane } = decision;
+    for (const note of decision.notes) putIfAbsent(this.#notes, deadText({ ...note, lane }), { ...note, lane });
     for (const key of decision.erase) this.#erase(key);
-    this.#lanes.set(decision.lane, decision.becomes);
+    this.#lanes.set(lane, decision.becomes);
     return { kind: 'applied' };
   }
 

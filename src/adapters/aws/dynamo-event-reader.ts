@@ -39,8 +39,6 @@ import {
   type Item,
   keyOf,
   NO_TOTALS,
-  noteOf,
-  notePk,
   numberOf,
   partsOf,
   positionOf,
@@ -53,6 +51,7 @@ import {
   witnessOf,
 } from './items.ts';
 import { readLarge } from './large-values.ts';
+import { noteOf, notePk } from './record-notes.ts';
 import type { TableNames } from './tables.ts';
 
 export interface DynamoEventReaderOptions {

@@ -42,7 +42,6 @@ import {
   keyOf,
   linkItem,
   NO_TOTALS,
-  noteItem,
   positionOf,
   redrivenAttributes,
   redrivenOf,
@@ -58,6 +57,7 @@ import {
   witnessItem,
 } from './items.ts';
 import { putLarge } from './large-values.ts';
+import { noteItem } from './record-notes.ts';
 import type { TableNames } from './tables.ts';
 
 export interface DynamoEventStoreOptions {

@@ -13,7 +13,6 @@ import type {
   EventPut,
   LaneState,
   Link,
-  RecordNote,
   RowKey,
   StoredEvent,
   VisitorKey,
@@ -364,34 +363,6 @@ export function badAttributes({ source, receivedAt, code, detail }: BadEvent): I
 
 export function deadPk(lane: string): string {
   return keyOf('dead', lane);
-}
-
-export function notePk(lane: string): string {
-  return keyOf('note', lane);
-}
-
-const DAY_SECONDS = 86_400;
-
-/** A day longer than a receipt is answered. */
-export function noteItem(lane: string, { sequence, receivedAt, duplicates, bad }: RecordNote): Item {
-  const expiresAt = Math.floor(Date.parse(receivedAt) / 1_000) + (LIMITS.receiptDays + 1) * DAY_SECONDS;
-  return {
-    pk: text(notePk(lane)),
-    sk: text(sequenceText(sequence)),
-    receivedAt: text(receivedAt),
-    duplicates: text(JSON.stringify(duplicates)),
-    bad: text(JSON.stringify(bad)),
-    expiresAt: number(expiresAt),
-  };
-}
-
-export function noteOf(item: Item): RecordNote & RecordPosition {
-  const [, lane = ''] = partsOf(textOf(item, 'pk'));
-  const placesOf = (name: string) => JSON.parse(textOf(item, name)) as readonly number[];
-  return {
-    ...{ lane, sequence: BigInt(textOf(item, 'sk')), receivedAt: textOf(item, 'receivedAt') },
-    ...{ duplicates: placesOf('duplicates'), bad: placesOf('bad') },
-  };
 }
 
 export function deadAttributes({ detail }: DeadRecord): Item {
