@@ -61,8 +61,8 @@ test('waits longer than one answer of the server may, and no longer than it was 
   expect(asked).toEqual(Array.from({ length: 3 }, () => '/api/v1/receipts/r?wait=20'));
   asked = [];
   answers = [pending];
-  expect((await run('r', '--wait', '30ms')).code).toBe(1);
-  expect(new Set(asked.slice(0, -1))).toEqual(new Set(['/api/v1/receipts/r?wait=1']));
+  expect((await run('r', '--wait', '300ms')).code).toBe(1);
+  expect(asked[0]).toBe('/api/v1/receipts/r?wait=1');
 });
 
 test('what trackers sent does not steer the terminal', async () => {
