@@ -1,10 +1,12 @@
 import { beforeEach, expect, test } from 'vitest';
 import { MemoryEventLog } from '../../tests/contracts/memory-event-log.ts';
 import { MemoryEventStore } from '../../tests/contracts/memory-event-store.ts';
+import { eventWith, recordOf } from '../../tests/events.ts';
 import { Accept } from '../collect/accept.ts';
 import { Numbering } from '../collect/numbering.ts';
 import { segment } from '../collect/protocols/segment.ts';
 import { LIMITS } from '../core/limits.ts';
+import type { LaneRecord } from '../log/event-log.ts';
 import { decodeReceipt, encodeReceipt } from '../log/receipt.ts';
 import { answer, processBatch, seal } from '../pipeline.ts';
 import { positionId } from './cursor.ts';
@@ -108,6 +110,20 @@ test('what lies where another record was acknowledged is not taken for it', asyn
   const other = encodeReceipt({ ...decodeReceipt(id), number: 1 } as never) ?? '';
   expect(await ask(other)).toMatchObject({ ...NOTHING, lost: 1 });
   const elsewhere = encodeReceipt({ ...decodeReceipt(id), collector: 'elsewhere' } as never) ?? '';
+  expect(await ask(elsewhere)).toMatchObject({ status: 404, code: 'receipt_unknown' });
+});
+
+test('a dead record is taken for it only if its header does not say that it is another', async () => {
+  const known = await send(page('a'));
+  const id = await send(page('b'));
+  const others = Buffer.from(recordOf([eventWith()], { collector: 'another', visitor: 'other' }));
+  await process([records()[0] as LaneRecord, { sequence: 1n, data: others }]);
+  expect(await ask(known)).toMatchObject({ ...ALL_STORED, stored: 1 });
+  expect(await ask(id)).toMatchObject({ ...NOTHING, lost: 1 });
+  const unreadable = await send(page('c'));
+  await process([{ sequence: 2n, data: Buffer.from('no record') }]);
+  expect(await ask(unreadable)).toMatchObject({ ...NOTHING, dead: 1 });
+  const elsewhere = encodeReceipt({ ...decodeReceipt(unreadable), collector: 'elsewhere' } as never) ?? '';
   expect(await ask(elsewhere)).toMatchObject({ status: 404, code: 'receipt_unknown' });
 });
 

@@ -2,7 +2,8 @@ import { ClickstreamError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import { LIMITS } from '../core/limits.ts';
 import { decodeReceipt, type Receipt } from '../log/receipt.ts';
-import type { BadEvent, EventPosition, EventReads, LaneState, RecordNote } from '../store/event-store.ts';
+import { decodeHeader, RecordError, type RecordHeader } from '../log/record.ts';
+import type { BadEvent, DeadRecord, EventPosition, EventReads, LaneState, RecordNote } from '../store/event-store.ts';
 import { positionId } from './cursor.ts';
 import { endpoint, type QueryParts } from './endpoint.ts';
 import { described, integer, text } from './parameters.ts';
@@ -110,26 +111,51 @@ async function addDone(
   // After the rows: what was sealed meanwhile is seen in one of the two.
   const sealed = unlisted.length > 0 ? await sealedOf(reads) : nothingSealed();
   const nowhere = new Set(unlisted.filter((record) => !isSealed(sealed, record)));
-  const details = new Map<number, string>();
+  const dead = new Map<number, Dead>();
   const maybeDead = done.filter((record) => copyOf(record)?.dead !== 0);
   for (let start = 0; start < maybeDead.length; start += LOOKS_AT_ONCE) {
     const found = await Promise.all(maybeDead.slice(start, start + LOOKS_AT_ONCE).map((place) => reads.deadAt(place)));
-    for (const [index, dead] of found.entries()) {
+    for (const [index, there] of found.entries()) {
       const record = maybeDead[start + index];
-      if (dead !== undefined && record !== undefined) details.set(record.number, dead.detail);
+      const own = record && there && deadAs(record, there);
+      if (own !== undefined) dead.set(own.number, own);
     }
   }
-  const isAllNowhere = !isAnyPending && nowhere.size === done.length && details.size === 0;
+  const isProven = [...dead.values()].some(({ isNamed }) => isNamed);
+  const isAllNowhere = !isAnyPending && nowhere.size === done.length && !isProven;
   if (isAllNowhere && !(await isCollectorKnown(first.collector, { looking, sealed }))) {
     throw new ClickstreamError('receipt_unknown');
   }
   const noted = done.filter((record) => !nowhere.has(record) && copyOf(record)?.stored !== record.events);
   const notes = new Map((await reads.notesAt(noted)).map((note) => [placeText(note), note]));
   for (const record of done) {
-    const detail = details.get(record.number);
+    const detail = dead.get(record.number)?.detail;
     if (detail !== undefined) tally.addDead(record, detail);
     else if (nowhere.has(record)) tally.addLost(record);
     else tally.addProcessed(record, { copy: copyOf(record), note: notes.get(placeText(record)) });
+  }
+}
+
+interface Dead {
+  readonly number: number;
+  readonly detail: string;
+  /** Its own header says that it is this record. */
+  readonly isNamed: boolean;
+}
+
+/** The dead record at its place, unless that is another: the log's tail may have been destroyed, and written anew. */
+function deadAs({ collector, number }: Acknowledged, { payload, detail }: DeadRecord): Dead | undefined {
+  const header = headerOf(payload);
+  if (header === undefined) return { number, detail, isNamed: false };
+  return header.collector === collector && header.number === number ? { number, detail, isNamed: true } : undefined;
+}
+
+function headerOf(payload: Uint8Array): RecordHeader | undefined {
+  try {
+    return decodeHeader(payload);
+  } catch (thrown) {
+    if (thrown instanceof RecordError) return thrown.header;
+    throw thrown;
   }
 }
 
