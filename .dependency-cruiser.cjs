@@ -17,7 +17,8 @@ module.exports = {
     },
     {
       name: 'stages-know-core-and-ports',
-      comment: 'A stage imports its own room, core, and the ports of log and store and the codecs of records.',
+      comment:
+        'A stage imports its own room, core, and the ports of log and store and the codecs of records and receipts.',
       severity: 'error',
       from: { path: `^src/(${stages})/`, pathNot: '\\.test\\.ts$' },
       to: {
@@ -25,7 +26,7 @@ module.exports = {
         pathNot: [
           '^src/$1/',
           '^src/core/',
-          '^src/log/(archive|event-log|record)\\.ts$',
+          '^src/log/(archive|event-log|receipt|record)\\.ts$',
           '^src/store/event-store\\.ts$',
         ],
       },

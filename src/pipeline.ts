@@ -9,7 +9,7 @@
 import type { ClickstreamError } from './core/errors.ts';
 import type { Clock } from './core/time.ts';
 import { DIMENSIONS, type Dimension, TOTAL } from './process/views/dimensions.ts';
-import { LEDGER, ledgerRows } from './process/views/ledger.ts';
+import { LEDGER, ledgerBucket, ledgerRows } from './process/views/ledger.ts';
 import { propertiesSeen } from './process/views/properties-seen.ts';
 import { sessions, sessionTables } from './process/views/sessions.ts';
 import type { Table, Tables } from './process/views/table.ts';
@@ -71,7 +71,7 @@ function measure<Cell>(
   };
 }
 
-const LEDGER_ROWS = { name: LEDGER.name, decode: ledgerRows.decode };
+const LEDGER_ROWS = { name: LEDGER.name, decode: ledgerRows.decode, bucketOf: ledgerBucket };
 
 /** One pass over the ledger: what is settled goes into totals, and its rows go. Returns how many went. */
 export function seal(
@@ -88,6 +88,8 @@ export function answer(
     readonly clock: Clock;
     /** @default the log cannot be looked into: nothing is said to be pending */
     readonly log?: (() => Promise<LogView>) | undefined;
+    /** @default it is not known where the log ends */
+    readonly logEnds?: QueryParts['logEnds'];
     /** @default none */
     readonly schemas?: QueryParts['schemas'];
     readonly report: (fault: ClickstreamError) => void;

@@ -10,6 +10,7 @@ import type {
   EventReader,
   EventReads,
   LaneState,
+  RecordNote,
   Row,
   SealedText,
   StoredCount,
@@ -33,6 +34,7 @@ export interface Listed {
   readonly sealed?: SealedText;
   readonly storedCounts?: readonly StoredCount[];
   readonly doubled?: readonly DoubledEvent[];
+  readonly notes?: readonly (RecordNote & RecordPosition)[];
 }
 
 export function storedEvent(part: Partial<StoredEvent> = {}): StoredEvent {
@@ -77,6 +79,8 @@ export function readsOf(listed: Listed): EventReads {
         .filter((record) => after === undefined || comparePlaces(record, after) < 0)
         .slice(0, limit),
     deadAt: async (place) => listed.dead?.find((record) => comparePlaces(record, place) === 0),
+    notesAt: async (places) =>
+      (listed.notes ?? []).filter((note) => places.some((place) => comparePlaces(note, place) === 0)),
     lanes: async () => listed.lanes ?? new Map(),
     witnesses: async () => listed.witnesses ?? [],
     totals: async () => totalsOf(listed.totals),

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import { FakeLog } from '../../tests/collector.ts';
 import { ClickstreamError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
+import { decodeReceipt } from '../log/receipt.ts';
 import { Accept } from './accept.ts';
 import type { Client } from './client.ts';
 import { Numbering } from './numbering.ts';
@@ -34,7 +35,17 @@ test('one record a visitor and request, in one append, in order', async () => {
     candidate({ eventId: '3', anonymousId: undefined, userId: 'a' }),
     candidate({ eventId: '4', anonymousId: undefined, userId: 'u' }),
   ]);
-  expect(accepted).toEqual({ events: 4, setAside: 0 });
+  expect(accepted).toMatchObject({ events: 4, setAside: 0 });
+  const places = [0n, 1n, 2n].map((sequence) => ({ lane: '0', sequence }));
+  expect(decodeReceipt(accepted.receipt ?? '')).toEqual({
+    ...{
+      collector: 'c',
+      number: 0,
+      receivedAtSeconds: Math.floor(RECEIVED_AT / 1_000),
+      counts: [2, 1, 1],
+      positions: places,
+    },
+  });
   expect(log.appends).toHaveLength(1);
   const records = log.records();
   expect(records.map(({ header }) => [header.visitor, header.number, header.count])).toEqual([
@@ -155,7 +166,7 @@ test.each<[string, Mapped, string]>([
   ['what could not be mapped', { kind: 'unmappable', reason: { code: 'not_an_object', detail: '' } }, 'not_an_object'],
 ])('sets aside %s, with its bytes, and takes the rest', async (_, event, code) => {
   const { log, send } = setUp();
-  expect(await send([candidate({ eventId: 'before' }), event, candidate({ eventId: 'after' })])).toEqual({
+  expect(await send([candidate({ eventId: 'before' }), event, candidate({ eventId: 'after' })])).toMatchObject({
     events: 3,
     setAside: 1,
   });
@@ -165,7 +176,7 @@ test.each<[string, Mapped, string]>([
 
 test('what is as deep as is allowed is taken', async () => {
   const { send } = setUp();
-  expect(await send([candidate({ properties: deepest })])).toEqual({ events: 1, setAside: 0 });
+  expect(await send([candidate({ properties: deepest })])).toMatchObject({ events: 1, setAside: 0 });
 });
 
 test('a record that would be too large is split, in order', async () => {
@@ -190,7 +201,7 @@ test('a request that grows beyond all measure is refused whole, and takes no num
 
 test('no events, no record', async () => {
   const { log, send } = setUp();
-  expect(await send([])).toEqual({ events: 0, setAside: 0 });
+  expect(await send([])).toEqual({ events: 0, setAside: 0, receipt: undefined });
   expect(log.appends).toEqual([]);
 });
 
@@ -221,5 +232,5 @@ test('a log that goes on failing is tried once a retry interval, and its voids s
   await expect(send([candidate()], later)).rejects.toMatchObject({ code: 'overloaded' });
   expect(numbering.voidsWaiting).toBe(LIMITS.voidsWaitingMax + 1);
   log.behave = () => Promise.resolve();
-  expect(await send([candidate()], later + LIMITS.retryAfterSeconds * 1_000)).toEqual({ events: 1, setAside: 0 });
+  expect(await send([candidate()], later + LIMITS.retryAfterSeconds * 1_000)).toMatchObject({ events: 1, setAside: 0 });
 });

@@ -5,7 +5,8 @@ import { checkEvent, type Reason, shown, visitorOf } from '../core/event.ts';
 import { depthOf, type Json } from '../core/json.ts';
 import { LIMITS } from '../core/limits.ts';
 import { canonicalTime, correctedTime, epochMsOf } from '../core/time.ts';
-import type { EventLog, LogRecord } from '../log/event-log.ts';
+import type { EventLog, LogRecord, RecordPosition } from '../log/event-log.ts';
+import { encodeReceipt } from '../log/receipt.ts';
 import { encodeRecord, type SetAside } from '../log/record.ts';
 import { type Client, withClient } from './client.ts';
 import type { Numbering, NumberRange } from './numbering.ts';
@@ -15,6 +16,8 @@ import type { Mapped, MappedRequest } from './protocol.ts';
 export interface Accepted {
   readonly events: number;
   readonly setAside: number;
+  /** Undefined where nothing came, or more records than an id can name. */
+  readonly receipt: string | undefined;
 }
 
 /** A line of a record to be: an event that came without an id gets one when its record has a number. */
@@ -72,19 +75,27 @@ export class Accept {
     }
     const { receivedAt } = this.#arrival;
     const { groups, setAside } = groupLines({ events, original, client }, this.#arrival);
-    if (groups.length === 0) return { events: 0, setAside: 0 };
+    if (groups.length === 0) return { events: 0, setAside: 0, receipt: undefined };
     this.#refuseWhileFailing(receivedAtMs);
     const range = this.#numbering.take(groups.length);
+    let positions: readonly RecordPosition[];
     try {
       const records = groups.map((group, index) => this.#recordOf(group, { range, index, source, receivedAt }));
-      await this.#log.append(records);
+      positions = await this.#log.append(records);
     } catch (error) {
       this.#failedAtMs = receivedAtMs;
       this.#numbering.fail(range);
       throw error;
     }
     this.#numbering.acknowledge(range);
-    return { events: events.length, setAside };
+    const receipt = encodeReceipt({
+      collector: this.#numbering.collector,
+      number: range.first,
+      receivedAtSeconds: Math.floor(receivedAtMs / 1_000),
+      counts: groups.map(({ lines }) => lines.length),
+      positions,
+    });
+    return { events: events.length, setAside, receipt };
   }
 
   #recordOf(

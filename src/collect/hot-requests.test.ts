@@ -50,6 +50,21 @@ const request = (body: string, headers = '') =>
   `POST /v1/track HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n${headers}\r\n${body}`;
 
 describe('the hot shape', () => {
+  test('is answered with its own receipt, and the length of its own body', async () => {
+    const send = await serve({ answering: false });
+    const answering = send([request('1'), request('2')]);
+    for (const [index, [receipt, body]] of [
+      ['a.0.0.1.local:0.x', 'ä'],
+      [undefined, 'none'],
+    ].entries()) {
+      while (taken[index] === undefined) await sleep(5);
+      taken[index].reply({ ...OK, body: body ?? '', receipt }, {});
+    }
+    const answer = Buffer.from(await answering, 'latin1').toString();
+    expect(answer).toMatch(/Clickstream-Receipt: a\.0\.0\.1\.local:0\.x\r\nContent-Length: 2\r\n\r\näHTTP/);
+    expect(answer.match(/Clickstream-Receipt/g)).toHaveLength(1);
+    expect(answer).toMatch(/Content-Length: 4\r\n\r\nnone$/);
+  });
   test('is answered without node:http, request after request', async () => {
     const answer = await (await serve())([request('{"a":1}'), request('{"b":2}', 'Authorization: Bearer k\r\n')]);
     expect(answer.match(/HTTP\/1.1 200 OK/g)).toHaveLength(2);

@@ -1,7 +1,7 @@
 import { type Server, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { LIMITS } from '../core/limits.ts';
-import type { Answer } from './protocol.ts';
+import { type Answer, RECEIPT_HEADER } from './protocol.ts';
 
 /** A request of the hot shape, whole. */
 export interface HotRequest {
@@ -164,7 +164,7 @@ class HotConnection {
     const socket = this.#socket;
     if (socket.destroyed) return;
     const isLast = this.#isClosing || headers.Connection === 'close';
-    socket.write(this.#to.answers.bytesOf(answer, isLast ? { ...headers, Connection: 'close' } : headers));
+    socket.write(this.#to.answers.textOf(answer, isLast ? { ...headers, Connection: 'close' } : headers));
     this.#isAnswering = false;
     if (isLast) {
       socket.end();
@@ -176,30 +176,40 @@ class HotConnection {
   };
 }
 
-/** Answers as they are sent. Nearly all are the same to the letter for a second, so the last one is kept. */
+/** Answers as they are sent. But for the receipt nearly all are the same to the letter for a second, so what begins them is kept. */
 class Answers {
   #second = 0;
   #date = '';
-  #last: { readonly answer: Answer; readonly bytes: Buffer } | undefined;
+  #start: (Pick<Answer, 'status' | 'contentType'> & { readonly text: string }) | undefined;
 
-  bytesOf(answer: Answer, headers: Readonly<Record<string, string>>): Buffer {
+  textOf(answer: Answer, headers: Readonly<Record<string, string>>): string {
     const second = Math.floor(Date.now() / 1_000);
     if (second !== this.#second) {
       this.#second = second;
       // RFC 9110, section 5.6.7.
       this.#date = new Date(second * 1_000).toUTCString();
-      this.#last = undefined;
+      this.#start = undefined;
     }
-    for (const _name in headers) return this.#write(answer, headers);
-    if (this.#last?.answer !== answer) this.#last = { answer, bytes: this.#write(answer, headers) };
-    return this.#last.bytes;
+    const { status, contentType, body, receipt } = answer;
+    let start: string | undefined;
+    for (const _name in headers) start ??= this.#startOf(answer, headers);
+    if (start === undefined) {
+      if (this.#start?.status !== status || this.#start.contentType !== contentType) {
+        this.#start = { status, contentType, text: this.#startOf(answer, {}) };
+      }
+      start = this.#start.text;
+    }
+    const named = receipt === undefined ? '' : `${RECEIPT_HEADER}: ${receipt}\r\n`;
+    return `${start}${named}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
   }
 
-  #write({ status, contentType, body }: Answer, headers: Readonly<Record<string, string>>): Buffer {
+  #startOf(
+    { status, contentType }: Pick<Answer, 'status' | 'contentType'>,
+    headers: Readonly<Record<string, string>>,
+  ): string {
     const connection = headers.Connection === undefined ? KEEP_ALIVE : {};
     const lines = Object.entries({ ...connection, ...headers }).map(([name, value]) => `${name}: ${value}\r\n`);
-    const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: ${contentType}\r\nDate: ${this.#date}\r\n${lines.join('')}`;
-    return Buffer.from(`${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+    return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: ${contentType}\r\nDate: ${this.#date}\r\n${lines.join('')}`;
   }
 }
 

@@ -18,7 +18,8 @@ const encoding = fc.constantFrom('', 'identity', 'gzip', 'deflate', 'br', 'zstd'
 
 async function expectStable(response: Response): Promise<void> {
   const body = (await response.json()) as { success: boolean; code: keyof typeof ERRORS };
-  if (response.status === 200) expect(body).toEqual({ success: true });
+  const receipt = response.headers.get('clickstream-receipt') ?? undefined;
+  if (response.status === 200) expect(body).toEqual({ success: true, receipt });
   else expect(response.status).toBe(ERRORS[body.code].status);
   expect(response.status).toBeLessThan(500);
 }

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { FakeLog, startCollector, type TestCollector } from '../../tests/collector.ts';
 import { ClickstreamError, ERRORS } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
+import { decodeReceipt } from '../log/receipt.ts';
 import { createCollector, newCounters } from './http.ts';
 import { WriteKeys } from './keys.ts';
 import { Numbering } from './numbering.ts';
@@ -64,10 +65,12 @@ describe('what is taken', () => {
     ['an empty batch', '/v1/batch', { batch: [] }, JSON_TYPE],
   ])('%s', async (_, path, body, headers) => {
     const response = await it.post(path, JSON.stringify(body), headers);
-    expect([response.status, await response.text()]).toEqual([200, '{"success":true}']);
+    const receipt = response.headers.get('clickstream-receipt') ?? undefined;
+    expect([response.status, await response.json()]).toEqual([200, { success: true, receipt }]);
     expect(response.headers.get('content-type')).toBe('application/json');
     const sent = body as { batch?: unknown[] };
     const count = sent.batch?.length ?? 1;
+    expect(receipt && decodeReceipt(receipt)?.counts.reduce((sum, events) => sum + events)).toBe(count || undefined);
     expect(it.log.events()).toHaveLength(count);
     expect(it.counters).toEqual({ requests: { 200: 1 }, rejected: {}, events: count, setAside: 0 });
   });
@@ -369,6 +372,7 @@ describe('CORS', () => {
     const response = await it.post('/v1/track', body, { origin });
     expect(response.headers.get('access-control-allow-origin')).toBe(origin);
     expect(response.headers.get('access-control-allow-credentials')).toBe('true');
+    expect(response.headers.get('access-control-expose-headers')).toBe('Retry-After, Clickstream-Receipt');
     expect(response.headers.get('vary')).toBe('Origin');
   });
 

@@ -10,7 +10,7 @@ import { type Client, clientOf } from './client.ts';
 import type { HotRequest, Reply, TakeHot } from './hot-requests.ts';
 import type { WriteKeys } from './keys.ts';
 import type { Numbering } from './numbering.ts';
-import type { Answer, CollectRequest, MappedRequest, Route } from './protocol.ts';
+import { type Answer, type CollectRequest, type MappedRequest, RECEIPT_HEADER, type Route } from './protocol.ts';
 import { type Endpoint, routeOf } from './routes.ts';
 
 /** What the collector did since it started, for /metrics. */
@@ -153,11 +153,12 @@ class CollectHandler {
 
   #append(exchange: Exchange, mapped: MappedRequest, arrival: RequestArrival): void {
     this.#accept.accept(mapped, arrival).then(
-      ({ events, setAside }) => {
+      ({ events, setAside, receipt }) => {
         const { counters } = this.#options;
         counters.events += events;
         counters.setAside += setAside;
-        this.#answer(exchange, mapped.success, {});
+        const answer = mapped.success(receipt);
+        this.#answer(exchange, receipt === undefined ? answer : { ...answer, receipt }, {});
       },
       (error: unknown) => this.#fail(exchange, asClickstreamError(error)),
     );
@@ -199,10 +200,11 @@ class CollectHandler {
 function sendAnswer(
   request: IncomingMessage,
   response: ServerResponse,
-  { status, contentType, body }: Answer,
+  { status, contentType, body, receipt }: Answer,
   more: Readonly<Record<string, string>>,
 ): void {
   allowOrigin(request, response);
+  if (receipt !== undefined) response.setHeader(RECEIPT_HEADER, receipt);
   for (const [name, value] of Object.entries(more)) response.setHeader(name, value);
   const headers = ['Content-Type', contentType, 'Content-Length', String(Buffer.byteLength(body))];
   if (request.complete) {
@@ -220,7 +222,7 @@ function allowOrigin(request: IncomingMessage, response: ServerResponse): void {
   if (origin === undefined) return;
   response.setHeader('Access-Control-Allow-Origin', origin);
   response.setHeader('Access-Control-Allow-Credentials', 'true');
-  response.setHeader('Access-Control-Expose-Headers', 'Retry-After');
+  response.setHeader('Access-Control-Expose-Headers', `Retry-After, ${RECEIPT_HEADER}`);
   response.setHeader('Vary', 'Origin');
 }
 

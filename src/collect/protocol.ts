@@ -47,8 +47,8 @@ export interface MappedRequest {
   readonly events: readonly Mapped[];
   /** The bytes that an event came as, for when it is set aside. */
   readonly original: (index: number) => string;
-  /** Sent when every event of the request is durable. */
-  readonly success: Answer;
+  /** Sent when every event of the request is durable, with a header that has the receipt; the body may have it too. */
+  readonly success: (receipt: string | undefined) => Answer;
 }
 
 /** A request that brings no events, such as that for a tracker's settings, and is answered at once. */
@@ -72,7 +72,11 @@ export interface Answer {
   readonly body: string;
   /** Headers beyond those that every answer has. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Of what it acknowledges: a header of the answer. */
+  readonly receipt?: string | undefined;
 }
+
+export const RECEIPT_HEADER = 'Clickstream-Receipt';
 
 export interface Route {
   /** Exact but for one trailing slash, which is ignored; a `*` stands for any one segment. */

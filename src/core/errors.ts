@@ -114,6 +114,18 @@ export const ERRORS = {
     meaning: 'Nothing is served at this path.',
     cure: 'See the list of endpoints in the README.',
   },
+  receipt_unknown: {
+    status: 404,
+    retriable: false,
+    meaning: 'The receipt is none that this server gave: mistyped, cut short, or of another installation.',
+    cure: 'Send it as it was in the header Clickstream-Receipt, to the server that gave it.',
+  },
+  receipt_expired: {
+    status: 410,
+    retriable: false,
+    meaning: 'The receipt is older than receiptDays: what became of its single events is no longer known.',
+    cure: 'Ask earlier; what was stored is still in the lists of events, and the audit counts all of it.',
+  },
   dead_unreadable: {
     status: 409,
     retriable: false,

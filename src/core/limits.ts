@@ -18,6 +18,19 @@ export const LIMITS = {
   headerBytesMax: 16_384,
   headersMax: 100,
   urlCharsMax: 8_192,
+  /** A receipt's id goes into a header, and into the path of a URL. */
+  receiptCharsMax: 7_000,
+  /** For so long a receipt is answered. On AWS collectors are forgotten after as long. */
+  receiptDays: 7,
+  /** How long a receipt's events are waited for; below queryMsMax with the last look. */
+  receiptWaitSecondsMax: 20,
+  /** Requests that wait for a receipt's events. */
+  receiptWaitsMax: 256,
+  /** From one look to the next one the wait doubles between these. */
+  receiptLookMsMin: 20,
+  receiptLookMsMax: 500,
+  /** Events of a receipt that were not stored and are spelt out; the rest is counted. */
+  receiptNotStoredMax: 100,
   connectionsMax: 4_096,
   /** Time for the headers of a request to arrive. */
   headersMsMax: 10_000,
@@ -355,6 +368,7 @@ export function assertLimits(limits: { readonly [Name in keyof typeof LIMITS]: n
     [limits.gateMsMax < limits.requestMsMax, 'gateMsMax < requestMsMax'],
     [limits.pageEventsDefault <= limits.pageEventsMax, 'pageEventsDefault <= pageEventsMax'],
     [limits.archiveRecordBytesMax < limits.decompressedBytesMax, 'archiveRecordBytesMax < decompressedBytesMax'],
+    [limits.receiptWaitSecondsMax * 1_000 < limits.queryMsMax, 'receiptWaitSecondsMax * 1_000 < queryMsMax'],
     [limits.snapshotMsMax < limits.queryMsMax, 'snapshotMsMax < queryMsMax'],
     [limits.replayMsMax + limits.gateMsMax < limits.queryMsMax, 'replayMsMax + gateMsMax < queryMsMax'],
     [

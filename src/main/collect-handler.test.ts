@@ -4,6 +4,7 @@ import { type AlbRequest, albAnswer, albEvent, HEALTH_CHECK } from '../../tests/
 import { FakeLog } from '../../tests/collector.ts';
 import { ClickstreamError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
+import { decodeReceipt } from '../log/receipt.ts';
 import type { Witness } from '../store/event-store.ts';
 import { createCollectHandler } from './collect-handler.ts';
 
@@ -64,7 +65,10 @@ test('with the key an event is in the log before it is acknowledged', async () =
   await new Promise((resolve) => setTimeout(resolve, 20));
   expect(isAnswered).toBe(false);
   held.resolve();
-  expect(await asking).toMatchObject({ status: 200, body: '{"success":true}' });
+  const { status, headers, body } = await asking;
+  const receipt = headers['clickstream-receipt'];
+  expect([status, JSON.parse(body)]).toEqual([200, { success: true, receipt }]);
+  expect(decodeReceipt(receipt ?? '')?.counts).toEqual([1]);
   expect(log.events()).toMatchObject([{ eventId: 'm1', userId: 'u1' }]);
 });
 

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { expect, test } from 'vitest';
@@ -9,6 +10,7 @@ import { eventWith, recordOf } from '../../tests/events.ts';
 import { DynamoEventReader } from '../adapters/aws/dynamo-event-reader.ts';
 import { isObject } from '../core/json.ts';
 import { LIMITS } from '../core/limits.ts';
+import { encodeReceipt } from '../log/receipt.ts';
 import { processBatch } from '../pipeline.ts';
 import type { EventReader } from '../store/event-store.ts';
 import { createQueryHandler, type Metric } from './query-handler.ts';
@@ -62,6 +64,26 @@ test('the API answers from the store, with parameters that came undecoded', asyn
   expect(JSON.parse(found.body)).toMatchObject({ events: [{ eventId: 'e1', eventType: 'Order Completed' }] });
   const timeline = await ask('/api/v1/users/a1/events');
   expect(JSON.parse(timeline.body)).toMatchObject({ events: [{ eventId: 'e1' }] });
+});
+
+test('a receipt is waited for within its time, and answered once its lane is past it', async () => {
+  const { ask, store } = await queries();
+  const receipt = {
+    number: 0,
+    receivedAtSeconds: NOW_MS / 1_000,
+    counts: [1],
+    positions: [{ lane: LANE, sequence: 7n }],
+  };
+  const url = `/api/v1/receipts/${encodeReceipt({ ...receipt, collector: 'c1' })}`;
+  const began = performance.now();
+  expect(JSON.parse((await ask(`${url}?wait=1`)).body)).toMatchObject({ state: 'pending', pending: 1 });
+  expect(performance.now() - began).toBeGreaterThan(900);
+  const data = recordOf([eventWith()], { collector: 'c1', number: 0 });
+  const processed = sleep(100).then(() => processBatch({ lane: LANE, records: [{ sequence: 7n, data }] }, store));
+  const { status, body } = await ask(`${url}?wait=20`);
+  expect([status, JSON.parse(body)]).toMatchObject([200, { state: 'done', stored: 1, notStored: [] }]);
+  await processed;
+  expect((await ask(`${url}x`)).status).toBe(404);
 });
 
 test.each(['/api/v1/events', '/api/v1/stats', '/api/v1/audit', '/metrics'])(
@@ -152,7 +174,7 @@ test('a dead record is put back into the log', async () => {
   const { ask, store, log } = await queries();
   const good = recordOf([eventWith()]);
   const dead = { lane: LANE, sequence: 7n, detail: 'planted', payload: good };
-  const nothing = { events: [], visitors: [], links: [], rows: [], bad: [], erase: [] };
+  const nothing = { events: [], visitors: [], links: [], rows: [], bad: [], notes: [], erase: [] };
   const becomes = { done: 7n, registry: {}, cuts: {} };
   const counts = { stored: 0, newVisitors: 0 };
   const latestReceivedAt = undefined;

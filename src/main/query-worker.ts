@@ -78,9 +78,11 @@ async function serve(data: QueryWorkerData): Promise<void> {
   const reader = openEventReader({ folder: data.folder });
   const { port } = data;
   const found: Findings = new Map(data.findings.map((finding) => [placeOf(finding), finding]));
+  const progress = new LogProgress(data.progress);
   const parts = {
     reader,
     clock: Date.now,
+    logEnds: () => new Map([[EMBEDDED_LANE, progress.durableSequence]]),
     log: () => viewLog(data, found, reader),
     schemas: () => {
       folder?.refresh();

@@ -1,5 +1,6 @@
 import { ClickstreamError } from '../core/errors.ts';
 import { type Event, type Identity, identityKey, type Reason } from '../core/event.ts';
+import { isCanonicalTime } from '../core/time.ts';
 import type { Enriched, Facts, View } from '../core/view.ts';
 import type { RecordHeader } from '../log/record.ts';
 import type {
@@ -12,6 +13,7 @@ import type {
   LaneState,
   Link,
   Loaded,
+  RecordNote,
   Registry,
   RowUpdate,
   VisitorKey,
@@ -115,10 +117,11 @@ interface Place {
   readonly header: RecordHeader;
 }
 
+/** Of a record's events; those that were not stored by their places. */
 interface Outcomes {
   stored: number;
-  duplicate: number;
-  bad: number;
+  readonly duplicates: number[];
+  readonly bad: number[];
 }
 
 /** A decision in the making, one record after the other. */
@@ -132,6 +135,7 @@ class Draft {
   readonly #links = new Map<string, Link>();
   readonly #bad: BadEvent[] = [];
   readonly #dead: DeadRecord[] = [];
+  readonly #notes: RecordNote[] = [];
   readonly #erase: (VisitorKey & { readonly sequence: bigint })[] = [];
   /** The first that this batch puts of each event id: identities are long texts, and hardly two events share an id. */
   readonly #putFirst = new Map<string, EventPut>();
@@ -194,6 +198,7 @@ class Draft {
       rows: [...this.#viewRows(), ...this.#ledgerRows()],
       bad: this.#bad,
       dead: this.#dead,
+      notes: this.#notes,
       erase: this.#erase,
     };
   }
@@ -201,7 +206,7 @@ class Draft {
   /** A record's events in order (step 5). Throws whatever the core throws. */
   #take(record: WholeRecord): void {
     const { sequence, arrivedAtMs, header } = record;
-    const outcomes = { stored: 0, duplicate: 0, bad: 0 };
+    const outcomes: Outcomes = { stored: 0, duplicates: [], bad: [] };
     for (const [index, item] of readItems(record).entries()) {
       const position = { lane: this.#lane, sequence, index };
       if (item.kind === 'event') {
@@ -210,14 +215,20 @@ class Draft {
         this.#setBad({ ...item, position, header }, outcomes);
       }
     }
-    this.#account({ sequence, arrivedAtMs, header }, { ...outcomes, dead: 0 });
+    const { stored, duplicates, bad } = outcomes;
+    // One with another time was put into the log by hand: there is no receipt of it.
+    if (duplicates.length + bad.length > 0 && isCanonicalTime(header.receivedAt)) {
+      this.#notes.push({ sequence, receivedAt: header.receivedAt, duplicates, bad });
+    }
+    const counts = { stored, duplicate: duplicates.length, bad: bad.length, dead: 0 };
+    this.#account({ sequence, arrivedAtMs, header }, counts);
   }
 
   #takeEvent(item: ValidEvent, { position, header }: Place, outcomes: Outcomes): void {
     const { event, identity, body, visitor: key, visitorText: text } = item;
     const known = this.#knownAs(identity);
     if (known !== undefined && !isSame(known.position, position)) {
-      outcomes.duplicate += 1;
+      outcomes.duplicates.push(position.index);
       return;
     }
     // Not of one that is stored: schemas may have changed since.
@@ -265,7 +276,7 @@ class Draft {
   ): void {
     const { source, receivedAt } = header;
     this.#bad.push({ position, source, receivedAt, ...reason, payload });
-    outcomes.bad += 1;
+    outcomes.bad.push(position.index);
   }
 
   #setAside({ sequence, arrivedAtMs, data, detail, header }: Poison): void {

@@ -224,3 +224,17 @@ test('a store that contradicts without a reason is no endless loop', async () =>
   listening.answer = () => ({ kind: 'contradicted', known: new Map() });
   await expect(run(record(1n, at(0)))).rejects.toThrow('without a reason');
 });
+
+test('a record whose time is none, put into the log by hand, holds nothing up', async () => {
+  const byHand = (sequence: bigint) => ({
+    sequence,
+    data: recordOf([eventWith(), eventWith()], { receivedAt: 'never', number: Number(sequence) }),
+  });
+  await run(byHand(1n), record(2n, eventWith({ eventId: 'e2', anonymousId: 'a2' })));
+  await run(byHand(3n));
+  const { lanes, notes } = await reader.snapshot(async (reads) => ({
+    lanes: await reads.lanes(),
+    notes: await reads.notesAt([1n, 2n, 3n].map((sequence) => ({ lane: 'lane', sequence }))),
+  }));
+  expect([lanes.get('lane')?.done, notes]).toEqual([3n, []]);
+});

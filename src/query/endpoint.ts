@@ -15,6 +15,8 @@ export interface QueryParts {
   readonly ledger: LedgerRows;
   /** What the log still holds, for the audit. Absent where it cannot be looked into. */
   readonly log?: (() => Promise<LogView>) | undefined;
+  /** The last sequence of each lane that the log holds. Absent where that is not known. */
+  readonly logEnds?: (() => ReadonlyMap<string, bigint>) | undefined;
   /** The schemas in force, and why those in their folder are not, if so. */
   readonly schemas: () => { readonly list: readonly TypeSchema[]; readonly fault: string | undefined };
   readonly seen: SeenView;

@@ -23,7 +23,12 @@ interface Reply {
 }
 type Ask = (
   path: string,
-  asked?: { readonly method?: string; readonly headers?: Record<string, string>; readonly body?: string },
+  asked?: {
+    readonly method?: string;
+    readonly headers?: Record<string, string>;
+    readonly body?: string;
+    readonly signal?: AbortSignal;
+  },
 ) => Promise<Reply>;
 
 async function serve(part: Partial<QueriesOptions> = {}): Promise<Ask> {
@@ -45,15 +50,18 @@ async function serve(part: Partial<QueriesOptions> = {}): Promise<Ask> {
   servers.push(server);
   await new Promise((resolve) => server.once('listening', resolve));
   const { port } = server.address() as AddressInfo;
-  return (path, { method = 'GET', headers = {}, body } = {}) =>
+  return (path, { method = 'GET', headers = {}, body, signal } = {}) =>
     new Promise((resolve, reject) => {
-      const request = httpRequest({ port, host: '127.0.0.1', path, method, headers }, (response) => {
-        let text = '';
-        response.setEncoding('utf8').on('data', (chunk: string) => {
-          text += chunk;
-        });
-        response.on('end', () => resolve({ status: response.statusCode, headers: response.headers, text }));
-      });
+      const request = httpRequest(
+        { port, host: '127.0.0.1', path, method, headers, ...(signal && { signal }) },
+        (response) => {
+          let text = '';
+          response.setEncoding('utf8').on('data', (chunk: string) => {
+            text += chunk;
+          });
+          response.on('end', () => resolve({ status: response.statusCode, headers: response.headers, text }));
+        },
+      );
       request.on('error', reject).end(body);
     });
 }
@@ -85,6 +93,31 @@ describe('a question of the API', () => {
     const ask = await serve();
     expect(codeOf(await ask('/api/v1/events?type=a&type=b'))).toEqual(problem(400, 'parameter_invalid'));
   });
+  test('of a receipt waits, within its time, until nothing is pending or its asker is gone', async () => {
+    let asked = 0;
+    let isPending = true;
+    const ask = await serve({
+      ask: async () => {
+        asked += 1;
+        return { status: 200, body: JSON.stringify({ state: isPending ? 'pending' : 'done' }) };
+      },
+    });
+    expect((await ask('/api/v1/receipts/id')).text).toBe('{"state":"pending"}');
+    expect(asked).toBe(1);
+    const done = ask('/api/v1/receipts/id?wait=20');
+    setTimeout(() => {
+      isPending = false;
+    }, 100);
+    expect((await done).text).toBe('{"state":"done"}');
+    expect(asked).toBeGreaterThan(3);
+    isPending = true;
+    await expect(ask('/api/v1/receipts/id?wait=20', { signal: AbortSignal.timeout(100) })).rejects.toThrow('abort');
+    await new Promise((resolve) => setTimeout(resolve, LIMITS.receiptLookMsMax));
+    const before = asked;
+    await new Promise((resolve) => setTimeout(resolve, LIMITS.receiptLookMsMax));
+    expect(asked).toBe(before);
+  });
+
   test('may be a HEAD, which has no body', async () => {
     const ask = await serve();
     const { status, headers, text } = await ask('/api/v1/live', { method: 'HEAD' });

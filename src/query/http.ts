@@ -8,6 +8,7 @@ import type { Operation } from './openapi.ts';
 import { SERVED } from './openapi-served.ts';
 import { PAGE, PAGE_POLICY } from './page.ts';
 import type { Answer, Question } from './queries.ts';
+import { receiptWaits } from './receipt-wait.ts';
 import { answerReplay, REPLAY, REPLAY_TYPE, type Replay } from './replay.ts';
 
 /**
@@ -54,7 +55,7 @@ interface Reply {
   readonly headers?: OutgoingHttpHeaders;
 }
 
-type ReplyTo = (question: Question, request: IncomingMessage) => Reply | Promise<Reply>;
+type ReplyTo = (question: Question, request: IncomingMessage, isGone: () => boolean) => Reply | Promise<Reply>;
 
 interface Route {
   readonly open: Operation['open'];
@@ -87,9 +88,10 @@ export function createQueries(options: QueriesOptions): Queries {
   const { access, report } = options;
   const askBounded = bounded(options.ask, options);
   const routes = routesOf(options, askBounded);
+  const askWaiting = receiptWaits(askBounded);
   const api: Route = {
     ...{ open: 'to readers', allow: 'GET, HEAD' },
-    reply: async (question) => jsonReply(await askBounded(question)),
+    reply: async (question, _, isGone) => jsonReply(await askWaiting(question, isGone)),
   };
   const redriveBounded = bounded(options.redrive, options);
   const redrive: Route = {
@@ -118,7 +120,11 @@ export function createQueries(options: QueriesOptions): Queries {
     return isRedrivePath(path) ? redrive : api;
   };
 
-  const reply = async (request: IncomingMessage, route: Route | undefined, target: Target): Promise<Reply> => {
+  const reply = async (
+    { request, response }: { readonly request: IncomingMessage; readonly response: ServerResponse },
+    route: Route | undefined,
+    target: Target,
+  ): Promise<Reply> => {
     try {
       if (route === undefined) throw new ClickstreamError('not_found', `nothing is served at ${target.path}`);
       checkAccess(request, access, route.open);
@@ -126,7 +132,8 @@ export function createQueries(options: QueriesOptions): Queries {
       if (!allow.split(', ').includes(request.method ?? '')) {
         throw new ClickstreamError('method_not_allowed', `${request.method} is not served here; allowed: ${allow}`);
       }
-      return await route.reply({ path: target.path, parameters: parametersOf(target.query) }, request);
+      const question = { path: target.path, parameters: parametersOf(target.query) };
+      return await route.reply(question, request, () => response.destroyed);
     } catch (thrown) {
       const error = asClickstreamError(thrown);
       if (error.code === 'internal') report(error);
@@ -139,7 +146,7 @@ export function createQueries(options: QueriesOptions): Queries {
       const target = targetOf(request.url ?? '');
       const { path } = target;
       const route = path.startsWith('/api/') ? apiRouteOf(path) : routes.get(path);
-      void reply(request, route, target).then((answer) => send(response, answer));
+      void reply({ request, response }, route, target).then((answer) => send(response, answer));
     },
   };
 }

@@ -1,4 +1,5 @@
 import type { JsonObject } from '../core/json.ts';
+import { LIMITS } from '../core/limits.ts';
 
 /**
  * What answers hold, as JSON Schema (2020-12). They say all of an answer: a member that is not here may not be there, save
@@ -152,6 +153,37 @@ const OUTCOMES: Members = {
   redelivered: COUNT,
 };
 
+const RECEIPT = object({
+  id: ID,
+  state: about('`done` when nothing of it is pending.', { enum: ['pending', 'done'] }),
+  receivedAt: about('When the request came, to the second.', TIME),
+  events: about('That it acknowledges: the sum of those below.', { type: 'integer', minimum: 1 }),
+  stored: COUNT,
+  duplicate: about('Of an event that is stored already.', COUNT),
+  bad: about('Set aside, with a reason.', COUNT),
+  dead: about('Of records that could not be processed at all.', COUNT),
+  lost: about('Of records that are nowhere. It is a fault, which the audit names too.', COUNT),
+  pending: about('Not processed yet.', COUNT),
+  notStored: about(
+    `Those that are not stored, and not pending; ${LIMITS.receiptNotStoredMax} at the most.`,
+    arrayOf(
+      object(
+        { outcome: { enum: ['duplicate', 'bad', 'dead', 'lost'] }, lane: NAME, sequence: BIG },
+        {
+          index: about(
+            'The place in its record. A request is a record for each visitor, its events in their order.',
+            COUNT,
+          ),
+          events: about('How many, of a record that is dead or lost.', COUNT),
+          id: about('For `/api/v1/bad/{id}`, or `/api/v1/dead/{id}`.', ID),
+          code: about('Why it is bad.', NAME),
+          detail: TEXT,
+        },
+      ),
+    ),
+  ),
+});
+
 const AUDIT = object({
   balanced: about('No problem was found.', FLAG),
   deep: about('Whether the stored events themselves were counted.', FLAG),
@@ -225,6 +257,7 @@ export const SCHEMAS: JsonObject = {
     payload: about('Its bytes as base64.', { type: 'string', contentEncoding: 'base64' }),
     text: about('Its bytes as text; null when they are no UTF-8.', { type: ['string', 'null'] }),
   }),
+  Receipt: RECEIPT,
   Redriven: object({
     id: ID,
     redriven: object(PLACE),
@@ -259,7 +292,15 @@ export const SCHEMAS: JsonObject = {
     code: about('Stable.', { type: 'string', pattern: '^[a-z_]+$' }),
     cure: TEXT,
   }),
-  Accepted: object({ success: { const: true } }),
+  Accepted: object(
+    { success: { const: true } },
+    {
+      receipt: about(
+        'What was acknowledged, for `/api/v1/receipts/{id}`; also a header. Absent where there was no event.',
+        NAME,
+      ),
+    },
+  ),
   Rejection: object({
     success: { const: false },
     code: about('Stable.', { type: 'string', pattern: '^[a-z_]+$' }),

@@ -3,7 +3,7 @@ import { factsWith } from '../../tests/events.ts';
 import { type Listed, readerOf, storedEvent, totalsOf } from '../../tests/listed-reads.ts';
 import type { ClickstreamError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
-import { LEDGER, ledgerRows } from '../process/views/ledger.ts';
+import { LEDGER, ledgerBucket, ledgerRows } from '../process/views/ledger.ts';
 import { propertiesSeen } from '../process/views/properties-seen.ts';
 import type { EventReader, Row } from '../store/event-store.ts';
 import { answer, type QueryParts } from './queries.ts';
@@ -40,7 +40,7 @@ function measureOf(view: string, by: readonly string[]): Measure {
 const distinct: Total<Counts> = { ...(measureOf('visitors', []).total as Total<Counts>), value: (state) => state.size };
 const parts: QueryParts = {
   measures: { events: measureOf('events', ['eventType']), visitors: { total: distinct, by: {} } },
-  ledger: { name: LEDGER.name, decode: (text) => ledgerRows.decode(text) },
+  ledger: { name: LEDGER.name, decode: (text) => ledgerRows.decode(text), bucketOf: ledgerBucket },
   schemas: () => ({ list: [], fault: undefined }),
   seen: propertiesSeen,
   clock: () => NOW,

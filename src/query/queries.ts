@@ -7,6 +7,7 @@ import { openApiDocument } from './openapi.ts';
 import { COLLECT } from './openapi-collect.ts';
 import { SERVED } from './openapi-served.ts';
 import { audit, live, schemas, sources, statsEndpoint } from './overview.ts';
+import { receipt } from './receipts.ts';
 import { REPLAY } from './replay.ts';
 import type { Measures } from './stats.ts';
 
@@ -38,6 +39,7 @@ function endpointsOf(measures: Measures): readonly Endpoint[] {
     badEvent,
     dead,
     deadRecord,
+    receipt,
     sources,
     schemas,
     audit,

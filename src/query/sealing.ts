@@ -22,6 +22,8 @@ import {
 export interface LedgerRows {
   readonly name: string;
   readonly decode: (text: string) => LedgerPart;
+  /** The bucket of a row that holds this number of this collector. */
+  readonly bucketOf: (place: { readonly collector: string; readonly number: number }) => string;
 }
 
 export interface SealingInput {
@@ -166,7 +168,7 @@ export function blockOf(row: Row, decode: LedgerRows['decode']) {
 export async function sealLedger(parts: {
   readonly reader: EventReader;
   readonly store: Pick<EventStore, 'seal'>;
-  readonly ledger: LedgerRows;
+  readonly ledger: Pick<LedgerRows, 'name' | 'decode'>;
   readonly nowMs: number;
   /** @default the lanes' own arrivals tell how far they are */
   readonly log?: SealingInput['log'];

@@ -105,6 +105,15 @@ export interface DeadRecord {
   readonly redriven?: RecordPosition;
 }
 
+/** Which events of a record were not stored, by their places in it. Of a record that was wholly stored, or is dead, there is none. */
+export interface RecordNote {
+  readonly sequence: bigint;
+  /** Of the record, ISO 8601. A store may forget it `receiptDays` later. */
+  readonly receivedAt: string;
+  readonly duplicates: readonly number[];
+  readonly bad: readonly number[];
+}
+
 /** All that a batch changes. What is put if absent stays as it is when present. */
 export interface Decision {
   readonly lane: string;
@@ -121,6 +130,7 @@ export interface Decision {
   readonly rows: readonly RowUpdate[];
   readonly bad: readonly BadEvent[];
   readonly dead: readonly DeadRecord[];
+  readonly notes: readonly RecordNote[];
   /** Visitors whose state and events before this sequence go, for good. */
   readonly erase: readonly (VisitorKey & { readonly sequence: bigint })[];
 }
@@ -323,6 +333,8 @@ export interface EventReads {
   /** Newest first; with `after`, only what comes after this place: older ones. */
   dead(limit: number, after?: RecordPosition): Promise<readonly DeadRecord[]>;
   deadAt(place: RecordPosition): Promise<DeadRecord | undefined>;
+  /** Of these records, those that have one, in any order. */
+  notesAt(places: readonly RecordPosition[]): Promise<readonly (RecordNote & RecordPosition)[]>;
   lanes(): Promise<ReadonlyMap<string, LaneState>>;
   witnesses(): Promise<readonly Witness[]>;
   totals(): Promise<StoreTotals>;

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { PROTOCOLS } from '../../src/collect/protocols.ts';
+import { encodeReceipt } from '../../src/log/receipt.ts';
 import { createQueries, type QueriesOptions } from '../../src/query/http.ts';
 import { plantRecord } from '../end-to-end/planted-record.ts';
 import { killServers, type RunningServer, settledAudit, startServer } from '../end-to-end/running-server.ts';
@@ -35,6 +36,12 @@ afterAll(async () => {
   killServers();
   rmSync(data, { recursive: true });
 });
+
+/** Of another installation. */
+const RECEIPT = {
+  ...{ collector: 'elsewhere', number: 0, receivedAtSeconds: Math.floor(now / 1_000) },
+  ...{ counts: [1], positions: [{ lane: 'local', sequence: 0n }] },
+};
 
 interface Asking {
   readonly method?: string;
@@ -150,6 +157,21 @@ describe('every answer is as documented', () => {
     expect([one.status, JSON.parse(one.body)]).toEqual([200, bad[0]]);
   });
 
+  test('/api/v1/receipts/{id}', async () => {
+    const event = { anonymousId: 'receipts', messageId: 'r1', type: 'page', timestamp: new Date(now).toISOString() };
+    const body = JSON.stringify({ batch: [event, { ...event, type: 'wrong' }, event] });
+    const sent = await fetch(`${server.url}/v1/batch`, { method: 'POST', body });
+    const { receipt } = (await sent.json()) as { readonly receipt: string };
+    await checked(`/api/v1/receipts/${receipt}`);
+    const told = JSON.parse((await checked(`/api/v1/receipts/${receipt}?wait=20`)).body);
+    expect(told).toMatchObject({ id: receipt, state: 'done', events: 3, stored: 1, duplicate: 1, bad: 1, lost: 0 });
+    expect(told.notStored).toMatchObject([
+      { outcome: 'duplicate', index: 1 },
+      { outcome: 'bad', code: 'type_invalid' },
+    ]);
+    expect((await checked(`/api/v1/bad/${told.notStored[1].id}`)).status).toBe(200);
+  });
+
   test('/api/v1/dead/{id}, and put back', async () => {
     const list = async (target: string) =>
       JSON.parse((await checked(target)).body) as { readonly dead: { readonly id: string }[]; readonly cursor: string };
@@ -251,6 +273,12 @@ describe('what is wrong is a problem document with a stable code', () => {
     ['/api/v1/dead/bG9jYWw6OTk5OTk5OjA', 404, 'not_found'],
     [`/api/v1/dead/${Buffer.from(`local:${'9'.repeat(100)}:0`).toString('base64url')}`, 404, 'not_found'],
     ['/api/v1/dead/%20', 404, 'not_found'],
+    ['/api/v1/receipts/none', 404, 'receipt_unknown'],
+    ['/api/v1/receipts/none?wait=5', 404, 'receipt_unknown'],
+    ['/api/v1/receipts/none?wait=21', 400, 'parameter_invalid'],
+    ['/api/v1/receipts/none?wait=5s', 400, 'parameter_invalid'],
+    [`/api/v1/receipts/${encodeReceipt({ ...RECEIPT, receivedAtSeconds: 0 })}`, 410, 'receipt_expired'],
+    [`/api/v1/receipts/${encodeReceipt(RECEIPT)}`, 404, 'receipt_unknown'],
     ['/api/v1/schemas?from=0&to=1767225600000', 400, 'parameter_invalid'],
     ['/api/v1/sources?source=default', 400, 'parameter_invalid'],
     ['/api/v1/audit?deep=1', 400, 'parameter_invalid'],
@@ -328,6 +356,7 @@ describe('of a server with read tokens, or one that is not well', () => {
       '/api/v1/bad/none',
       '/api/v1/dead',
       '/api/v1/dead/none',
+      '/api/v1/receipts/none?wait=5',
       '/api/v1/schemas',
       '/api/v1/sources',
       '/api/v1/audit',

@@ -295,6 +295,40 @@ function describeAside(given: () => StoreSubject): void {
     });
   });
 
+  it('keeps which events of a record were not stored, however often the batch comes', async () => {
+    const { store, reader } = given();
+    const receivedAt = '2026-11-23T10:00:01.000Z';
+    const notesOf = (sequence: bigint) => [
+      { sequence, receivedAt, duplicates: [0, 1_999], bad: [] },
+      { sequence: sequence + 1n, receivedAt, duplicates: [], bad: [2] },
+    ];
+    for (const lane of ['a', 'b']) {
+      const decision = await decisionOf(store, lane, [{ sequence: 8n, events: [] }]);
+      await store.apply({ ...decision, notes: notesOf(7n) });
+      const again = await decisionOf(store, lane, [{ sequence: 9n, events: [] }]);
+      await store.apply({ ...again, notes: notesOf(7n) });
+    }
+    const asked = [
+      ...[8n, 7n, 9n, 10n ** 56n].map((sequence) => ({ lane: 'a', sequence })),
+      ...[
+        { lane: 'b', sequence: 7n },
+        { lane: 'none', sequence: 7n },
+      ],
+    ];
+    const found = await reader.snapshot((reads) => reads.notesAt(asked));
+    const expected = [
+      ...notesOf(7n).map((note) => ({ lane: 'a', ...note })),
+      ...notesOf(7n)
+        .slice(0, 1)
+        .map((note) => ({ lane: 'b', ...note })),
+    ];
+    const inOrder = [...found].sort((a, b) => (`${a.lane}${a.sequence}` < `${b.lane}${b.sequence}` ? -1 : 1));
+    expect(inOrder).toEqual(expected);
+    expect(await reader.snapshot((reads) => reads.notesAt([]))).toEqual([]);
+    const many = Array.from({ length: 250 }, (_, place) => ({ lane: 'a', sequence: BigInt(place) }));
+    expect(await reader.snapshot((reads) => reads.notesAt(many))).toHaveLength(2);
+  });
+
   it('keeps the highest number that each collector said', async () => {
     const { store, reader } = given();
     const says = (collector: string, number: number) =>

@@ -18,6 +18,7 @@ import {
   type LaneState,
   type Link,
   type Loaded,
+  type RecordNote,
   type Row,
   type RowKey,
   type RowUpdate,
@@ -61,6 +62,7 @@ export class MemoryEventStore implements EventStore, EventReader {
   readonly #lanes = new Map<string, LaneState>();
   readonly #bad = new Map<string, BadEvent>();
   readonly #dead = new Map<string, DeadRecord>();
+  readonly #notes = new Map<string, RecordNote & RecordPosition>();
   readonly #witnesses = new Map<string, Witness>();
   readonly #rebuilds = new Map<string, Rebuild>();
   /** By lane and sequence: events that erasure or a cut-off expiry took. */
@@ -110,8 +112,10 @@ export class MemoryEventStore implements EventStore, EventReader {
     for (const row of rows) this.#rows.set(rowText(row.key), row);
     for (const bad of decision.bad) putIfAbsent(this.#bad, positionText(bad.position), bad);
     for (const dead of decision.dead) putIfAbsent(this.#dead, deadText(dead), dead);
+    const { lane } = decision;
+    for (const note of decision.notes) putIfAbsent(this.#notes, deadText({ ...note, lane }), { ...note, lane });
     for (const key of decision.erase) this.#erase(key);
-    this.#lanes.set(decision.lane, decision.becomes);
+    this.#lanes.set(lane, decision.becomes);
     return { kind: 'applied' };
   }
 
@@ -233,6 +237,7 @@ export class MemoryEventStore implements EventStore, EventReader {
         .filter((dead) => after === undefined || comparePlaces({ ...dead, index: 0 }, { ...after, index: 0 }) < 0)
         .slice(0, limit),
     deadAt: async (place) => this.#dead.get(deadText(place)),
+    notesAt: async (places) => places.flatMap((place) => this.#notes.get(deadText(place)) ?? []),
     lanes: async () => new Map(this.#lanes),
     witnesses: async () => [...this.#witnesses.values()],
     totals: async (): Promise<StoreTotals> => ({

@@ -152,6 +152,7 @@ export async function decisionOf(
     rows: views.flatMap((view) => updatesOf(view, lane, fresh)),
     bad: [],
     dead: [],
+    notes: [],
     erase: [],
   };
 }

@@ -55,12 +55,12 @@ async function played(
   const ask = asking(access);
   const standing = await before(ask);
   const from = Date.now() - CLOCKS_APART_MS;
-  const answers = await play(input.requests, access);
+  const { answers, receipts } = await play(input.requests, access);
   const to = Date.now() + CLOCKS_APART_MS;
   await drained();
   for (const end = Date.now() + PROCESSED_WITHIN_MS; Date.now() < end; await sleep(200)) {
     const { waiting } = (await ask('audit')) as { readonly waiting: readonly string[] };
-    if (waiting.length === 0) return { home: { ask, before: standing, arrived: { from, to } }, answers };
+    if (waiting.length === 0) return { home: { ask, before: standing, receipts, arrived: { from, to } }, answers };
   }
   throw new Error(`${access.url} did not process what it took within ${PROCESSED_WITHIN_MS} ms`);
 }

@@ -23,7 +23,7 @@ import { startDynamo } from '../emulators/dynamo.ts';
 import { startKinesis } from '../emulators/kinesis.ts';
 import { FOLDS } from '../simulation/dynamo-protocol.ts';
 import { type Ask, before, compare, type Home, PARTS } from './comparison.ts';
-import { type Answered, play, type RecordedRequest, recordedInput } from './recorded-input.ts';
+import { type Answered, type PlayedInput, play, type RecordedRequest, recordedInput } from './recorded-input.ts';
 
 const START = Date.UTC(2026, 10, 4, 9);
 const NOW = START + 20 * 86_400_000;
@@ -41,7 +41,7 @@ type Clock = () => number;
 async function collectAll(
   requests: readonly RecordedRequest[],
   { log, clock }: { readonly log: EventLog; readonly clock: Clock },
-): Promise<readonly Answered[]> {
+): Promise<PlayedInput> {
   const keys = new WriteKeys([{ source: 'default', sha256: hash('sha256', WRITE_KEY, 'hex') }]);
   const report = (fault: Error) => {
     throw fault;
@@ -97,9 +97,9 @@ async function playEmbedded(requests: readonly RecordedRequest[]): Promise<Playe
   const ask = asking(reader, clock);
   const standing = await before(ask);
   const log = new MemoryEventLog();
-  const answers = await collectAll(requests, { log, clock });
+  const { answers, receipts } = await collectAll(requests, { log, clock });
   for (const [lane, records] of log.lanes) await process(store, lane, records);
-  return { answers, home: { ask, before: standing, arrived: { from: NOW, to: NOW } } };
+  return { answers, home: { ask, before: standing, receipts, arrived: { from: NOW, to: NOW } } };
 }
 
 /** Three lanes, and a clock that is ahead: neither may make a difference. */
@@ -116,10 +116,10 @@ async function playAws(requests: readonly RecordedRequest[]): Promise<Played> {
   const standing = await before(ask);
   await kinesis.makeStream({ stream: STREAM, shardCount: 3 });
   const log = new KinesisEventLog({ client: kinesis.client, stream: STREAM });
-  const answers = await collectAll(requests, { log, clock });
+  const { answers, receipts } = await collectAll(requests, { log, clock });
   const store = new DynamoEventStore({ client, tables, folds: FOLDS, journalItemsMax: 2 });
   for (const [lane, records] of await kinesis.readStream(STREAM)) await process(store, lane, records);
-  return { answers, home: { ask, before: standing, arrived: { from: arrivedMs, to: arrivedMs } } };
+  return { answers, home: { ask, before: standing, receipts, arrived: { from: arrivedMs, to: arrivedMs } } };
 }
 
 let embedded: Played;

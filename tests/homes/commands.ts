@@ -26,6 +26,7 @@ export const COMMAND_PARTS: Readonly<Record<string, (shell: Shell) => Promise<st
   'the newest events': newest,
   'new events as they come': following,
   'events set aside': setAside,
+  receipts,
   'dead records': deadRecords,
   'an archive replayed': replayed,
   load,
@@ -145,6 +146,28 @@ async function following(shell: Shell): Promise<string> {
   );
   assert.equal(texts.output.trim().split('\n').length, 3);
   return `tail showed 2 new events within ${seconds} s of sending, ended by Ctrl-C with 0`;
+}
+
+async function receipts(shell: Shell): Promise<string> {
+  const timestamp = new Date().toISOString();
+  const event = { type: 'page', anonymousId: 'fay', messageId: `${shell.marker} receipt`, timestamp };
+  const good = await shell.send([event]);
+  assert.match(good, /^[\w.~:-]+$/);
+  const asked = ['receipt', good, '--wait', '20s'];
+  assert.match(await shell.well(asked), /^events {23}1\nstored {23}1\nduplicate {20}0\n/);
+  const told = await shell.json(asked);
+  assert.deepEqual([told.id, told.state, told.stored, told.notStored], [good, 'done', 1, []]);
+  const mixed = await shell.send([event, { ...event, type: 'nonsense' }]);
+  const { code, output, errors } = await shell.run(['receipt', mixed, '--wait', '20s']);
+  assert.deepEqual([code, errors], [1, '']);
+  assert.match(
+    output,
+    /\nduplicate {20}1\nbad {26}1\n[\s\S]*\nduplicate {2}\S+\nbad {2}type_invalid {2}\S+ {2}\w+\n {2}"type" must be/,
+  );
+  const [, badId = ''] = /\nbad {2}type_invalid {2}\S+ {2}(\w+)\n/.exec(output) ?? [];
+  assert.equal((await shell.json(['bad', 'show', badId])).code, 'type_invalid');
+  await shell.refused(['receipt', `${good}x`], { code: 2, errors: /^receipt_unknown: / });
+  return 'receipts of what was stored, a duplicate and bad';
 }
 
 async function setAside(shell: Shell): Promise<string> {

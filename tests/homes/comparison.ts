@@ -16,6 +16,8 @@ export interface Before {
 export interface Home {
   readonly ask: Ask;
   readonly before: Before;
+  /** What it gave for the input. */
+  readonly receipts: readonly string[];
   /** When the input arrived, by the home's clock, in epoch milliseconds. */
   readonly arrived: { readonly from: number; readonly to: number };
 }
@@ -38,6 +40,7 @@ const PAGE = '60';
 export const PARTS: Readonly<Record<string, (home: Home, input: RecordedInput) => Promise<Reading>>> = {
   audit,
   'bad events': badEvents,
+  receipts,
   timelines,
   'lists of events': lists,
   'properties seen': propertiesSeen,
@@ -71,7 +74,7 @@ export async function compare(
   const answers = [...one.values()].reduce((sum, { length }) => sum + length, 0);
   if (answers === 0) differences.push(`${part}: nothing was read`);
   // Two homes could be wrong in the same way.
-  if (part === 'audit') differences.push(...notAsSent(part, one, input.counted));
+  if (part === 'audit' || part === 'receipts') differences.push(...notAsSent(part, one, input.counted));
   if (part === 'bad events') differences.push(...notAsSent(part, lengthsOf(one), input.reasons));
   return { questions: questions.size, answers, differences };
 }
@@ -162,6 +165,25 @@ async function badEvents({ ask, before }: Home, _: RecordedInput): Promise<Readi
   });
   const byCode = Object.entries(Object.groupBy(events, ({ code }) => String(code)));
   return new Map(byCode.map(([code, of = []]) => [code, sortedByText(of)]));
+}
+
+/** All of them together, and what each says of its request but for where it lies. */
+async function receipts({ ask, receipts: given }: Home): Promise<Reading> {
+  const sums = { accepted: 0, stored: 0, duplicate: 0, bad: 0 };
+  const reading = await readingOf([...given.entries()], async ([place, id]) => {
+    const told = (await ask(`receipts/${encodeURIComponent(id)}`)) as Readonly<Record<keyof typeof sums, number>> & {
+      readonly state: string;
+      readonly events: number;
+      readonly lost: number;
+      readonly notStored: readonly Listed[];
+    };
+    const { state, events, stored, duplicate, bad, lost, notStored } = told;
+    sums.accepted += events;
+    for (const name of ['stored', 'duplicate', 'bad'] as const) sums[name] += told[name];
+    const others = notStored.map(({ outcome, index, code }) => ({ outcome, index, code }));
+    return [`receipt ${place}`, [{ state, events, stored, duplicate, bad, lost, others: sortedByText(others) }]];
+  });
+  return new Map([...reading, ...Object.entries(sums).map(([name, sum]) => [name, [sum]] as const)]);
 }
 
 async function propertiesSeen({ ask }: Home, { range }: RecordedInput): Promise<Reading> {

@@ -179,16 +179,24 @@ class Recording {
 /** What a home answered to a request. */
 export interface Answered {
   readonly status: number;
+  /** Without the receipt, which says where things lie. */
   readonly body: string;
+}
+
+export interface PlayedInput {
+  readonly answers: readonly Answered[];
+  /** Of the requests that have one, in their order. */
+  readonly receipts: readonly string[];
 }
 
 /** Sends all of it, one request after the other, for a visitor's events count in the order of their arrival. */
 export async function play(
   requests: readonly RecordedRequest[],
   to: { readonly url: string; readonly writeKey: string },
-): Promise<readonly Answered[]> {
+): Promise<PlayedInput> {
   const keys = { right: to.writeKey, wrong: 'a wrong key', none: undefined };
   const answered: Answered[] = [];
+  const receipts: string[] = [];
   for (const { method, path, headers, key, body, status } of requests) {
     const writeKey = keys[key];
     const response = await fetch(`${to.url}${path}`, {
@@ -200,13 +208,16 @@ export async function play(
       },
       ...(method === 'POST' && { body: new Uint8Array(body) }),
     });
-    const answer = { status: response.status, body: await response.text() };
+    const receipt = response.headers.get('clickstream-receipt');
+    const text = await response.text();
+    const answer = { status: response.status, body: text.replace(`"receipt":"${receipt}"`, '"receipt"') };
     if (answer.status !== status) {
       throw new Error(
         `request ${answered.length}, ${path}, was answered ${answer.status}, not ${status}: ${answer.body}`,
       );
     }
     answered.push(answer);
+    if (receipt !== null) receipts.push(receipt);
   }
-  return answered;
+  return { answers: answered, receipts };
 }

@@ -87,8 +87,8 @@ export class Shell {
     assert.match(errors, expected.errors, `${words.join(' ')}: ${errors}`);
   }
 
-  /** Sends events in one request, and waits until they are processed. */
-  async send(batch: readonly object[]): Promise<void> {
+  /** Sends events in one request, and waits until they are processed. Returns the receipt. */
+  async send(batch: readonly object[]): Promise<string> {
     const response = await fetch(`${this.home.url}/v1/batch`, {
       method: 'POST',
       headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${this.home.writeKey}` },
@@ -96,6 +96,7 @@ export class Shell {
     });
     assert.equal(response.status, 200, await response.text());
     await this.home.processed();
+    return response.headers.get('clickstream-receipt') ?? '';
   }
 
   /** Commands that did not end well as text, or not with --json. */

@@ -30,9 +30,9 @@ const PLANTS: readonly Plant[] = [
   {
     fault: 'a duplicate counted',
     file: 'src/process/decide.ts',
-    line: '      outcomes.duplicate += 1;\n',
+    line: '      outcomes.duplicates.push(position.index);\n',
     planted:
-      '      outcomes.duplicate += 1;\n      this.#count(position.sequence, event, JSON.parse(known.facts) as Facts);\n',
+      '      outcomes.duplicates.push(position.index);\n      this.#count(position.sequence, event, JSON.parse(known.facts) as Facts);\n',
   },
   {
     fault: 'a duplicate that the store finds not told to the core',

@@ -14,6 +14,7 @@ import type {
   EventReader,
   EventReads,
   LaneState,
+  RecordNote,
   Row,
   SealedText,
   StoredCount,
@@ -50,6 +51,7 @@ import {
   witnessOf,
 } from './items.ts';
 import { readLarge } from './large-values.ts';
+import { noteOf, notePk } from './record-notes.ts';
 import type { TableNames } from './tables.ts';
 
 export interface DynamoEventReaderOptions {
@@ -188,6 +190,11 @@ class DynamoReads implements EventReads {
   async deadAt({ lane, sequence }: RecordPosition): Promise<DeadRecord | undefined> {
     const item = await this.#state.get({ pk: deadPk(lane), sk: sequenceText(sequence) });
     return item && this.#deadRecordOf(item);
+  }
+
+  async notesAt(places: readonly RecordPosition[]): Promise<readonly (RecordNote & RecordPosition)[]> {
+    const keys = places.map(({ lane, sequence }) => ({ pk: notePk(lane), sk: sequenceText(sequence) }));
+    return [...(await this.#itemsAt(keys)).values()].map(noteOf);
   }
 
   async lanes(): Promise<ReadonlyMap<string, LaneState>> {

@@ -57,6 +57,7 @@ import {
   witnessItem,
 } from './items.ts';
 import { putLarge } from './large-values.ts';
+import { noteItem } from './record-notes.ts';
 import type { TableNames } from './tables.ts';
 
 export interface DynamoEventStoreOptions {
@@ -160,6 +161,7 @@ export class DynamoEventStore implements EventStore {
     }
     await this.#putBad(decision);
     await this.#putDead(decision);
+    await this.#putNotes(decision);
     await this.#putLinks(decision);
     await atOnce(decision.visitors, LIMITS.dynamoPutsAtOnce, (put) => this.#putVisitor(put));
     let gone = 0;
@@ -365,6 +367,13 @@ export class DynamoEventStore implements EventStore {
 
   async #putDead({ dead }: Decision): Promise<void> {
     await atOnce(dead, LIMITS.dynamoPutsAtOnce, (record) => putDeadItem(this.#state, record, this.#attempt()));
+  }
+
+  /** However often a batch is tried, the same: what is a duplicate stays one. */
+  async #putNotes({ lane, notes }: Decision): Promise<void> {
+    await atOnce(notes, LIMITS.dynamoPutsAtOnce, async (note) => {
+      await this.#state.set(noteItem(lane, note));
+    });
   }
 
   /** Before the visitors: a visitor's state says that it is linked. */

@@ -36,6 +36,7 @@ import type {
  *   link      pk link, userId           sk source, visitor                     put if absent
  *   bad       pk bad, lane              sk sequence, index                     put if absent
  *   dead      pk dead, lane             sk sequence                            put if absent
+ *   note      pk note, lane             sk sequence                            which events of a record were not stored; expires
  *   given-up  pk given-up               sk lane, sequence                      put if absent; what Lambda gave up adds to the ledger
  *             pk given-up-through       sk folder of the bucket                how far its documents are taken up
  *   part      pk and sk of an item whose value is too long for one, sk with its number

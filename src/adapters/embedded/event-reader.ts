@@ -12,6 +12,7 @@ import type {
   EventReader,
   EventReads,
   LaneState,
+  RecordNote,
   Row,
   RowKey,
   SealedText,
@@ -164,6 +165,16 @@ class SqliteReads implements EventReads {
     const sql = `SELECT ${DEAD_COLUMNS} FROM dead WHERE sequence = ? AND lane = ?`;
     const row = this.#reads.one<DeadRow>(sql, integerOf(sequence), lane);
     return row && deadRecordOf(row);
+  }
+
+  async notesAt(places: readonly RecordPosition[]): Promise<readonly (RecordNote & RecordPosition)[]> {
+    const sql = 'SELECT received_at, duplicates, bad FROM notes WHERE lane = ? AND sequence = ?';
+    return places.flatMap(({ lane, sequence }) => {
+      const row = this.#reads.one<Record<'received_at' | 'duplicates' | 'bad', string>>(sql, lane, integerOf(sequence));
+      if (row === undefined) return [];
+      const [duplicates, bad] = [row.duplicates, row.bad].map((text) => JSON.parse(text) as readonly number[]);
+      return [{ lane, sequence, receivedAt: row.received_at, duplicates: duplicates ?? [], bad: bad ?? [] }];
+    });
   }
 
   async lanes(): Promise<ReadonlyMap<string, LaneState>> {

@@ -39,7 +39,9 @@ function codeOf(open: () => unknown): string | undefined {
   return undefined;
 }
 
+const TO_FORMAT_4 = 'DROP TABLE notes';
 const TO_FORMAT_3 = `
+${TO_FORMAT_4};
 DROP INDEX events_of_others; ALTER TABLE events DROP COLUMN other_type;
 ALTER TABLE removed DROP COLUMN source; ALTER TABLE removed DROP COLUMN hour; ALTER TABLE lanes DROP COLUMN arrived_at_ms;
 ALTER TABLE witnesses DROP COLUMN at_ms; DROP TABLE sealed; ALTER TABLE totals DROP COLUMN expired_before`;
@@ -111,6 +113,25 @@ describe('what the folder holds', () => {
     };
     expect(others).toBe(2);
     listed.close();
+  });
+
+  it('is brought up from format 4, and notes what is not stored; notes that no receipt asks for any more go', async () => {
+    await openEventStore({ folder }).close();
+    const database = new DatabaseSync(path());
+    database.exec(`${TO_FORMAT_4}; PRAGMA user_version = 4`);
+    database.close();
+    const upgraded = openEventStore({ folder });
+    for (let day = 1n; day <= 20n; day += 1n) {
+      const decision = await decisionOf(upgraded, 'a', [{ sequence: day, events: [] }]);
+      const receivedAt = `2026-11-${String(day).padStart(2, '0')}T10:00:00.000Z`;
+      await upgraded.apply({ ...decision, notes: [{ sequence: day, receivedAt, duplicates: [Number(day)], bad: [] }] });
+    }
+    await upgraded.close();
+    const reader = openEventReader({ folder });
+    const asked = Array.from({ length: 21 }, (_, day) => ({ lane: 'a', sequence: BigInt(day) }));
+    const kept = (await reader.snapshot((reads) => reads.notesAt(asked))).map(({ sequence }) => Number(sequence));
+    expect(kept).toEqual(Array.from({ length: LIMITS.receiptDays + 1 }, (_, place) => 20 - LIMITS.receiptDays + place));
+    await reader.close();
   });
 
   it('is brought up from format 3, and knows the hours of what was removed', async () => {

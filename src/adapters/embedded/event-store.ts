@@ -55,6 +55,8 @@ export function openEventStore(options: {
   });
 }
 
+const DAY_MS = 86_400_000;
+
 /** The embedded `EventStore`: one transaction a batch, with the lane's `done` in it. */
 export class SqliteEventStore implements EventStore {
   readonly #database: DatabaseSync;
@@ -214,6 +216,7 @@ export class SqliteEventStore implements EventStore {
     this.#absorb(decision.rows);
     const bad = this.#putBad(decision);
     const dead = this.#putDead(decision);
+    this.#putNotes(decision);
     const { done, registry, cuts, arrivedAtMs } = becomes;
     this.#statements.putLane.run(lane, done, registryText(registry), cutsText(cuts), arrivedAtMs ?? null);
     this.#statements.addTotals.run(decision.counts.stored, bad, dead, decision.counts.newVisitors);
@@ -312,6 +315,15 @@ export class SqliteEventStore implements EventStore {
     return put;
   }
 
+  /** With each some of the oldest go, so that there are never many that are too old. */
+  #putNotes({ lane, notes }: Decision): void {
+    for (const { sequence, receivedAt, duplicates, bad } of notes) {
+      this.#statements.putNote.run(lane, sequence, receivedAt, JSON.stringify(duplicates), JSON.stringify(bad));
+      const oldest = new Date(Date.parse(receivedAt) - LIMITS.receiptDays * DAY_MS).toISOString();
+      this.#statements.forgetNotes.run(lane, oldest);
+    }
+  }
+
   /** A transaction; what was cached in one that is rolled back is forgotten. */
   #write<T>(work: () => T, keep?: (result: T) => boolean): T {
     let isKept = false;
@@ -359,6 +371,12 @@ function prepareStatements(database: DatabaseSync) {
     putBad: prepare(
       `INSERT INTO bad (sequence, lane, place, source, received_at, code, detail, payload)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+    ),
+    putNote: prepare('INSERT INTO notes VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING'),
+    forgetNotes: prepare(
+      `DELETE FROM notes WHERE (lane, sequence) IN (
+         SELECT lane, sequence FROM (SELECT * FROM notes WHERE lane = ? ORDER BY sequence LIMIT 2) WHERE received_at < ?
+       )`,
     ),
     putDead: prepare('INSERT INTO dead (sequence, lane, detail, payload) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING'),
     markRedriven: prepare(

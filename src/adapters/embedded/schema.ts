@@ -7,7 +7,7 @@ import { LIMITS } from '../../core/limits.ts';
 /** `clik` in ASCII: tells our file from any other of SQLite's (https://www.sqlite.org/fileformat2.html#application_id). */
 const APPLICATION_ID = 0x636c696b;
 /** The format this program reads and writes; kept in user_version. */
-const FORMAT_VERSION = 4;
+const FORMAT_VERSION = 5;
 /** The oldest format that is brought up to this one. */
 const FORMAT_VERSION_MIN = 2;
 /**
@@ -18,6 +18,12 @@ const PAGE_BYTES = 16_384;
 
 /** Empty for whoever has fewer types than have lists of their own. */
 const EVENTS_OF_OTHERS = `CREATE INDEX events_of_others ON events (other_type, source, timestamp, lane, sequence, place) WHERE other_type IS NOT NULL;`;
+
+/** What of records was not stored: places of events, as JSON. By lane, so that the oldest come first. */
+const NOTES = `CREATE TABLE notes (
+  lane TEXT NOT NULL, sequence INTEGER NOT NULL, received_at TEXT NOT NULL, duplicates TEXT NOT NULL, bad TEXT NOT NULL,
+  PRIMARY KEY (lane, sequence)
+) STRICT, WITHOUT ROWID;`;
 
 /**
  * - `people` and `labels` give texts small integers that grow with time, for random texts as index keys are what slows a
@@ -82,6 +88,7 @@ CREATE TABLE dead (
   redriven_lane TEXT, redriven_sequence INTEGER,
   PRIMARY KEY (sequence, lane)
 ) STRICT, WITHOUT ROWID;
+${NOTES}
 CREATE TABLE witnesses (
   collector TEXT PRIMARY KEY, number INTEGER NOT NULL, lane TEXT NOT NULL, sequence INTEGER NOT NULL,
   at_ms INTEGER
@@ -125,6 +132,12 @@ WHERE expired > 0;
 PRAGMA user_version = 4;
 `;
 
+/** In format 4 nothing was noted of records. */
+const FROM_4 = `
+${NOTES}
+PRAGMA user_version = 5;
+`;
+
 /**
  * Opens `<folder>/store.sqlite` for its one writer, and makes it when absent. Throws ClickstreamError
  * `data_format_newer` (and touches nothing) or `data_unusable`.
@@ -146,6 +159,7 @@ export function openDatabase(folder: string): DatabaseSync {
       checkVersion(versionOf(database));
       if (versionOf(database) === 2) transact(database, () => database.exec(FROM_2));
       if (versionOf(database) === 3) transact(database, () => database.exec(FROM_3));
+      if (versionOf(database) === 4) transact(database, () => database.exec(FROM_4));
     });
   });
 }

@@ -19,6 +19,11 @@ const SETTINGS_PATH = '/v1/projects/*/settings';
 /** Where the browser's tracker reports how it fares itself. */
 const METRICS_PATH = '/v1/m';
 const SUCCESS: Answer = { status: 200, contentType: 'application/json', body: '{"success":true}' };
+/** Its clients look at the status, and older ones for an object of JSON; what more is in it they pass over. */
+const success = (receipt: string | undefined): Answer =>
+  receipt === undefined
+    ? SUCCESS
+    : { status: 200, contentType: 'application/json', body: `{"success":true,"receipt":"${receipt}"}` };
 
 /**
  * Segment's HTTP API (https://segment.com/docs/connections/sources/catalog/libraries/server/http-api/): a call a request,
@@ -52,7 +57,7 @@ export const segment: Protocol = {
     const name = BROWSER_NAMES.get(sent) ?? sent;
     if (!TYPES.has(name)) return mapBatch(value, text, writeKey);
     const events = [mapEvent(value, name, NO_BATCH)];
-    return { kind: 'events', writeKey, events, original: () => text, success: SUCCESS };
+    return { kind: 'events', writeKey, events, original: () => text, success };
   },
   failure({ status, code, message, cure }) {
     const body = JSON.stringify({ success: false, code, message, cure });
@@ -85,7 +90,7 @@ function mapBatch(body: JsonObject, text: string, writeKey: string | undefined):
     originals ??= elementTexts(text, 'batch');
     return originals[index] ?? '';
   };
-  return { kind: 'events', writeKey, events, original, success: SUCCESS };
+  return { kind: 'events', writeKey, events, original, success };
 }
 
 /** Every event gets the batch's context, so a small request could become thousands of times its size. */

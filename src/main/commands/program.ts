@@ -5,6 +5,7 @@ import { badCommand } from './bad.ts';
 import { completionCommand } from './completion.ts';
 import { configCommand } from './config.ts';
 import { loadCommand } from './load.ts';
+import { receiptCommand } from './receipt.ts';
 import { redriveCommand } from './redrive.ts';
 import { replayCommand } from './replay.ts';
 import { serveCommand } from './serve.ts';
@@ -31,6 +32,7 @@ export function createProgram(): Command {
     .addCommand(loadCommand())
     .addCommand(tailCommand())
     .addCommand(statsCommand())
+    .addCommand(receiptCommand())
     .addCommand(badCommand())
     .addCommand(redriveCommand())
     .addCommand(replayCommand())
