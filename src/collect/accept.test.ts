@@ -206,7 +206,7 @@ test('numbers whose append failed are carried by the next record', async () => {
     [2, 1, [0, 1]],
     [3, 2, []],
   ]);
-  expect(numbering.settledThrough).toBe(3);
+  expect(numbering.witnessed.number).toBe(3);
 });
 
 test('a log that goes on failing is tried once a retry interval, and its voids stay few', async () => {

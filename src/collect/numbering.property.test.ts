@@ -57,7 +57,7 @@ test('ackedThrough never passes an unsettled number or an untold void, and every
         if (range === undefined) continue;
         model.settle(range, each.do);
         numbering[each.do](range);
-        for (let number = 0; number <= numbering.settledThrough; number += 1) {
+        for (let number = 0; number <= numbering.witnessed.number; number += 1) {
           expect(model.acknowledged.has(number) || model.told.has(number)).toBe(true);
         }
       }
@@ -74,7 +74,7 @@ test('ackedThrough never passes an unsettled number or an untold void, and every
         }
       }
       expect([...model.told].sort()).toEqual([...model.failed].sort());
-      expect(numbering.settledThrough).toBe(model.next - 1);
+      expect(numbering.witnessed.number).toBe(model.next - 1);
       expect(numbering.take(1).ackedThrough).toBe(model.next - 1);
     }),
   );

@@ -4,7 +4,7 @@ import { Numbering } from './numbering.ts';
 
 test('numbers start at 0 and nothing is acknowledged yet', () => {
   const numbering = new Numbering('c');
-  expect(numbering.settledThrough).toBe(-1);
+  expect(numbering.witnessed.number).toBe(-1);
   expect(numbering.take(2)).toEqual({ first: 0, count: 2, ackedThrough: -1, voids: [] });
   expect(numbering.take(1)).toEqual({ first: 2, count: 1, ackedThrough: -1, voids: [] });
 });
@@ -19,7 +19,7 @@ test('ackedThrough waits for the earliest number that is not settled', () => {
   const early = numbering.take(1);
   const late = numbering.take(3);
   numbering.acknowledge(late);
-  expect(numbering.settledThrough).toBe(-1);
+  expect(numbering.witnessed.number).toBe(-1);
   expect(numbering.take(1).ackedThrough).toBe(-1);
   numbering.acknowledge(early);
   expect(numbering.take(1).ackedThrough).toBe(3);
@@ -35,7 +35,7 @@ test('a void is carried until a record that carried it is acknowledged', () => {
   expect(second).toMatchObject({ ackedThrough: 2, voids: [0, 1, 2] });
   numbering.acknowledge(second);
   expect(numbering.take(1)).toMatchObject({ ackedThrough: 3, voids: [] });
-  expect(numbering.settledThrough).toBe(3);
+  expect(numbering.witnessed.number).toBe(3);
 });
 
 test('what is witnessed waits for voids that nobody was told of', () => {
@@ -43,9 +43,9 @@ test('what is witnessed waits for voids that nobody was told of', () => {
   const [failed, flying] = [numbering.take(1), numbering.take(1)];
   numbering.fail(failed);
   numbering.acknowledge(flying);
-  expect(numbering.settledThrough).toBe(-1);
+  expect(numbering.witnessed.number).toBe(-1);
   numbering.acknowledge(numbering.take(1));
-  expect(numbering.settledThrough).toBe(2);
+  expect(numbering.witnessed.number).toBe(2);
 });
 
 test('voids that do not fit one header hold ackedThrough back', () => {

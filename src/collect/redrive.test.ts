@@ -41,7 +41,7 @@ test('the events are those of the record, under a number of ours', async () => {
   });
   expect(record?.items).toEqual(events.map((event) => JSON.parse(lineOf(event))));
   expect(log.appends[0]?.[0]?.partitionKey).toBe('shop/a1');
-  expect(numbering.settledThrough).toBe(3);
+  expect(numbering.witnessed.number).toBe(3);
 });
 
 test.each([
@@ -96,5 +96,5 @@ test('what the log does not take for what it is holds up nobody', async () => {
   log.behave = () => Promise.resolve();
   await redriver.appendAll(archived);
   expect(log.records()[0]?.header).toMatchObject({ number: 1, voids: [0] });
-  expect(numbering.settledThrough).toBe(1);
+  expect(numbering.witnessed.number).toBe(1);
 });

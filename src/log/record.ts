@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib';
 import type { Reason } from '../core/event.ts';
+import { isIdentities } from '../core/identities.ts';
 import { isObject } from '../core/json.ts';
 
 /**
@@ -23,6 +24,11 @@ export interface RecordHeader {
   readonly ackedThrough: number;
   /** Numbers whose append failed, until an acknowledged record has carried them. */
   readonly voids: readonly number[];
+  /**
+   * The sum of its items' checksums (`itemChecksum`), made where the identities were: whatever comes out of it further on must
+   * have the same sum. Absent in what older versions wrote.
+   */
+  readonly identities?: number | undefined;
 }
 
 /** An event that the collector took but could not map: its reason and the bytes that came. */
@@ -69,7 +75,8 @@ export function encodeRecord(header: RecordHeader, lines: readonly string[]): st
   const who = `"v":${header.v},"kind":"${header.kind}","source":${text(source)},"visitor":${text(visitor)}`;
   const when = `"receivedAt":${text(receivedAt)},"collector":${text(collector)},"number":${header.number}`;
   const counts = `"count":${header.count},"ackedThrough":${header.ackedThrough},"voids":[${header.voids.join()}]`;
-  return `{${who},${when},${counts},"checksum":${crc32(body)}}\n${body}`;
+  const identities = header.identities === undefined ? '' : `"identities":${header.identities},`;
+  return `{${who},${when},${counts},${identities}"checksum":${crc32(body)}}\n${body}`;
 }
 
 /** The header and the lines. Throws RecordError when the record is not what `encodeRecord` wrote. */
@@ -106,6 +113,7 @@ export function parseHeader(bytes: Uint8Array): RecordHeader & { readonly checks
   if (!isObject(header)) throw new RecordError('header invalid');
   if (header.v !== 1) throw new RecordError('version unknown');
   const { kind, source, visitor, receivedAt, collector, number, count, ackedThrough, voids, checksum } = header;
+  const { identities } = header;
   if (
     (kind !== 'events' && kind !== 'erase') ||
     typeof source !== 'string' ||
@@ -116,7 +124,8 @@ export function parseHeader(bytes: Uint8Array): RecordHeader & { readonly checks
     !Number.isSafeInteger(count) ||
     !Number.isSafeInteger(ackedThrough) ||
     !Number.isSafeInteger(checksum) ||
-    !Array.isArray(voids)
+    !Array.isArray(voids) ||
+    (identities !== undefined && !isIdentities(identities))
   ) {
     throw new RecordError('header invalid');
   }

@@ -1,5 +1,6 @@
 import { ClickstreamError } from '../core/errors.ts';
 import { type Event, type Identity, identityKey, type Reason } from '../core/event.ts';
+import { addIdentities, noIdentities, type OutcomeIdentities } from '../core/identities.ts';
 import type { Enriched, Facts, View } from '../core/view.ts';
 import type { RecordHeader } from '../log/record.ts';
 import type {
@@ -21,10 +22,11 @@ import { type Opened, type Poison, readItems } from './decode.ts';
 import { decodeMemory, encodeMemory, step, type VisitorMemory } from './stitch.ts';
 import type { Validated } from './validate.ts';
 import {
+  deadOutcome,
+  entryFor,
   foldLedger,
-  hourOf,
   LEDGER,
-  type LedgerEntry,
+  type LedgerOutcome,
   type LedgerState,
   ledgerBucket,
   ledgerRows,
@@ -115,10 +117,12 @@ interface Place {
   readonly header: RecordHeader;
 }
 
+/** What became of the events of a record so far. */
 interface Outcomes {
   stored: number;
   duplicate: number;
   bad: number;
+  readonly identities: OutcomeIdentities;
 }
 
 /** A decision in the making, one record after the other. */
@@ -201,7 +205,7 @@ class Draft {
   /** A record's events in order (step 5). Throws whatever the core throws. */
   #take(record: WholeRecord): void {
     const { sequence, arrivedAtMs, header } = record;
-    const outcomes = { stored: 0, duplicate: 0, bad: 0 };
+    const outcomes = { stored: 0, duplicate: 0, bad: 0, identities: noIdentities() };
     for (const [index, item] of readItems(record).entries()) {
       const position = { lane: this.#lane, sequence, index };
       if (item.kind === 'event') {
@@ -214,19 +218,19 @@ class Draft {
   }
 
   #takeEvent(item: ValidEvent, { position, header }: Place, outcomes: Outcomes): void {
-    const { event, identity, body, visitor: key, visitorText: text } = item;
+    const { event, identity, body, visitor: key, visitorText: text, checksum } = item;
     const known = this.#knownAs(identity);
     if (known !== undefined && !isSame(known.position, position)) {
-      outcomes.duplicate += 1;
+      tally(outcomes, 'duplicate', checksum);
       return;
     }
     // Not of one that is stored: schemas may have changed since.
     const reason = known === undefined ? this.#steps.check(event) : undefined;
     if (reason !== undefined) {
-      this.#setBad({ reason, payload: body, position, header }, outcomes);
+      this.#setBad({ reason, payload: body, checksum, position, header }, outcomes);
       return;
     }
-    outcomes.stored += 1;
+    tally(outcomes, 'stored', checksum);
     const loaded = this.#loaded.visitors.get(text);
     if (loaded !== undefined && loaded.sequence >= position.sequence) {
       // The visitor's state holds this event already: the batch came before, and was left half done.
@@ -260,23 +264,24 @@ class Draft {
   }
 
   #setBad(
-    { reason, payload, position, header }: Place & { readonly reason: Reason; readonly payload: string },
+    item: Place & { readonly reason: Reason; readonly payload: string; readonly checksum: number },
     outcomes: Outcomes,
   ): void {
+    const { reason, payload, checksum, position, header } = item;
     const { source, receivedAt } = header;
     this.#bad.push({ position, source, receivedAt, ...reason, payload });
-    outcomes.bad += 1;
+    tally(outcomes, 'bad', checksum);
   }
 
   #setAside({ sequence, arrivedAtMs, data, detail, header }: Poison): void {
     this.#dead.push({ lane: this.#lane, sequence, detail, payload: data });
     if (header === undefined) return;
-    this.#account({ sequence, arrivedAtMs, header }, { stored: 0, duplicate: 0, bad: 0, dead: header.count });
+    this.#account({ sequence, arrivedAtMs, header }, deadOutcome(header));
   }
 
   #eraseAt({ sequence, arrivedAtMs, header }: WholeRecord): void {
     this.#erase.push({ source: header.source, visitor: header.visitor, sequence });
-    this.#account({ sequence, arrivedAtMs, header }, { stored: 0, duplicate: 0, bad: 0, dead: 0 });
+    this.#account({ sequence, arrivedAtMs, header }, { stored: 0, duplicate: 0, bad: 0, dead: 0, identities: noIdentities() });
   }
 
   #count(sequence: bigint, event: Event, facts: Facts): void {
@@ -293,13 +298,13 @@ class Draft {
 
   #account(
     { sequence, arrivedAtMs, header }: Pick<WholeRecord, 'sequence' | 'arrivedAtMs' | 'header'>,
-    outcome: Omit<LedgerEntry, 'sequence' | 'count' | 'hour'>,
+    outcome: LedgerOutcome,
   ): void {
     if (this.#latestReceivedAt === undefined || header.receivedAt > this.#latestReceivedAt) {
       this.#latestReceivedAt = header.receivedAt;
     }
     const blocks = entryOf(this.#ledger, header.source, () => new Map<string, LedgerState>());
-    const entry = { sequence, hour: hourOf(header.receivedAt), count: header.count, ...outcome };
+    const entry = entryFor({ sequence, header }, outcome);
     foldLedger(entryOf(blocks, ledgerBucket(header), ledgerRows.empty), { header, arrivedAtMs }, entry);
   }
 
@@ -326,6 +331,11 @@ class Draft {
   #rowKey({ name, version }: Pick<View, 'name' | 'version'>, source: string, bucket: string): RowUpdate['key'] {
     return { view: name, version, source, bucket, lane: this.#lane };
   }
+}
+
+function tally(outcomes: Outcomes, as: 'stored' | 'duplicate' | 'bad', checksum: number): void {
+  outcomes[as] += 1;
+  outcomes.identities[as] = addIdentities(outcomes.identities[as], checksum);
 }
 
 /** The map's value, made when it is absent. */
