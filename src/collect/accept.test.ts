@@ -113,7 +113,7 @@ test('an address is truncated before it is written, in an event and in what is s
 
 test('without a time an event is dated by its arrival, and without an id it is named by its place', async () => {
   const { log, numbering, send } = setUp();
-  numbering.acknowledge(numbering.take(5));
+  numbering.acknowledge(numbering.take(5), { events: 0, identities: 0 });
   await send([candidate(), candidate({ eventId: undefined })]);
   expect(log.events()[1]).toMatchObject({
     eventId: 'c-5-1',

@@ -84,7 +84,9 @@ export class Accept {
     const range = this.#numbering.take(groups.length);
     const counted = { events: events.length, identities: NO_IDENTITIES };
     try {
-      const records = groups.map((group, index) => this.#recordOf(group, { range, index, source, receivedAt, counted }));
+      const records = groups.map((group, index) =>
+        this.#recordOf(group, { range, index, source, receivedAt, counted }),
+      );
       await this.#log.append(records);
     } catch (error) {
       this.#failedAtMs = receivedAtMs;

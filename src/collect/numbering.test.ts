@@ -2,6 +2,8 @@ import { expect, test } from 'vitest';
 import { LIMITS } from '../core/limits.ts';
 import { Numbering } from './numbering.ts';
 
+const NOTHING = { events: 0, identities: 0 };
+
 test('numbers start at 0 and nothing is acknowledged yet', () => {
   const numbering = new Numbering('c');
   expect(numbering.witnessed.number).toBe(-1);
@@ -18,10 +20,10 @@ test('ackedThrough waits for the earliest number that is not settled', () => {
   const numbering = new Numbering();
   const early = numbering.take(1);
   const late = numbering.take(3);
-  numbering.acknowledge(late);
+  numbering.acknowledge(late, NOTHING);
   expect(numbering.witnessed.number).toBe(-1);
   expect(numbering.take(1).ackedThrough).toBe(-1);
-  numbering.acknowledge(early);
+  numbering.acknowledge(early, NOTHING);
   expect(numbering.take(1).ackedThrough).toBe(3);
 });
 
@@ -33,7 +35,7 @@ test('a void is carried until a record that carried it is acknowledged', () => {
   numbering.fail(first);
   const second = numbering.take(1);
   expect(second).toMatchObject({ ackedThrough: 2, voids: [0, 1, 2] });
-  numbering.acknowledge(second);
+  numbering.acknowledge(second, NOTHING);
   expect(numbering.take(1)).toMatchObject({ ackedThrough: 3, voids: [] });
   expect(numbering.witnessed.number).toBe(3);
 });
@@ -42,9 +44,9 @@ test('what is witnessed waits for voids that nobody was told of', () => {
   const numbering = new Numbering();
   const [failed, flying] = [numbering.take(1), numbering.take(1)];
   numbering.fail(failed);
-  numbering.acknowledge(flying);
+  numbering.acknowledge(flying, NOTHING);
   expect(numbering.witnessed.number).toBe(-1);
-  numbering.acknowledge(numbering.take(1));
+  numbering.acknowledge(numbering.take(1), NOTHING);
   expect(numbering.witnessed.number).toBe(2);
 });
 
@@ -54,6 +56,6 @@ test('voids that do not fit one header hold ackedThrough back', () => {
   const first = numbering.take(1);
   expect(first.voids).toHaveLength(LIMITS.recordVoidsMax);
   expect(first.ackedThrough).toBe(LIMITS.recordVoidsMax - 1);
-  numbering.acknowledge(first);
+  numbering.acknowledge(first, NOTHING);
   expect(numbering.take(1)).toMatchObject({ voids: [LIMITS.recordVoidsMax], ackedThrough: first.first });
 });

@@ -31,7 +31,7 @@ const events = [eventWith({ eventId: '1' }), eventWith({ eventId: '2' })];
 
 test('the events are those of the record, under a number of ours', async () => {
   const { log, numbering, redriver } = setUp();
-  numbering.acknowledge(numbering.take(3));
+  numbering.acknowledge(numbering.take(3), { events: 0, identities: 0 });
   const dead = recordOf(events, { source: 'shop', collector: 'other', number: 77, ackedThrough: 70, voids: [5] });
   expect(await redriver.append(dead)).toEqual({ lane: '0', sequence: 0n });
   const [record] = log.records();

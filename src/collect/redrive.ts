@@ -1,7 +1,7 @@
 import { ClickstreamError } from '../core/errors.ts';
+import { addIdentities, NO_IDENTITIES } from '../core/identities.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { Clock } from '../core/time.ts';
-import { addIdentities, NO_IDENTITIES } from '../core/identities.ts';
 import type { EventLog, RecordPosition } from '../log/event-log.ts';
 import { linesIdentities } from '../log/item-identities.ts';
 import { type DecodedRecord, decodeRecord, encodeRecord } from '../log/record.ts';

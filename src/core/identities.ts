@@ -74,7 +74,13 @@ export interface OutcomeIdentities {
 }
 
 export function noIdentities(): OutcomeIdentities {
-  return { came: NO_IDENTITIES, stored: NO_IDENTITIES, duplicate: NO_IDENTITIES, bad: NO_IDENTITIES, dead: NO_IDENTITIES };
+  return {
+    came: NO_IDENTITIES,
+    stored: NO_IDENTITIES,
+    duplicate: NO_IDENTITIES,
+    bad: NO_IDENTITIES,
+    dead: NO_IDENTITIES,
+  };
 }
 
 export function addOutcomeIdentities(to: OutcomeIdentities, other: Readonly<OutcomeIdentities>): void {

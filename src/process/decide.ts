@@ -281,7 +281,10 @@ class Draft {
 
   #eraseAt({ sequence, arrivedAtMs, header }: WholeRecord): void {
     this.#erase.push({ source: header.source, visitor: header.visitor, sequence });
-    this.#account({ sequence, arrivedAtMs, header }, { stored: 0, duplicate: 0, bad: 0, dead: 0, identities: noIdentities() });
+    this.#account(
+      { sequence, arrivedAtMs, header },
+      { stored: 0, duplicate: 0, bad: 0, dead: 0, identities: noIdentities() },
+    );
   }
 
   #count(sequence: bigint, event: Event, facts: Facts): void {

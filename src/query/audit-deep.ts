@@ -149,7 +149,10 @@ function sumOf(a: Amount, b: Amount): Amount {
 
 function differenceOf(a: Amount, b: Amount): Amount {
   const isKnown = a.identities !== undefined && b.identities !== undefined;
-  return { events: a.events - b.events, identities: isKnown ? withoutIdentities(a.identities, b.identities) : undefined };
+  return {
+    events: a.events - b.events,
+    identities: isKnown ? withoutIdentities(a.identities, b.identities) : undefined,
+  };
 }
 
 function recordKey({ lane, sequence }: { readonly lane: string; readonly sequence: bigint }): string {

@@ -132,7 +132,10 @@ export class CollectorNumbers {
   }
 
   /** Returns whether no other copy of it is known. */
-  see(number: number, { events, identities }: { readonly events: number; readonly identities: number | undefined }): boolean {
+  see(
+    number: number,
+    { events, identities }: { readonly events: number; readonly identities: number | undefined },
+  ): boolean {
     const { through, lost, unresolved } = this.sealed;
     const isFirst =
       !this.#seen.has(number) && (number > through || isWithin(lost, number) || isWithin(unresolved, number));

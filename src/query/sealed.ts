@@ -281,7 +281,10 @@ export function decodeSealed(text: string): Sealed {
     collectors: new Map(
       Object.entries(collectors).map(([collector, [through, lastAtMs, lost = [], unresolved = [], counted]]) => {
         const [events = 0, identities = NO_IDENTITIES] = counted ?? [];
-        return [collector, { through, lastAtMs, lost, unresolved, ...(counted && { counted: { events, identities } }) }];
+        return [
+          collector,
+          { through, lastAtMs, lost, unresolved, ...(counted && { counted: { events, identities } }) },
+        ];
       }),
     ),
     cells: decoded,

@@ -7,7 +7,7 @@ import { LIMITS } from '../../core/limits.ts';
 /** `clik` in ASCII: tells our file from any other of SQLite's (https://www.sqlite.org/fileformat2.html#application_id). */
 const APPLICATION_ID = 0x636c696b;
 /** The format this program reads and writes; kept in user_version. */
-const FORMAT_VERSION = 4;
+const FORMAT_VERSION = 5;
 /** The oldest format that is brought up to this one. */
 const FORMAT_VERSION_MIN = 2;
 /**
@@ -27,7 +27,8 @@ const EVENTS_OF_OTHERS = `CREATE INDEX events_of_others ON events (other_type, s
  * - `event_type` is an event's type, or one label for all types that have no list of their own (`TypeLists`); then `other_type` is it.
  * - `created_at` is a `timeKey`, which orders as times do at any precision. `timestamp` is epoch milliseconds.
  * - `counted` is the last event that the rows of views hold: they may be written later than events.
- * - `removed` counts the events of a record that erasure or a cut-off expiry took; `hour` is that of its arrival.
+ * - `removed` counts the events of a record that erasure or a cut-off expiry took; `hour` is that of its arrival. `identities`, the
+ *   sum of their checksums, is null where it is not known of all.
  * - `sealed` is the ledger of what is settled, in the place of its rows.
  */
 const SCHEMA = `
@@ -46,7 +47,7 @@ CREATE INDEX events_by_type ON events (event_type, source, timestamp, lane, sequ
 ${EVENTS_OF_OTHERS}
 CREATE TABLE removed (
   lane TEXT NOT NULL, sequence INTEGER NOT NULL, events INTEGER NOT NULL,
-  source TEXT NOT NULL DEFAULT '', hour TEXT NOT NULL DEFAULT '', PRIMARY KEY (lane, sequence)
+  source TEXT NOT NULL DEFAULT '', hour TEXT NOT NULL DEFAULT '', identities INTEGER, PRIMARY KEY (lane, sequence)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE visitors (
   visitor INTEGER NOT NULL, source INTEGER NOT NULL, sequence INTEGER NOT NULL, state TEXT NOT NULL,
@@ -84,7 +85,7 @@ CREATE TABLE dead (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE witnesses (
   collector TEXT PRIMARY KEY, number INTEGER NOT NULL, lane TEXT NOT NULL, sequence INTEGER NOT NULL,
-  at_ms INTEGER
+  at_ms INTEGER, events INTEGER, identities INTEGER
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE sealed (revision INTEGER NOT NULL, text TEXT NOT NULL) STRICT;
 CREATE TABLE totals (
@@ -125,6 +126,14 @@ WHERE expired > 0;
 PRAGMA user_version = 4;
 `;
 
+/** In format 4 there were no checksums of identities. */
+const FROM_4 = `
+ALTER TABLE removed ADD COLUMN identities INTEGER;
+ALTER TABLE witnesses ADD COLUMN events INTEGER;
+ALTER TABLE witnesses ADD COLUMN identities INTEGER;
+PRAGMA user_version = 5;
+`;
+
 /**
  * Opens `<folder>/store.sqlite` for its one writer, and makes it when absent. Throws ClickstreamError
  * `data_format_newer` (and touches nothing) or `data_unusable`.
@@ -146,6 +155,7 @@ export function openDatabase(folder: string): DatabaseSync {
       checkVersion(versionOf(database));
       if (versionOf(database) === 2) transact(database, () => database.exec(FROM_2));
       if (versionOf(database) === 3) transact(database, () => database.exec(FROM_3));
+      if (versionOf(database) === 4) transact(database, () => database.exec(FROM_4));
     });
   });
 }

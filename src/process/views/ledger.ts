@@ -43,7 +43,10 @@ export interface LedgerState {
 const FORMAT = 2;
 type EncodedEntry = [number: number, sequence: string, count: number, ...outcomes: number[]];
 /** null where they are not known; one number where all that came in was stored; else all five. */
-type EncodedIdentities = null | number | readonly [came: number, stored: number, duplicate: number, bad: number, dead: number];
+type EncodedIdentities =
+  | null
+  | number
+  | readonly [came: number, stored: number, duplicate: number, bad: number, dead: number];
 type Encoded1 = [ackedThrough: number, voids: number[], entries: EncodedEntry[]];
 type Encoded2 = [
   format: number,
@@ -61,8 +64,8 @@ export const ledgerRows: RowFold<LedgerState> = {
       // Copies are a set: merged in any order they must encode to the same text.
       const inOrder = copies.length === 1 ? copies : [...copies].sort(byEntry);
       for (const entry of inOrder) {
-        let texts = hours.get(entry.hour);
-        if (texts === undefined) hours.set(entry.hour, (texts = { entries: [], identities: [], isKnown: false }));
+        const texts = hours.get(entry.hour) ?? { entries: [], identities: [], isKnown: false };
+        if (texts.entries.length === 0) hours.set(entry.hour, texts);
         texts.entries.push(encodeEntry(number, entry));
         texts.identities.push(encodeIdentities(entry));
         if (entry.identities !== undefined) texts.isKnown = true;
@@ -83,9 +86,21 @@ export const ledgerRows: RowFold<LedgerState> = {
       : ([decoded[1], decoded[2], decoded[3], decoded[4]] as const);
     const entries = new Map<number, LedgerEntry[]>();
     for (const [hour, rows, sums] of hours) {
-      for (const [place, [number, sequence, count, stored = count, duplicate = 0, bad = 0, dead = 0]] of rows.entries()) {
+      for (const [
+        place,
+        [number, sequence, count, stored = count, duplicate = 0, bad = 0, dead = 0],
+      ] of rows.entries()) {
         const identities = decodeIdentities(sums?.[place] ?? null);
-        addEntry(entries, number, { sequence: BigInt(sequence), hour, count, stored, duplicate, bad, dead, ...identities });
+        addEntry(entries, number, {
+          sequence: BigInt(sequence),
+          hour,
+          count,
+          stored,
+          duplicate,
+          bad,
+          dead,
+          ...identities,
+        });
       }
     }
     return { entries, ackedThrough, voids: new Set(voids), arrivedAtMs };
@@ -157,7 +172,8 @@ export function entryFor(
   outcome: LedgerOutcome,
 ): LedgerEntry {
   const { receivedAt, count, identities: came } = header;
-  const identities = came === undefined || outcome.identities === undefined ? undefined : { ...outcome.identities, came };
+  const identities =
+    came === undefined || outcome.identities === undefined ? undefined : { ...outcome.identities, came };
   return { ...outcome, sequence, hour: hourOf(receivedAt), count, identities };
 }
 
