@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
 import { FakeLog } from '../../tests/collector.ts';
 import { ClickstreamError } from '../core/errors.ts';
+import { addIdentities } from '../core/identities.ts';
 import { LIMITS } from '../core/limits.ts';
+import { linesIdentities } from '../log/item-identities.ts';
 import { Accept } from './accept.ts';
 import type { Client } from './client.ts';
 import { Numbering } from './numbering.ts';
@@ -54,6 +56,7 @@ test('one record a visitor and request, in one append, in order', async () => {
     count: 2,
     ackedThrough: -1,
     voids: [],
+    identities: expect.any(Number),
     checksum: expect.any(Number),
   });
   expect(log.appends[0]?.map(({ partitionKey }) => partitionKey)).toEqual(['web/a', 'web/b', 'web/u']);
@@ -192,6 +195,28 @@ test('no events, no record', async () => {
   const { log, send } = setUp();
   expect(await send([])).toEqual({ events: 0, setAside: 0 });
   expect(log.appends).toEqual([]);
+});
+
+test('each header has the sum of what its record holds, and the collector counts all of it by itself', async () => {
+  const { log, numbering, send, sendAs } = setUp();
+  await send([candidate(), candidate({ eventId: undefined }), candidate({ anonymousId: 'b', createdAt: undefined })]);
+  log.behave = () => Promise.reject(new ClickstreamError('log_unavailable'));
+  await expect(send([candidate({ anonymousId: 'never promised' })])).rejects.toThrow();
+  log.behave = () => Promise.resolve();
+  const original = '{"event": "", "name": "é\ud83d\ude00"}';
+  await sendAs(
+    { ip: '198.51.100.0', userAgent: undefined },
+    [candidate({ eventType: '' }), candidate({ anonymousId: undefined, userId: 'é' })],
+    original,
+  );
+  const records = log
+    .records()
+    .map(({ header, items }) => ({ header, lines: items.map((item) => JSON.stringify(item)) }));
+  expect(records.map(({ header }) => header.count)).toEqual([2, 1, 1, 1]);
+  for (const { header, lines } of records) expect(header.identities).toBe(linesIdentities(lines, 'web'));
+  expect(new Set(records.map(({ header }) => header.identities)).size).toBe(4);
+  const all = records.reduce((sum, { header }) => addIdentities(sum, header.identities ?? Number.NaN), 0);
+  expect(numbering.witnessed).toEqual({ number: 4, counted: { events: 5, identities: all } });
 });
 
 test('numbers whose append failed are carried by the next record', async () => {

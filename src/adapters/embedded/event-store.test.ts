@@ -39,10 +39,13 @@ function codeOf(open: () => unknown): string | undefined {
   return undefined;
 }
 
+const TO_FORMAT_4 = `
+ALTER TABLE removed DROP COLUMN identities; ALTER TABLE witnesses DROP COLUMN events;
+ALTER TABLE witnesses DROP COLUMN identities`;
 const TO_FORMAT_3 = `
 DROP INDEX events_of_others; ALTER TABLE events DROP COLUMN other_type;
 ALTER TABLE removed DROP COLUMN source; ALTER TABLE removed DROP COLUMN hour; ALTER TABLE lanes DROP COLUMN arrived_at_ms;
-ALTER TABLE witnesses DROP COLUMN at_ms; DROP TABLE sealed; ALTER TABLE totals DROP COLUMN expired_before`;
+ALTER TABLE witnesses DROP COLUMN at_ms; DROP TABLE sealed; ${TO_FORMAT_4}; ALTER TABLE totals DROP COLUMN expired_before`;
 
 describe('what the folder holds', () => {
   it.each([
@@ -133,9 +136,29 @@ describe('what the folder holds', () => {
       (await reads.sealed())?.text,
     ]);
     expect(read).toEqual([
-      { records: [], hours: [{ lane: 'a', source: 'shop', hour: '2026-11-23T10', events: 2 }] },
+      // Nothing is known of what was removed but how many they were.
+      { records: [], hours: [{ lane: 'a', source: 'shop', hour: '2026-11-23T10', events: 2, identities: undefined }] },
       '2026-11-23T10:00:01.000Z',
       'x',
+    ]);
+    await reader.close();
+  });
+
+  it('is brought up from format 4, and keeps the witnesses that counted nothing', async () => {
+    const store = openEventStore({ folder });
+    await store.witness({ collector: 'c', number: 1, lane: 'a', sequence: 1n, atMs: 5 });
+    await store.close();
+    const database = new DatabaseSync(path());
+    database.exec(`${TO_FORMAT_4}; PRAGMA user_version = 4`);
+    database.close();
+    const upgraded = openEventStore({ folder });
+    const counted = { events: 2, identities: 3 };
+    await upgraded.witness({ collector: 'd', number: 1, lane: 'a', sequence: 2n, atMs: 6, counted });
+    await upgraded.close();
+    const reader = openEventReader({ folder });
+    expect(await reader.snapshot((reads) => reads.witnesses())).toEqual([
+      { collector: 'c', number: 1, lane: 'a', sequence: 1n, atMs: 5 },
+      { collector: 'd', number: 1, lane: 'a', sequence: 2n, atMs: 6, counted },
     ]);
     await reader.close();
   });
