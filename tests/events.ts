@@ -1,8 +1,7 @@
 import fc from 'fast-check';
 import type { Event } from '../src/core/event.ts';
 import type { Facts } from '../src/core/view.ts';
-import { linesIdentities } from '../src/log/item-identities.ts';
-import { encodeRecord, type RecordHeader } from '../src/log/record.ts';
+import { encodeRecord, linesIdentities, type RecordHeader } from '../src/log/record.ts';
 
 /** An event with defaults, for tests that care about a part of it. */
 export function eventWith(part: Partial<Event> = {}): Event {

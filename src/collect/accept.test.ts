@@ -3,7 +3,7 @@ import { FakeLog } from '../../tests/collector.ts';
 import { ClickstreamError } from '../core/errors.ts';
 import { addIdentities } from '../core/identities.ts';
 import { LIMITS } from '../core/limits.ts';
-import { linesIdentities } from '../log/item-identities.ts';
+import { linesIdentities } from '../log/record.ts';
 import { Accept } from './accept.ts';
 import type { Client } from './client.ts';
 import { Numbering } from './numbering.ts';

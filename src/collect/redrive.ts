@@ -3,8 +3,7 @@ import { addIdentities, NO_IDENTITIES } from '../core/identities.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { Clock } from '../core/time.ts';
 import type { EventLog, RecordPosition } from '../log/event-log.ts';
-import { linesIdentities } from '../log/item-identities.ts';
-import { type DecodedRecord, decodeRecord, encodeRecord } from '../log/record.ts';
+import { type DecodedRecord, decodeRecord, encodeRecord, linesIdentities } from '../log/record.ts';
 import type { Numbering } from './numbering.ts';
 
 /** Takes in once more what was taken in before: a record that could not be processed, or records of an archive. */

@@ -1,7 +1,7 @@
 import { checkEvent, type Event, type Identity, identityOf, type Reason, shown, visitorOf } from '../core/event.ts';
 import { isObject } from '../core/json.ts';
-import { itemChecksum } from '../log/item-identities.ts';
 import type { RecordHeader } from '../log/record.ts';
+import { itemChecksum } from '../log/record.ts';
 import { type VisitorKey, visitorText } from '../store/event-store.ts';
 
 /** A line of a record: an event to store, or one to set aside with its reason and its full bytes. */
