@@ -30,9 +30,10 @@ const PLANTS: readonly Plant[] = [
   {
     fault: 'a duplicate counted',
     file: 'src/process/decide.ts',
-    line: '      outcomes.duplicate += 1;\n',
+    line: "      tally(outcomes, 'duplicate', checksum);\n",
     planted:
-      '      outcomes.duplicate += 1;\n      this.#count(position.sequence, event, JSON.parse(known.facts) as Facts);\n',
+      "      tally(outcomes, 'duplicate', checksum);\n" +
+      '      this.#count(position.sequence, event, JSON.parse(known.facts) as Facts);\n',
   },
   {
     fault: 'a duplicate that the store finds not told to the core',
