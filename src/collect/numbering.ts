@@ -43,7 +43,10 @@ export class Numbering {
   #settledThrough = -1;
   /** Ranges settled above it, by first number. */
   readonly #settledAbove = new Map<number, Settled>();
-  #witnessed: Witnessed = { number: -1, counted: NOTHING };
+  #witnessedThrough = -1;
+  /** Acknowledged under the numbers up to there. */
+  #events = 0;
+  #identities = NO_IDENTITIES;
   /** Ranges settled below it that are not witnessed, in order: a void among them was told to nobody yet. */
   #unwitnessed: readonly Settled[] = [];
   /** Failed numbers, ascending, that no acknowledged record has carried yet. Replaced, never changed. */
@@ -55,7 +58,7 @@ export class Numbering {
 
   /** Every number at or below its own was acknowledged, or is void and an acknowledged record says so. -1 while there is none. */
   get witnessed(): Witnessed {
-    return this.#witnessed;
+    return { number: this.#witnessedThrough, counted: { events: this.#events, identities: this.#identities } };
   }
 
   /** Failed numbers that wait for a record to carry them. */
@@ -83,8 +86,15 @@ export class Numbering {
       const carried = new Set(range.voids);
       this.#voids = this.#voids.filter((number) => !carried.has(number));
     }
+    // In nearly all cases it is simply the next, and nothing waits.
+    const isNext = range.first === this.#settledThrough + 1 && this.#settledAbove.size === 0;
+    if (isNext && this.#unwitnessed.length === 0 && this.#voids.length === 0) {
+      this.#settledThrough = last;
+      this.#witness(last, counted);
+      return;
+    }
     this.#settle(range.first, { last, counted });
-    this.#witness();
+    this.#witnessAll();
   }
 
   /** The append failed: none of its records was promised, whether or not one comes out. */
@@ -114,16 +124,20 @@ export class Numbering {
     this.#unwitnessed = this.#unwitnessed.length === 0 ? next : [...this.#unwitnessed, ...next];
   }
 
-  #witness(): void {
+  #witnessAll(): void {
     const [firstVoid = Number.POSITIVE_INFINITY] = this.#voids;
     let witnessed = 0;
     for (const { last, counted } of this.#unwitnessed) {
       if (last >= firstVoid) break;
-      const { events, identities } = this.#witnessed.counted;
-      const sum = { events: events + counted.events, identities: addIdentities(identities, counted.identities) };
-      this.#witnessed = { number: last, counted: sum };
+      this.#witness(last, counted);
       witnessed += 1;
     }
     if (witnessed > 0) this.#unwitnessed = this.#unwitnessed.slice(witnessed);
+  }
+
+  #witness(last: number, { events, identities }: Counted): void {
+    this.#witnessedThrough = last;
+    this.#events += events;
+    this.#identities = addIdentities(this.#identities, identities);
   }
 }
