@@ -190,7 +190,7 @@ describe('a fault is named', () => {
     ],
     [
       'a record that is less than its collector counted',
-      { witnesses: [witnessOf({ events: 5, identities: 77 })] },
+      { witnesses: [witnessOf({ events: 5, identities: WHOLE })] },
       { kind: 'collector_differs', collector: 'c', detail: expect.stringContaining('5 events, the ledger has 4') },
     ],
     [
