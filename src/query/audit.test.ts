@@ -300,6 +300,7 @@ describe('no fault is seen in', () => {
 test('what no witness speaks of yet is told', () => {
   const witnesses = [{ ...witnessOf({ events: 2, identities: sumOf(10n, 2) }), number: 0, sequence: 10n }];
   expect(audit(input({ witnesses }))).toMatchObject({ balanced: true, unwitnessed: 2 });
+  expect(audit(input({ witnesses: [] }))).toMatchObject({ balanced: true, unwitnessed: 3 });
 });
 
 test('a gap of any size is one problem, counted whole', () => {
