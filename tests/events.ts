@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import type { Event } from '../src/core/event.ts';
 import type { Facts } from '../src/core/view.ts';
-import { encodeRecord, type RecordHeader } from '../src/log/record.ts';
+import { encodeRecord, linesIdentities, type RecordHeader } from '../src/log/record.ts';
 
 /** An event with defaults, for tests that care about a part of it. */
 export function eventWith(part: Partial<Event> = {}): Event {
@@ -63,6 +63,7 @@ export function recordOfLines(lines: readonly string[], header: Partial<RecordHe
       count: lines.length,
       ackedThrough: -1,
       voids: [],
+      identities: linesIdentities(lines, header.source ?? 'default'),
       ...header,
     },
     lines,

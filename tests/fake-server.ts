@@ -239,7 +239,17 @@ export class FakeServer {
 
   #audit(): object {
     const { duplicates, problems, stored } = this;
-    const none = { bad: 0, dead: 0, pending: 0, redelivered: 0, lost: 0, unresolved: 0, expired: 0, erased: 0 };
+    const none = {
+      bad: 0,
+      dead: 0,
+      pending: 0,
+      redelivered: 0,
+      lost: 0,
+      unresolved: 0,
+      unwitnessed: 0,
+      expired: 0,
+      erased: 0,
+    };
     const counts = { accepted: stored.length + duplicates, stored: stored.length, duplicate: duplicates, ...none };
     return {
       balanced: problems.length === 0,

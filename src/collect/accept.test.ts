@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest';
 import { FakeLog } from '../../tests/collector.ts';
 import { ClickstreamError } from '../core/errors.ts';
+import { addIdentities } from '../core/identities.ts';
 import { LIMITS } from '../core/limits.ts';
 import { decodeReceipt } from '../log/receipt.ts';
+import { linesIdentities } from '../log/record.ts';
 import { Accept } from './accept.ts';
 import type { Client } from './client.ts';
 import { Numbering } from './numbering.ts';
@@ -65,6 +67,7 @@ test('one record a visitor and request, in one append, in order', async () => {
     count: 2,
     ackedThrough: -1,
     voids: [],
+    identities: expect.any(Number),
     checksum: expect.any(Number),
   });
   expect(log.appends[0]?.map(({ partitionKey }) => partitionKey)).toEqual(['web/a', 'web/b', 'web/u']);
@@ -124,7 +127,7 @@ test('an address is truncated before it is written, in an event and in what is s
 
 test('without a time an event is dated by its arrival, and without an id it is named by its place', async () => {
   const { log, numbering, send } = setUp();
-  numbering.acknowledge(numbering.take(5));
+  numbering.acknowledge(numbering.take(5), { events: 0, identities: 0 });
   await send([candidate(), candidate({ eventId: undefined })]);
   expect(log.events()[1]).toMatchObject({
     eventId: 'c-5-1',
@@ -205,6 +208,28 @@ test('no events, no record', async () => {
   expect(log.appends).toEqual([]);
 });
 
+test('each header has the sum of what its record holds, and the collector counts all of it by itself', async () => {
+  const { log, numbering, send, sendAs } = setUp();
+  await send([candidate(), candidate({ eventId: undefined }), candidate({ anonymousId: 'b', createdAt: undefined })]);
+  log.behave = () => Promise.reject(new ClickstreamError('log_unavailable'));
+  await expect(send([candidate({ anonymousId: 'never promised' })])).rejects.toThrow();
+  log.behave = () => Promise.resolve();
+  const original = '{"event": "", "name": "é\ud83d\ude00"}';
+  await sendAs(
+    { ip: '198.51.100.0', userAgent: undefined },
+    [candidate({ eventType: '' }), candidate({ anonymousId: undefined, userId: 'é' })],
+    original,
+  );
+  const records = log
+    .records()
+    .map(({ header, items }) => ({ header, lines: items.map((item) => JSON.stringify(item)) }));
+  expect(records.map(({ header }) => header.count)).toEqual([2, 1, 1, 1]);
+  for (const { header, lines } of records) expect(header.identities).toBe(linesIdentities(lines, 'web'));
+  expect(new Set(records.map(({ header }) => header.identities)).size).toBe(4);
+  const all = records.reduce((sum, { header }) => addIdentities(sum, header.identities ?? Number.NaN), 0);
+  expect(numbering.witnessed).toEqual({ number: 4, counted: { events: 5, identities: all } });
+});
+
 test('numbers whose append failed are carried by the next record', async () => {
   const { log, numbering, send } = setUp();
   const failure = new ClickstreamError('log_unavailable');
@@ -217,7 +242,7 @@ test('numbers whose append failed are carried by the next record', async () => {
     [2, 1, [0, 1]],
     [3, 2, []],
   ]);
-  expect(numbering.settledThrough).toBe(3);
+  expect(numbering.witnessed.number).toBe(3);
 });
 
 test('a log that goes on failing is tried once a retry interval, and its voids stay few', async () => {

@@ -1,13 +1,14 @@
 import { hash } from 'node:crypto';
 import { truncateAddressesIn } from '../core/address.ts';
 import { ClickstreamError } from '../core/errors.ts';
-import { checkEvent, type Reason, shown, visitorOf } from '../core/event.ts';
+import { checkEvent, type Identity, type Reason, shown, visitorOf } from '../core/event.ts';
+import { addIdentities, identityChecksum, NO_IDENTITIES } from '../core/identities.ts';
 import { depthOf, type Json } from '../core/json.ts';
 import { LIMITS } from '../core/limits.ts';
 import { canonicalTime, correctedTime, epochMsOf } from '../core/time.ts';
 import type { EventLog, LogRecord, RecordPosition } from '../log/event-log.ts';
 import { encodeReceipt } from '../log/receipt.ts';
-import { encodeRecord, type SetAside } from '../log/record.ts';
+import { bytesChecksum, encodeRecord, type SetAside } from '../log/record.ts';
 import { type Client, withClient } from './client.ts';
 import type { Numbering, NumberRange } from './numbering.ts';
 import type { Mapped, MappedRequest } from './protocol.ts';
@@ -24,7 +25,12 @@ export interface Accepted {
 interface Line {
   readonly visitor: string;
   readonly text: string;
-  readonly isWithoutId: boolean;
+  /** Of what makes an event one; the checksum of its bytes where it is set aside. */
+  readonly identity: LineIdentity | number;
+}
+
+interface LineIdentity extends Pick<Identity, 'createdAt' | 'fingerprint'> {
+  readonly eventId: string | undefined;
 }
 
 /** Lines of one visitor that fit one record. */
@@ -78,16 +84,19 @@ export class Accept {
     if (groups.length === 0) return { events: 0, setAside: 0, receipt: undefined };
     this.#refuseWhileFailing(receivedAtMs);
     const range = this.#numbering.take(groups.length);
+    const counted = { events: events.length, identities: NO_IDENTITIES };
     let positions: readonly RecordPosition[];
     try {
-      const records = groups.map((group, index) => this.#recordOf(group, { range, index, source, receivedAt }));
+      const records = groups.map((group, index) =>
+        this.#recordOf(group, { range, index, source, receivedAt, counted }),
+      );
       positions = await this.#log.append(records);
     } catch (error) {
       this.#failedAtMs = receivedAtMs;
       this.#numbering.fail(range);
       throw error;
     }
-    this.#numbering.acknowledge(range);
+    this.#numbering.acknowledge(range, counted);
     const receipt = encodeReceipt({
       collector: this.#numbering.collector,
       number: range.first,
@@ -105,6 +114,7 @@ export class Accept {
       readonly index: number;
       readonly source: string;
       readonly receivedAt: string;
+      readonly counted: { identities: number };
     },
   ): LogRecord {
     const { source, receivedAt } = place;
@@ -112,9 +122,20 @@ export class Accept {
     const { collector } = this.#numbering;
     const number = first + place.index;
     const count = lines.length;
-    const texts = lines.map((line, index) => textOf(line, `${collector}-${number}-${index}`));
+    let identities = NO_IDENTITIES;
+    const texts = lines.map(({ text, identity }, index) => {
+      if (typeof identity === 'number') {
+        identities = addIdentities(identities, identity);
+        return text;
+      }
+      const { createdAt, fingerprint } = identity;
+      const eventId = identity.eventId ?? `${collector}-${number}-${index}`;
+      identities = addIdentities(identities, identityChecksum({ visitor, createdAt, source, eventId, fingerprint }));
+      return identity.eventId === undefined ? `{"eventId":${JSON.stringify(eventId)},${text.slice(1)}` : text;
+    });
+    place.counted.identities = addIdentities(place.counted.identities, identities);
     const data = encodeRecord(
-      { v: 1, kind: 'events', source, visitor, receivedAt, collector, number, count, ackedThrough, voids },
+      { v: 1, kind: 'events', source, visitor, receivedAt, collector, number, count, ackedThrough, voids, identities },
       texts,
     );
     return { partitionKey: `${source}/${visitor}`, data };
@@ -145,7 +166,7 @@ function groupLines(
     let line = lineOf(event, { client, arrival });
     if ('code' in line) {
       const item: SetAside = { setAside: line, raw: truncateAddressesIn(original(index)) };
-      line = { visitor: NO_VISITOR, text: JSON.stringify(item), isWithoutId: false };
+      line = { visitor: NO_VISITOR, text: JSON.stringify(item), identity: bytesChecksum(item.raw) };
       setAside += 1;
     }
     // One alone fits any record, and counting bytes takes time.
@@ -205,7 +226,7 @@ function lineOf(
   }
   // checkEvent has made sure that ids are texts.
   const visitor = visitorOf({ userId, anonymousId } as { readonly userId?: string; readonly anonymousId?: string });
-  return { visitor, text, isWithoutId: eventId === undefined };
+  return { visitor, text, identity: { createdAt, fingerprint, eventId: eventId as string | undefined } };
 }
 
 /** A member of a JSON object, with the comma after it; nothing for what is undefined. */
@@ -231,8 +252,4 @@ function timeInvalid(name: string, time: unknown): Reason {
     code: 'time_invalid',
     detail: `${name} must be a time in ISO 8601 or epoch milliseconds, got ${shown(time)}`,
   };
-}
-
-function textOf({ text, isWithoutId }: Line, derivedId: string): string {
-  return isWithoutId ? `{"eventId":${JSON.stringify(derivedId)},${text.slice(1)}` : text;
 }

@@ -2,9 +2,11 @@ import { expect, test } from 'vitest';
 import { LIMITS } from '../core/limits.ts';
 import { Numbering } from './numbering.ts';
 
+const NOTHING = { events: 0, identities: 0 };
+
 test('numbers start at 0 and nothing is acknowledged yet', () => {
   const numbering = new Numbering('c');
-  expect(numbering.settledThrough).toBe(-1);
+  expect(numbering.witnessed.number).toBe(-1);
   expect(numbering.take(2)).toEqual({ first: 0, count: 2, ackedThrough: -1, voids: [] });
   expect(numbering.take(1)).toEqual({ first: 2, count: 1, ackedThrough: -1, voids: [] });
 });
@@ -18,10 +20,10 @@ test('ackedThrough waits for the earliest number that is not settled', () => {
   const numbering = new Numbering();
   const early = numbering.take(1);
   const late = numbering.take(3);
-  numbering.acknowledge(late);
-  expect(numbering.settledThrough).toBe(-1);
+  numbering.acknowledge(late, NOTHING);
+  expect(numbering.witnessed.number).toBe(-1);
   expect(numbering.take(1).ackedThrough).toBe(-1);
-  numbering.acknowledge(early);
+  numbering.acknowledge(early, NOTHING);
   expect(numbering.take(1).ackedThrough).toBe(3);
 });
 
@@ -33,19 +35,19 @@ test('a void is carried until a record that carried it is acknowledged', () => {
   numbering.fail(first);
   const second = numbering.take(1);
   expect(second).toMatchObject({ ackedThrough: 2, voids: [0, 1, 2] });
-  numbering.acknowledge(second);
+  numbering.acknowledge(second, NOTHING);
   expect(numbering.take(1)).toMatchObject({ ackedThrough: 3, voids: [] });
-  expect(numbering.settledThrough).toBe(3);
+  expect(numbering.witnessed.number).toBe(3);
 });
 
 test('what is witnessed waits for voids that nobody was told of', () => {
   const numbering = new Numbering();
   const [failed, flying] = [numbering.take(1), numbering.take(1)];
   numbering.fail(failed);
-  numbering.acknowledge(flying);
-  expect(numbering.settledThrough).toBe(-1);
-  numbering.acknowledge(numbering.take(1));
-  expect(numbering.settledThrough).toBe(2);
+  numbering.acknowledge(flying, NOTHING);
+  expect(numbering.witnessed.number).toBe(-1);
+  numbering.acknowledge(numbering.take(1), NOTHING);
+  expect(numbering.witnessed.number).toBe(2);
 });
 
 test('voids that do not fit one header hold ackedThrough back', () => {
@@ -54,6 +56,6 @@ test('voids that do not fit one header hold ackedThrough back', () => {
   const first = numbering.take(1);
   expect(first.voids).toHaveLength(LIMITS.recordVoidsMax);
   expect(first.ackedThrough).toBe(LIMITS.recordVoidsMax - 1);
-  numbering.acknowledge(first);
+  numbering.acknowledge(first, NOTHING);
   expect(numbering.take(1)).toMatchObject({ voids: [LIMITS.recordVoidsMax], ackedThrough: first.first });
 });

@@ -4,7 +4,7 @@ import { FakeLog } from '../../tests/collector.ts';
 import { eventWith, lineOf, recordOf, recordOfLines } from '../../tests/events.ts';
 import { ClickstreamError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
-import { decodeRecord } from '../log/record.ts';
+import { decodeRecord, linesIdentities } from '../log/record.ts';
 import { Numbering } from './numbering.ts';
 import { Redriver } from './redrive.ts';
 
@@ -31,7 +31,7 @@ const events = [eventWith({ eventId: '1' }), eventWith({ eventId: '2' })];
 
 test('the events are those of the record, under a number of ours', async () => {
   const { log, numbering, redriver } = setUp();
-  numbering.acknowledge(numbering.take(3));
+  numbering.acknowledge(numbering.take(3), { events: 0, identities: 0 });
   const dead = recordOf(events, { source: 'shop', collector: 'other', number: 77, ackedThrough: 70, voids: [5] });
   expect(await redriver.append(dead)).toEqual({ lane: '0', sequence: 0n });
   const [record] = log.records();
@@ -41,7 +41,10 @@ test('the events are those of the record, under a number of ours', async () => {
   });
   expect(record?.items).toEqual(events.map((event) => JSON.parse(lineOf(event))));
   expect(log.appends[0]?.[0]?.partitionKey).toBe('shop/a1');
-  expect(numbering.settledThrough).toBe(3);
+  // Made anew, and counted as ours: a header of an older version has none.
+  const identities = linesIdentities(events.map(lineOf), 'shop');
+  expect(record?.header.identities).toBe(identities);
+  expect(numbering.witnessed).toEqual({ number: 3, counted: { events: 2, identities } });
 });
 
 test.each([
@@ -96,5 +99,5 @@ test('what the log does not take for what it is holds up nobody', async () => {
   log.behave = () => Promise.resolve();
   await redriver.appendAll(archived);
   expect(log.records()[0]?.header).toMatchObject({ number: 1, voids: [0] });
-  expect(numbering.settledThrough).toBe(1);
+  expect(numbering.witnessed.number).toBe(1);
 });

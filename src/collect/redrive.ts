@@ -1,8 +1,9 @@
 import { ClickstreamError } from '../core/errors.ts';
+import { addIdentities, NO_IDENTITIES } from '../core/identities.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { Clock } from '../core/time.ts';
 import type { EventLog, RecordPosition } from '../log/event-log.ts';
-import { type DecodedRecord, decodeRecord, encodeRecord } from '../log/record.ts';
+import { type DecodedRecord, decodeRecord, encodeRecord, linesIdentities } from '../log/record.ts';
 import type { Numbering } from './numbering.ts';
 
 /** Takes in once more what was taken in before: a record that could not be processed, or records of an archive. */
@@ -35,11 +36,17 @@ export class Redriver {
     const range = this.#numbering.take(records.length);
     const { ackedThrough, voids } = range;
     const { collector } = this.#numbering;
+    let events = 0;
+    let sum = NO_IDENTITIES;
     const entries = records.map(({ header, lines }, index) => {
       const { kind, source, visitor, receivedAt, count } = header;
       const number = range.first + index;
+      // Made anew of what it holds: its header may be of an older version, and has been through an archive.
+      const identities = linesIdentities(lines, source);
+      events += count;
+      sum = addIdentities(sum, identities);
       const data = encodeRecord(
-        { v: 1, kind, source, visitor, receivedAt, collector, number, count, ackedThrough, voids },
+        { v: 1, kind, source, visitor, receivedAt, collector, number, count, ackedThrough, voids, identities },
         lines,
       );
       return { partitionKey: `${source}/${visitor}`, data };
@@ -53,7 +60,7 @@ export class Redriver {
       this.#numbering.fail(range);
       throw error;
     }
-    this.#numbering.acknowledge(range);
+    this.#numbering.acknowledge(range, { events, identities: sum });
     return positions;
   }
 

@@ -132,7 +132,7 @@ export const LIMITS = {
   collectorSilentHours: 48,
   /** On AWS a collector that was silent for so long is forgotten: Lambda keeps no environment for days. */
   lambdaCollectorHoursMax: 7 * 24,
-  /** Hours of arrival that the sealed ledger keeps apart; those before are one. Each has some 50 bytes a lane and source. */
+  /** Hours of arrival that the sealed ledger keeps apart; those before are one. Each has some 100 bytes a lane and source. */
   ledgerHoursKept: 35 * 24,
   /** Visitors that one user's timeline is made of; the rest stay visitors of their own. */
   linksPerUserMax: 1_000,

@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib';
-import type { Reason } from '../core/event.ts';
+import { type Reason, visitorOf } from '../core/event.ts';
+import { addIdentities, isIdentities, NO_IDENTITIES, textsChecksum } from '../core/identities.ts';
 import { isObject } from '../core/json.ts';
 
 /**
@@ -23,6 +24,11 @@ export interface RecordHeader {
   readonly ackedThrough: number;
   /** Numbers whose append failed, until an acknowledged record has carried them. */
   readonly voids: readonly number[];
+  /**
+   * The sum of its items' checksums (`itemChecksum`), made where the identities were: whatever comes out of it further on must
+   * have the same sum. Absent in what older versions wrote.
+   */
+  readonly identities?: number | undefined;
 }
 
 /** An event that the collector took but could not map: its reason and the bytes that came. */
@@ -69,7 +75,8 @@ export function encodeRecord(header: RecordHeader, lines: readonly string[]): st
   const who = `"v":${header.v},"kind":"${header.kind}","source":${text(source)},"visitor":${text(visitor)}`;
   const when = `"receivedAt":${text(receivedAt)},"collector":${text(collector)},"number":${header.number}`;
   const counts = `"count":${header.count},"ackedThrough":${header.ackedThrough},"voids":[${header.voids.join()}]`;
-  return `{${who},${when},${counts},"checksum":${crc32(body)}}\n${body}`;
+  const identities = header.identities === undefined ? '' : `"identities":${header.identities},`;
+  return `{${who},${when},${counts},${identities}"checksum":${crc32(body)}}\n${body}`;
 }
 
 /** The header and the lines. Throws RecordError when the record is not what `encodeRecord` wrote. */
@@ -106,6 +113,7 @@ export function parseHeader(bytes: Uint8Array): RecordHeader & { readonly checks
   if (!isObject(header)) throw new RecordError('header invalid');
   if (header.v !== 1) throw new RecordError('version unknown');
   const { kind, source, visitor, receivedAt, collector, number, count, ackedThrough, voids, checksum } = header;
+  const { identities } = header;
   if (
     (kind !== 'events' && kind !== 'erase') ||
     typeof source !== 'string' ||
@@ -116,9 +124,45 @@ export function parseHeader(bytes: Uint8Array): RecordHeader & { readonly checks
     !Number.isSafeInteger(count) ||
     !Number.isSafeInteger(ackedThrough) ||
     !Number.isSafeInteger(checksum) ||
-    !Array.isArray(voids)
+    !Array.isArray(voids) ||
+    (identities !== undefined && !isIdentities(identities))
   ) {
     throw new RecordError('header invalid');
   }
   return header as unknown as RecordHeader & { readonly checksum: number };
+}
+
+/**
+ * What a line of a record adds to its record's `identities`: of an event the checksum of its identity, of an event that was set
+ * aside one of its bytes, and of what is neither one of the line. `item` is what the line is as JSON, undefined where it is none.
+ */
+export function itemChecksum(line: string, item: unknown, source: string): number {
+  if (!isObject(item)) return bytesChecksum(line);
+  const { setAside, raw, userId, anonymousId, createdAt, eventId, fingerprint } = item;
+  if (isObject(setAside) && typeof raw === 'string') return bytesChecksum(raw);
+  // As `identityOf` has it, and also of what is no whole event.
+  const visitor = visitorOf({ userId, anonymousId } as Parameters<typeof visitorOf>[0]);
+  return textsChecksum(textOf(visitor), textOf(createdAt), source, textOf(eventId), textOf(fingerprint));
+}
+
+/** Of what was set aside; it can be long, and zlib is faster than we are. */
+export function bytesChecksum(raw: string): number {
+  return textsChecksum(String(crc32(raw)), String(raw.length));
+}
+
+/** Of all lines of a record. */
+export function linesIdentities(lines: readonly string[], source: string): number {
+  return lines.reduce((sum, line) => addIdentities(sum, itemChecksum(line, parsed(line), source)), NO_IDENTITIES);
+}
+
+function parsed(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
 }

@@ -102,13 +102,14 @@ class Witnessing {
    */
   async tell(): Promise<void> {
     const { clock, numbering, log } = this.#parts;
-    const { collector, settledThrough: number } = numbering;
+    const { collector, witnessed } = numbering;
+    const { number, counted } = witnessed;
     if (this.#isTelling || number <= this.#told || log.end === undefined) return;
     if (clock() - this.#toldAtMs < LIMITS.witnessMs) return;
     this.#toldAtMs = clock();
     const patience = new AbortController();
     const late = sleep(LIMITS.witnessMs, undefined, { signal: patience.signal }).catch(() => undefined);
-    await Promise.race([this.#write({ collector, number, ...log.end, atMs: clock() }), late]);
+    await Promise.race([this.#write({ collector, number, counted, ...log.end, atMs: clock() }), late]);
     patience.abort();
   }
 

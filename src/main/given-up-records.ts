@@ -1,7 +1,7 @@
 import type { RecordReading } from '../adapters/aws/given-up.ts';
 import type { EventsIn } from '../adapters/aws/half-put.ts';
 import { open, readItems } from '../process/decode.ts';
-import { foldLedger, hourOf, LEDGER, ledgerBucket, ledgerRows } from '../process/views/ledger.ts';
+import { deadOutcome, entryFor, foldLedger, LEDGER, ledgerBucket, ledgerRows } from '../process/views/ledger.ts';
 import { decodeSealed, isSealed } from '../query/sealed.ts';
 
 export const RECORD_READING: RecordReading = {
@@ -9,10 +9,9 @@ export const RECORD_READING: RecordReading = {
   ledgerOf: (record) => {
     const { header, sequence, arrivedAtMs } = open(record);
     if (header === undefined) return undefined;
-    const { count, source } = header;
-    const entry = { sequence, hour: hourOf(header.receivedAt), count, stored: 0, duplicate: 0, bad: 0, dead: count };
+    const entry = entryFor({ sequence, header }, deadOutcome(header));
     return {
-      key: { view: LEDGER.name, version: LEDGER.version, source, bucket: ledgerBucket(header) },
+      key: { view: LEDGER.name, version: LEDGER.version, source: header.source, bucket: ledgerBucket(header) },
       text: ledgerRows.encode(foldLedger(ledgerRows.empty(), { header, arrivedAtMs }, entry)),
     };
   },

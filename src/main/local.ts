@@ -259,8 +259,8 @@ class Local {
   #keepTime(log: EmbeddedEventLog): void {
     let witnessed = -1;
     const witness = setInterval(() => {
-      if (this.#numbering.settledThrough === witnessed) return;
-      witnessed = this.#numbering.settledThrough;
+      if (this.#numbering.witnessed.number === witnessed) return;
+      witnessed = this.#numbering.witnessed.number;
       this.#witness(log);
     }, LIMITS.witnessMs);
     this.#closers.push(() => clearInterval(witness));
@@ -268,9 +268,10 @@ class Local {
 
   /** Tells the store what was acknowledged so far, apart from the log: should its tail be lost, that shows. */
   #witness(log: EmbeddedEventLog): void {
-    const { collector, settledThrough: number } = this.#numbering;
+    const { collector, witnessed } = this.#numbering;
+    const { number, counted } = witnessed;
     if (number < 0) return;
-    const witness = { collector, number, lane: EMBEDDED_LANE, sequence: log.end, atMs: Date.now() };
+    const witness = { collector, number, counted, lane: EMBEDDED_LANE, sequence: log.end, atMs: Date.now() };
     this.#tellProcessor({ kind: 'witness', witness });
   }
 }

@@ -66,10 +66,10 @@ function toldOf(finding: LogFinding): LogView['findings'][number] {
 /** A record that cannot be read will be a dead one; until then it is pending under no collector's number. */
 function headerOf(bytes: Uint8Array): Omit<PendingRecord, 'lane' | 'sequence'> {
   try {
-    const { collector, number, count, source, receivedAt } = decodeRecord(bytes).header;
-    return { collector, number, count, source, hour: hourOf(receivedAt) };
+    const { collector, number, count, source, receivedAt, voids, identities } = decodeRecord(bytes).header;
+    return { collector, number, count, source, hour: hourOf(receivedAt), voids, identities };
   } catch {
-    return { collector: 'unreadable', number: 0, count: 0, source: '', hour: '' };
+    return { collector: 'unreadable', number: 0, count: 0, source: '', hour: '', voids: [] };
   }
 }
 

@@ -1,5 +1,6 @@
 import { ClickstreamError } from '../core/errors.ts';
 import { type Event, type Identity, identityKey, type Reason } from '../core/event.ts';
+import { addIdentities, noIdentities, type OutcomeIdentities } from '../core/identities.ts';
 import { isCanonicalTime } from '../core/time.ts';
 import type { Enriched, Facts, View } from '../core/view.ts';
 import type { RecordHeader } from '../log/record.ts';
@@ -23,10 +24,11 @@ import { type Opened, type Poison, readItems } from './decode.ts';
 import { decodeMemory, encodeMemory, step, type VisitorMemory } from './stitch.ts';
 import type { Validated } from './validate.ts';
 import {
+  deadOutcome,
+  entryFor,
   foldLedger,
-  hourOf,
   LEDGER,
-  type LedgerEntry,
+  type LedgerOutcome,
   type LedgerState,
   ledgerBucket,
   ledgerRows,
@@ -117,11 +119,12 @@ interface Place {
   readonly header: RecordHeader;
 }
 
-/** Of a record's events; those that were not stored by their places. */
+/** The places of a record's events by what became of them so far, and the sums of their identities. */
 interface Outcomes {
-  stored: number;
-  readonly duplicates: number[];
+  readonly stored: number[];
+  readonly duplicate: number[];
   readonly bad: number[];
+  readonly identities: OutcomeIdentities;
 }
 
 /** A decision in the making, one record after the other. */
@@ -206,7 +209,7 @@ class Draft {
   /** A record's events in order (step 5). Throws whatever the core throws. */
   #take(record: WholeRecord): void {
     const { sequence, arrivedAtMs, header } = record;
-    const outcomes: Outcomes = { stored: 0, duplicates: [], bad: [] };
+    const outcomes: Outcomes = { stored: [], duplicate: [], bad: [], identities: noIdentities() };
     for (const [index, item] of readItems(record).entries()) {
       const position = { lane: this.#lane, sequence, index };
       if (item.kind === 'event') {
@@ -215,29 +218,29 @@ class Draft {
         this.#setBad({ ...item, position, header }, outcomes);
       }
     }
-    const { stored, duplicates, bad } = outcomes;
+    const { stored, duplicate, bad, identities } = outcomes;
     // One with another time was put into the log by hand: there is no receipt of it.
-    if (duplicates.length + bad.length > 0 && isCanonicalTime(header.receivedAt)) {
-      this.#notes.push({ sequence, receivedAt: header.receivedAt, duplicates, bad });
+    if (duplicate.length + bad.length > 0 && isCanonicalTime(header.receivedAt)) {
+      this.#notes.push({ sequence, receivedAt: header.receivedAt, duplicates: duplicate, bad });
     }
-    const counts = { stored, duplicate: duplicates.length, bad: bad.length, dead: 0 };
+    const counts = { stored: stored.length, duplicate: duplicate.length, bad: bad.length, dead: 0, identities };
     this.#account({ sequence, arrivedAtMs, header }, counts);
   }
 
   #takeEvent(item: ValidEvent, { position, header }: Place, outcomes: Outcomes): void {
-    const { event, identity, body, visitor: key, visitorText: text } = item;
+    const { event, identity, body, visitor: key, visitorText: text, checksum } = item;
     const known = this.#knownAs(identity);
     if (known !== undefined && !isSame(known.position, position)) {
-      outcomes.duplicates.push(position.index);
+      tally(outcomes, 'duplicate', { position, checksum });
       return;
     }
     // Not of one that is stored: schemas may have changed since.
     const reason = known === undefined ? this.#steps.check(event) : undefined;
     if (reason !== undefined) {
-      this.#setBad({ reason, payload: body, position, header }, outcomes);
+      this.#setBad({ reason, payload: body, checksum, position, header }, outcomes);
       return;
     }
-    outcomes.stored += 1;
+    tally(outcomes, 'stored', { position, checksum });
     const loaded = this.#loaded.visitors.get(text);
     if (loaded !== undefined && loaded.sequence >= position.sequence) {
       // The visitor's state holds this event already: the batch came before, and was left half done.
@@ -271,23 +274,27 @@ class Draft {
   }
 
   #setBad(
-    { reason, payload, position, header }: Place & { readonly reason: Reason; readonly payload: string },
+    item: Place & { readonly reason: Reason; readonly payload: string; readonly checksum: number },
     outcomes: Outcomes,
   ): void {
+    const { reason, payload, checksum, position, header } = item;
     const { source, receivedAt } = header;
     this.#bad.push({ position, source, receivedAt, ...reason, payload });
-    outcomes.bad.push(position.index);
+    tally(outcomes, 'bad', { position, checksum });
   }
 
   #setAside({ sequence, arrivedAtMs, data, detail, header }: Poison): void {
     this.#dead.push({ lane: this.#lane, sequence, detail, payload: data });
     if (header === undefined) return;
-    this.#account({ sequence, arrivedAtMs, header }, { stored: 0, duplicate: 0, bad: 0, dead: header.count });
+    this.#account({ sequence, arrivedAtMs, header }, deadOutcome(header));
   }
 
   #eraseAt({ sequence, arrivedAtMs, header }: WholeRecord): void {
     this.#erase.push({ source: header.source, visitor: header.visitor, sequence });
-    this.#account({ sequence, arrivedAtMs, header }, { stored: 0, duplicate: 0, bad: 0, dead: 0 });
+    this.#account(
+      { sequence, arrivedAtMs, header },
+      { stored: 0, duplicate: 0, bad: 0, dead: 0, identities: noIdentities() },
+    );
   }
 
   #count(sequence: bigint, event: Event, facts: Facts): void {
@@ -304,13 +311,13 @@ class Draft {
 
   #account(
     { sequence, arrivedAtMs, header }: Pick<WholeRecord, 'sequence' | 'arrivedAtMs' | 'header'>,
-    outcome: Omit<LedgerEntry, 'sequence' | 'count' | 'hour'>,
+    outcome: LedgerOutcome,
   ): void {
     if (this.#latestReceivedAt === undefined || header.receivedAt > this.#latestReceivedAt) {
       this.#latestReceivedAt = header.receivedAt;
     }
     const blocks = entryOf(this.#ledger, header.source, () => new Map<string, LedgerState>());
-    const entry = { sequence, hour: hourOf(header.receivedAt), count: header.count, ...outcome };
+    const entry = entryFor({ sequence, header }, outcome);
     foldLedger(entryOf(blocks, ledgerBucket(header), ledgerRows.empty), { header, arrivedAtMs }, entry);
   }
 
@@ -337,6 +344,15 @@ class Draft {
   #rowKey({ name, version }: Pick<View, 'name' | 'version'>, source: string, bucket: string): RowUpdate['key'] {
     return { view: name, version, source, bucket, lane: this.#lane };
   }
+}
+
+function tally(
+  outcomes: Outcomes,
+  as: 'stored' | 'duplicate' | 'bad',
+  { position, checksum }: { readonly position: EventPosition; readonly checksum: number },
+): void {
+  outcomes[as].push(position.index);
+  outcomes.identities[as] = addIdentities(outcomes.identities[as], checksum);
 }
 
 /** The map's value, made when it is absent. */

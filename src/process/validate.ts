@@ -1,10 +1,16 @@
 import { checkEvent, type Event, type Identity, identityOf, type Reason, shown, visitorOf } from '../core/event.ts';
 import { isObject } from '../core/json.ts';
 import type { RecordHeader } from '../log/record.ts';
+import { itemChecksum } from '../log/record.ts';
 import { type VisitorKey, visitorText } from '../store/event-store.ts';
 
 /** A line of a record: an event to store, or one to set aside with its reason and its full bytes. */
-export type Validated =
+export type Validated = Judged & {
+  /** Of its identity, or of what is set aside. */
+  readonly checksum: number;
+};
+
+type Judged =
   | {
       readonly kind: 'event';
       readonly event: Event;
@@ -22,24 +28,29 @@ export function validate(line: string, header: Pick<RecordHeader, 'source' | 're
   try {
     item = JSON.parse(line);
   } catch (cause) {
-    return { kind: 'bad', reason: { code: 'not_an_object', detail: `not JSON: ${String(cause)}` }, payload: line };
+    const checksum = itemChecksum(line, undefined, header.source);
+    const detail = `not JSON: ${String(cause)}`;
+    return { kind: 'bad', reason: { code: 'not_an_object', detail }, payload: line, checksum };
   }
+  const checksum = itemChecksum(line, item, header.source);
   if (!isObject(item)) {
     return {
       kind: 'bad',
       reason: { code: 'not_an_object', detail: `an event is an object, got ${shown(item)}` },
       payload: line,
+      checksum,
     };
   }
   const { setAside, raw } = item;
   if (isObject(setAside) && typeof setAside.code === 'string' && typeof raw === 'string') {
     const reason = { code: setAside.code as Reason['code'], detail: String(setAside.detail) };
-    return { kind: 'bad', reason, payload: raw };
+    return { kind: 'bad', reason, payload: raw, checksum };
   }
   const reason = checkEvent(item);
-  if (reason !== undefined) return { kind: 'bad', reason, payload: line };
+  if (reason !== undefined) return { kind: 'bad', reason, payload: line, checksum };
   // Shared by the whole record, so the header holds them; assigned to the parsed object, which nobody else has.
   const event = Object.assign(item, { source: header.source, receivedAt: header.receivedAt }) as unknown as Event;
   const visitor = { source: header.source, visitor: visitorOf(event) };
-  return { kind: 'event', event, body: line, identity: identityOf(event), visitor, visitorText: visitorText(visitor) };
+  const identity = identityOf(event);
+  return { kind: 'event', event, body: line, identity, visitor, visitorText: visitorText(visitor), checksum };
 }

@@ -1,7 +1,8 @@
+import { addIdentities, NO_IDENTITIES, withoutIdentities } from '../core/identities.ts';
 import type { StoredCount, StoredCounts, StoreTotals } from '../store/event-store.ts';
 import type { ProblemList } from './audit-problems.ts';
 import type { OpenCopy } from './ledger-reading.ts';
-import { type CellPlace, type Cells, OLDER } from './sealed.ts';
+import { type CellPlace, type Cells, hasIdentities, OLDER } from './sealed.ts';
 
 /**
  * The ledger against the stored events themselves: record by record where the ledger has rows, and by lane, source and hour of
@@ -13,8 +14,8 @@ export class DeepAudit {
   readonly #problems: ProblemList;
   /** Records of which nothing was said yet. */
   readonly #records: Map<string, StoredCount>;
-  /** By place: events that lie there more than the ledger has, where a record was named for it. */
-  readonly #named = new Map<string, number>();
+  /** By place: what lies there more than the ledger has, where a record was named for it. */
+  readonly #named = new Map<string, Amount>();
 
   constructor(parts: {
     readonly counts: StoredCounts;
@@ -30,12 +31,17 @@ export class DeepAudit {
   checkCopy({ block, number, copy }: OpenCopy): void {
     const { lane, source, collector } = block;
     const { sequence, hour, stored } = copy;
-    const events = this.#records.get(recordKey({ lane, sequence }))?.events ?? 0;
+    const lies = this.#records.get(recordKey({ lane, sequence })) ?? NOTHING;
+    const { events } = lies;
     this.#records.delete(recordKey({ lane, sequence }));
-    if (events === stored || this.#isExpired({ lane, sequence })) return;
-    this.#name({ lane, source, hour }, events - stored);
+    const has = { events: stored, identities: copy.identities?.stored };
+    if (isSame(lies, has) || this.#isExpired({ lane, sequence })) return;
+    this.#name({ lane, source, hour }, differenceOf(lies, has));
     const where = { collector, number, lane, sequence };
-    if (events < stored) {
+    if (events === stored) {
+      const detail = `${stored} events of this record were stored and as many lie in the store, but they are not the same ones`;
+      this.#problems.add({ kind: 'identities_differ', ...where, detail });
+    } else if (events < stored) {
       const detail = `${stored} events of this record were stored, ${events} lie in the store: ${stored - events} missing`;
       this.#problems.add({ kind: 'event_missing', ...where, detail });
     } else {
@@ -48,7 +54,7 @@ export class DeepAudit {
     for (const record of this.#records.values()) {
       const { events, lane, sequence } = record;
       if (this.#isExpired(record)) continue;
-      this.#name(record, events);
+      this.#name(record, record);
       this.#addUnaccounted({ lane, sequence }, { events, stored: 0 });
     }
     this.#checkHours(cells);
@@ -57,7 +63,7 @@ export class DeepAudit {
   /** Retention takes what arrived before some moment: of hours before it not all can be there. */
   #checkHours(cells: Cells): void {
     const { expiredBefore } = this.#totals;
-    const places = new Map<string, { readonly place: CellPlace; stored: number; events: number }>();
+    const places = new Map<string, { readonly place: CellPlace; has: Amount; lies: Amount }>();
     const known = new Set([...cells.all()].map(({ cell, ...place }) => placeKey(place)));
     const joined = (place: CellPlace): CellPlace => {
       // Rows that did not know their hours: only the sum of all hours can be compared.
@@ -69,17 +75,35 @@ export class DeepAudit {
     const of = (given: CellPlace) => {
       const { lane, source, hour } = joined(given);
       const key = placeKey({ lane, source, hour });
-      const found = places.get(key) ?? { place: { lane, source, hour }, stored: 0, events: 0 };
+      const found = places.get(key) ?? { place: { lane, source, hour }, has: NOTHING, lies: NOTHING };
       places.set(key, found);
       return found;
     };
-    for (const { cell, ...place } of cells.all()) of(place).stored += cell.stored;
-    for (const count of this.#counts.hours) of(count).events += count.events;
-    for (const [key, named] of this.#named) of(placeOf(key)).stored += named;
-    for (const { place, stored, events } of places.values()) {
+    for (const { cell, ...place } of cells.all()) {
+      const found = of(place);
+      const identities = hasIdentities(cell) ? cell.identities.stored : undefined;
+      found.has = sumOf(found.has, { events: cell.stored, identities });
+    }
+    for (const count of this.#counts.hours) {
+      const found = of(count);
+      found.lies = sumOf(found.lies, count);
+    }
+    for (const [key, named] of this.#named) {
+      const found = of(placeOf(key));
+      found.has = sumOf(found.has, named);
+    }
+    for (const { place, has, lies } of places.values()) {
       const isWhole = expiredBefore === undefined || (/^\d/.test(place.hour) && place.hour >= expiredBefore);
-      if (stored === events || !isWhole) continue;
+      if (isSame(lies, has) || !isWhole) continue;
+      const [stored, events] = [has.events, lies.events];
       const of = place.hour === '' ? 'all hours' : place.hour === OLDER ? 'the older hours' : `the hour ${place.hour}`;
+      if (stored === events) {
+        const detail =
+          `of what arrived in ${of}, the ledger has ${stored} events of ${place.source} stored, and as many lie in the store, ` +
+          'but they are not the same ones';
+        this.#problems.add({ kind: 'identities_differ', ...place, detail });
+        continue;
+      }
       const detail =
         `of what arrived in ${of}, the ledger has ${stored} events of ${place.source} stored, and ${events} lie in the store: ` +
         (events < stored ? `${stored - events} missing` : `${events - stored} too many`);
@@ -87,9 +111,9 @@ export class DeepAudit {
     }
   }
 
-  #name({ lane, source, hour }: CellPlace, events: number): void {
+  #name({ lane, source, hour }: CellPlace, amount: Amount): void {
     const key = placeKey({ lane, source, hour });
-    this.#named.set(key, (this.#named.get(key) ?? 0) + events);
+    this.#named.set(key, sumOf(this.#named.get(key) ?? NOTHING, amount));
   }
 
   #addUnaccounted(
@@ -103,6 +127,32 @@ export class DeepAudit {
   #isExpired({ lane, sequence }: { readonly lane: string; readonly sequence: bigint }): boolean {
     return sequence <= (this.#totals.expiredThrough.get(lane) ?? -1n);
   }
+}
+
+/** Events and the sum of their checksums; undefined where that is not known. */
+interface Amount {
+  readonly events: number;
+  readonly identities: number | undefined;
+}
+
+const NOTHING: Amount = { events: 0, identities: NO_IDENTITIES };
+
+function isSame(a: Amount, b: Amount): boolean {
+  if (a.events !== b.events) return false;
+  return a.identities === undefined || b.identities === undefined || a.identities === b.identities;
+}
+
+function sumOf(a: Amount, b: Amount): Amount {
+  const isKnown = a.identities !== undefined && b.identities !== undefined;
+  return { events: a.events + b.events, identities: isKnown ? addIdentities(a.identities, b.identities) : undefined };
+}
+
+function differenceOf(a: Amount, b: Amount): Amount {
+  const isKnown = a.identities !== undefined && b.identities !== undefined;
+  return {
+    events: a.events - b.events,
+    identities: isKnown ? withoutIdentities(a.identities, b.identities) : undefined,
+  };
 }
 
 function recordKey({ lane, sequence }: { readonly lane: string; readonly sequence: bigint }): string {

@@ -11,6 +11,8 @@ export interface Problem {
     | 'hour_unbalanced'
     | 'hour_differs'
     | 'totals_differ'
+    | 'identities_differ'
+    | 'collector_differs'
     | `log_${LogFinding['kind']}`
     | 'records_unresolved';
   readonly detail: string;

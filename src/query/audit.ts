@@ -1,9 +1,11 @@
+import { areIdentitiesWhole } from '../core/identities.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { DoubledEvent, LaneState, StoredCounts, StoreTotals, Witness } from '../store/event-store.ts';
 import { DeepAudit } from './audit-deep.ts';
 import { type Problem, ProblemList } from './audit-problems.ts';
 import {
   type CollectorNumbers,
+  isUnexplained,
   type LedgerBlock,
   LedgerReading,
   type LogFinding,
@@ -17,6 +19,7 @@ import {
   type CellPlace,
   type Cells,
   countCopy,
+  hasIdentities,
   type NumberRange,
   noOutcomes,
   nothingSealed,
@@ -53,6 +56,8 @@ export interface AuditResult extends Readonly<Outcomes> {
   readonly unresolved: number;
   readonly expired: number;
   readonly erased: number;
+  /** Records that are known and of which their collector's last word of itself does not speak: a loss behind them could not be seen yet. */
+  readonly unwitnessed: number;
   /** Lanes in which the log holds records that are not processed yet, as far as it could be looked into. */
   readonly waiting: readonly string[];
   readonly lanes: readonly (Readonly<Outcomes> & { readonly lane: string; readonly done: bigint })[];
@@ -98,15 +103,19 @@ export function audit(input: AuditInput): AuditResult {
     waiting.add(record.lane);
     addPending(record, { numbers: reading.of(record.collector), outcomes: cells.of(record) });
   }
+  const witnessed = new Map(input.witnesses.map(({ collector, number }) => [collector, number]));
   for (const witness of input.witnesses) reading.hear(witness, { isLogListed: log?.records !== undefined });
   let lost = 0;
   let unresolved = 0;
+  let unwitnessed = 0;
   for (const [collector, numbers] of [...reading.collectors].sort(([a], [b]) => (a < b ? -1 : 1))) {
     const gaps = numbers.gapsThrough(numbers.highest);
-    for (const range of gaps.lost) problems.add(gapProblem('records_lost', collector, range));
-    for (const range of gaps.unresolved) notes.add(gapProblem('records_unresolved', collector, range));
+    for (const range of gaps.lost) problems.add(gapProblem('records_lost', { collector, numbers }, range));
+    for (const range of gaps.unresolved) notes.add(gapProblem('records_unresolved', { collector, numbers }, range));
+    if (isUnexplained(numbers)) addDifference({ collector, numbers }, problems);
     lost += sizeOf(gaps.lost);
     unresolved += sizeOf(gaps.unresolved);
+    unwitnessed += numbers.seenAbove(witnessed.get(collector) ?? -1);
   }
   const { all, deadRecords, ...sums } = sumsOf(cells);
   checkTotals({ totals, all, deadRecords }, problems);
@@ -118,6 +127,7 @@ export function audit(input: AuditInput): AuditResult {
     ...all,
     lost,
     unresolved,
+    unwitnessed,
     expired: totals.expired,
     erased: totals.erased,
     waiting: [...waiting].sort(),
@@ -136,7 +146,9 @@ function addPending(
   record: PendingRecord,
   { numbers, outcomes }: { readonly numbers: CollectorNumbers; readonly outcomes: Outcomes },
 ): void {
-  outcomes[numbers.see(record.number) ? 'accepted' : 'redelivered'] += record.count;
+  const held = { events: record.count, identities: record.identities };
+  outcomes[numbers.see(record.number, held) ? 'accepted' : 'redelivered'] += record.count;
+  numbers.addVoids(record.voids);
   outcomes.pending += record.count;
 }
 
@@ -146,22 +158,41 @@ function sizeOf(ranges: readonly NumberRange[]): number {
 
 function gapProblem(
   kind: 'records_lost' | 'records_unresolved',
-  collector: string,
+  { collector, numbers: { difference } }: { readonly collector: string; readonly numbers: CollectorNumbers },
   [first, last]: NumberRange,
 ): Problem {
   const numbers = first === last ? `number ${first}` : `numbers ${first} to ${last}`;
   const fate = kind === 'records_lost' ? 'acknowledged, and nowhere' : 'nowhere; not known to have been acknowledged';
-  return { kind, collector, number: first, detail: `${numbers} of collector ${collector}: ${fate}` };
+  const more = difference === undefined ? 0 : difference.said.events - difference.known.events;
+  const events = kind === 'records_lost' && more > 0 ? `; of all that it acknowledged, ${more} events are missing` : '';
+  return { kind, collector, number: first, detail: `${numbers} of collector ${collector}: ${fate}${events}` };
+}
+
+/** No number is missing, and yet it is not what the collector counted. */
+function addDifference(
+  { collector, numbers: { difference } }: { readonly collector: string; readonly numbers: CollectorNumbers },
+  problems: ProblemList,
+): void {
+  if (difference === undefined) return;
+  const { said, known, through } = difference;
+  const what =
+    said.events === known.events
+      ? `as many events as the ledger has of them, ${said.events}, but not the same ones`
+      : `${said.events} events, the ledger has ${known.events} of them`;
+  const detail = `collector ${collector} counted, under its numbers up to ${through}, ${what}`;
+  problems.add({ kind: 'collector_differs', collector, detail });
 }
 
 function checkCopy({ block, number, copy }: OpenCopy, problems: ProblemList): void {
+  const where = { collector: block.collector, number, lane: block.lane, sequence: copy.sequence };
   const outcomes = copy.stored + copy.duplicate + copy.bad + copy.dead;
-  if (outcomes === copy.count) return;
-  problems.add({
-    kind: 'record_unbalanced',
-    ...{ collector: block.collector, number, lane: block.lane, sequence: copy.sequence },
-    detail: `a record of ${copy.count} events has ${outcomes} outcomes`,
-  });
+  if (outcomes !== copy.count) {
+    const detail = `a record of ${copy.count} events has ${outcomes} outcomes`;
+    problems.add({ kind: 'record_unbalanced', ...where, detail });
+  } else if (copy.identities !== undefined && !areIdentitiesWhole(copy.identities)) {
+    const detail = `the ${copy.count} events that came out of this record are not those that its collector put in`;
+    problems.add({ kind: 'identities_differ', ...where, detail });
+  }
 }
 
 /** Of what is sealed, single records are not known any more. */
@@ -169,9 +200,13 @@ function checkCells(cells: Cells, problems: ProblemList): void {
   for (const { cell, ...place } of cells.all()) {
     const came = cell.accepted + cell.redelivered;
     const outcomes = cell.stored + cell.duplicate + cell.bad + cell.dead;
-    if (came === outcomes) continue;
-    const detail = `records of ${came} events have ${outcomes} outcomes`;
-    problems.add({ kind: 'hour_unbalanced', ...place, detail });
+    if (came !== outcomes) {
+      const detail = `records of ${came} events have ${outcomes} outcomes`;
+      problems.add({ kind: 'hour_unbalanced', ...place, detail });
+    } else if (hasIdentities(cell) && !areIdentitiesWhole(cell.identities)) {
+      const detail = `the ${came} events that came out of these records are not those that their collectors put in`;
+      problems.add({ kind: 'identities_differ', ...place, detail });
+    }
   }
 }
 
@@ -194,7 +229,7 @@ function sumsOf(cells: Cells) {
 
 function newestHours(cells: Cells): AuditResult['hours'] {
   const hours = [...cells.all()].map(({ cell, ...place }) => {
-    const { copies, deadRecords, ...outcomes } = cell;
+    const { copies, deadRecords, knownCopies, identities, ...outcomes } = cell;
     return { ...place, ...outcomes };
   });
   const byPlace = (a: CellPlace, b: CellPlace) => (`${a.lane}\0${a.source}` < `${b.lane}\0${b.source}` ? -1 : 1);

@@ -1,6 +1,8 @@
+import { addIdentities, NO_IDENTITIES } from '../core/identities.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { LaneState, Witness } from '../store/event-store.ts';
 import {
+  type Counted,
   isSealed,
   isWithin,
   type LedgerCopy,
@@ -37,6 +39,10 @@ export interface PendingRecord {
   readonly count: number;
   readonly source: string;
   readonly hour: string;
+  /** Numbers that its header says are void. */
+  readonly voids: readonly number[];
+  /** The sum of its items' checksums, as its header has it. */
+  readonly identities?: number | undefined;
 }
 
 /** What opening and reading the log found. A torn write at its end was never acknowledged, and is no fault. */
@@ -107,7 +113,8 @@ export class Progress {
 /** What is known of one collector's numbers. */
 export class CollectorNumbers {
   readonly sealed: SealedCollector;
-  readonly #seen = new Set<number>();
+  /** With what the first copy of each held, as far as that is known; nothing of what is in the sealed count already. */
+  readonly #seen = new Map<number, Counted | undefined>();
   readonly #voids = new Set<number>();
   /** Every number at or below it was acknowledged or is void, and would be known by now. */
   settledThrough = -1;
@@ -115,6 +122,8 @@ export class CollectorNumbers {
   highest: number;
   /** The latest sign of life, in epoch milliseconds. */
   lastAtMs: number;
+  /** What it said of itself, once everything that it speaks of must be known. */
+  witness: Witness | undefined;
 
   constructor(sealed: SealedCollector = { through: -1, lastAtMs: 0, lost: [], unresolved: [] }) {
     this.sealed = sealed;
@@ -123,16 +132,20 @@ export class CollectorNumbers {
   }
 
   /** Returns whether no other copy of it is known. */
-  see(number: number): boolean {
+  see(
+    number: number,
+    { events, identities }: { readonly events: number; readonly identities: number | undefined },
+  ): boolean {
     const { through, lost, unresolved } = this.sealed;
     const isFirst =
       !this.#seen.has(number) && (number > through || isWithin(lost, number) || isWithin(unresolved, number));
-    this.#seen.add(number);
+    if (isFirst) this.#seen.set(number, identities === undefined ? undefined : { events, identities });
+    else if (!this.#seen.has(number)) this.#seen.set(number, NOTHING);
     this.hearOf(number);
     return isFirst;
   }
 
-  addVoids(numbers: ReadonlySet<number>): void {
+  addVoids(numbers: Iterable<number>): void {
     for (const number of numbers) this.#voids.add(number);
   }
 
@@ -147,15 +160,16 @@ export class CollectorNumbers {
   /** The numbers up to this one that are nowhere. Walks the gaps between those known, so that a gap of any size costs one step. */
   gapsThrough(last: number): { readonly lost: readonly NumberRange[]; readonly unresolved: readonly NumberRange[] } {
     const { through } = this.sealed;
-    const lost = [...without(this.sealed.lost, this.#seen)];
-    const unresolved = [...without(this.sealed.unresolved, this.#seen)];
+    const seen = new Set(this.#seen.keys());
+    const lost = [...without(this.sealed.lost, seen)];
+    const unresolved = [...without(this.sealed.unresolved, seen)];
     const close = (first: number, end: number) => {
       const settled = Math.min(end, this.settledThrough);
       if (first <= settled) lost.push([first, settled]);
       const open = Math.max(first, this.settledThrough + 1);
       if (open <= end) unresolved.push([open, end]);
     };
-    const known = Float64Array.from(new Set([...this.#seen, ...this.#voids])).sort();
+    const known = Float64Array.from(new Set([...seen, ...this.#voids])).sort();
     let next = through + 1;
     for (const number of known) {
       if (number > last) break;
@@ -165,7 +179,41 @@ export class CollectorNumbers {
     if (last >= next) close(next, last);
     return { lost, unresolved };
   }
+
+  /**
+   * What is known of records up to this number that were promised: what came out of one that is void was not. Undefined where
+   * it cannot be said.
+   */
+  countedThrough(last: number): Counted | undefined {
+    const { through, counted = through < 0 ? NOTHING : undefined } = this.sealed;
+    if (counted === undefined || last < through) return undefined;
+    let { events, identities } = counted;
+    for (const [number, own] of this.#seen) {
+      if (number > last || this.#voids.has(number)) continue;
+      if (own === undefined) return undefined;
+      events += own.events;
+      identities = addIdentities(identities, own.identities);
+    }
+    return { events, identities };
+  }
+
+  /** What it counted itself against what is known, where both can be said and they are not the same. */
+  get difference(): { readonly said: Counted; readonly known: Counted; readonly through: number } | undefined {
+    const { number: through, counted: said } = this.witness ?? { number: -1 };
+    const known = said && this.countedThrough(through);
+    if (said === undefined || known === undefined) return undefined;
+    const isSame = said.events === known.events && said.identities === known.identities;
+    return isSame ? undefined : { said, known, through };
+  }
+
+  /** How many records are known above this number, and not sealed. */
+  seenAbove(number: number): number {
+    const after = Math.max(number, this.sealed.through);
+    return [...this.#seen.keys()].reduce((count, seen) => (seen > after ? count + 1 : count), 0);
+  }
 }
+
+const NOTHING: Counted = { events: 0, identities: NO_IDENTITIES };
 
 /** A copy of a record that is done and not sealed. */
 export interface OpenCopy {
@@ -173,6 +221,14 @@ export interface OpenCopy {
   readonly number: number;
   readonly copy: LedgerCopy;
   readonly isFirst: boolean;
+}
+
+/** Whether a collector counted something else than is known, though none of the numbers that it speaks of is missing. */
+export function isUnexplained(numbers: CollectorNumbers): boolean {
+  const { difference } = numbers;
+  if (difference === undefined) return false;
+  const { lost, unresolved } = numbers.gapsThrough(difference.through);
+  return lost.length + unresolved.length === 0;
 }
 
 /** Goes through the rows of the ledger, and keeps what they say of the collectors' numbers. */
@@ -206,10 +262,11 @@ export class LedgerReading {
     for (const [number, copies] of entries) {
       for (const copy of copies) {
         const place = { collector, number, lane, sequence: copy.sequence };
+        const held = { events: copy.count, identities: copy.identities?.came };
         if (copy.hour > hour) hour = copy.hour;
-        if (block.isApart === true) yield { block, number, copy, isFirst: numbers.see(number) };
+        if (block.isApart === true) yield { block, number, copy, isFirst: numbers.see(number, held) };
         else if (!this.#progress.isDone(place)) isWhole = false;
-        else if (!isSealed(this.#sealed, place)) yield { block, number, copy, isFirst: numbers.see(number) };
+        else if (!isSealed(this.#sealed, place)) yield { block, number, copy, isFirst: numbers.see(number, held) };
       }
     }
     numbers.addVoids(voids);
@@ -228,7 +285,10 @@ export class LedgerReading {
     const numbers = this.of(collector);
     numbers.hearOf(number);
     numbers.lastAtMs = Math.max(numbers.lastAtMs, atMs);
-    if (isLogListed || this.#progress.hasPassedWitness(witness)) numbers.settle(number);
+    if (isLogListed || this.#progress.hasPassedWitness(witness)) {
+      numbers.settle(number);
+      numbers.witness = witness;
+    }
   }
 }
 

@@ -190,6 +190,10 @@ const AUDIT = object({
   ...OUTCOMES,
   lost: COUNT,
   unresolved: COUNT,
+  unwitnessed: about(
+    'Records that are known and that their collector has not spoken of apart from them: were others lost behind them, it would not show yet.',
+    COUNT,
+  ),
   expired: COUNT,
   erased: COUNT,
   waiting: about(

@@ -1,3 +1,5 @@
+import { addOutcomeIdentities, NO_IDENTITIES, noIdentities, type OutcomeIdentities } from '../core/identities.ts';
+
 /** What became of the events of one copy of a record. */
 export interface LedgerCopy {
   readonly sequence: bigint;
@@ -8,6 +10,14 @@ export interface LedgerCopy {
   readonly duplicate: number;
   readonly bad: number;
   readonly dead: number;
+  /** Sums of the checksums of the same events; undefined where their collector did not say what came in. */
+  readonly identities?: Readonly<OutcomeIdentities> | undefined;
+}
+
+/** Events, and the sum of their checksums. */
+export interface Counted {
+  readonly events: number;
+  readonly identities: number;
 }
 
 /** The events of records, and what became of them. */
@@ -28,6 +38,9 @@ export interface Cell extends Outcomes {
   /** Copies of records. */
   copies: number;
   deadRecords: number;
+  /** Copies of which the checksums are known; the sums say something of the cell only if that is all. */
+  knownCopies: number;
+  readonly identities: OutcomeIdentities;
 }
 
 /** Numbers, from the first to the last. */
@@ -43,6 +56,11 @@ export interface SealedCollector {
   readonly lost: readonly NumberRange[];
   /** Nowhere, and not known to have been acknowledged; of collectors that are dead. */
   readonly unresolved: readonly NumberRange[];
+  /**
+   * What is known to have been acknowledged under the numbers at or below `through`, each record once; undefined where of some it
+   * is not known.
+   */
+  readonly counted?: Counted | undefined;
 }
 
 /**
@@ -105,7 +123,7 @@ export interface CellPlace {
 }
 
 function emptyCell(): Cell {
-  return { ...noOutcomes(), copies: 0, deadRecords: 0 };
+  return { ...noOutcomes(), copies: 0, deadRecords: 0, knownCopies: 0, identities: noIdentities() };
 }
 
 export function noOutcomes(): Outcomes {
@@ -116,6 +134,8 @@ export function addTo(to: Cell, cell: Cell): void {
   addOutcomes(to, cell);
   to.copies += cell.copies;
   to.deadRecords += cell.deadRecords;
+  to.knownCopies += cell.knownCopies;
+  addOutcomeIdentities(to.identities, cell.identities);
 }
 
 export function addOutcomes(to: Outcomes, outcomes: Outcomes): void {
@@ -137,6 +157,14 @@ export function countCopy(to: Cell, copy: LedgerCopy, { isFirst }: { readonly is
   to.dead += copy.dead;
   to.copies += 1;
   if (copy.dead > 0) to.deadRecords += 1;
+  if (copy.identities === undefined) return;
+  to.knownCopies += 1;
+  addOutcomeIdentities(to.identities, copy.identities);
+}
+
+/** Whether the sums of a cell are those of all that it counts. */
+export function hasIdentities({ knownCopies, copies }: Cell): boolean {
+  return knownCopies === copies;
 }
 
 /** Whether the totals hold this copy. */
@@ -179,7 +207,10 @@ export function without(ranges: readonly NumberRange[], numbers: ReadonlySet<num
   );
 }
 
-/** Raised when older programs could not read what is written. A cell may get more numbers at its end without that. */
+/**
+ * Raised when older programs could not read what is written. A cell or a collector may get more at its end without that: older
+ * programs drop it, and then it is not known.
+ */
 const FORMAT = 1;
 const CELL_NUMBERS = [
   'copies',
@@ -190,13 +221,16 @@ const CELL_NUMBERS = [
   'dead',
   'redelivered',
   'deadRecords',
+  'knownCopies',
 ] as const;
+const CELL_SUMS = ['came', 'stored', 'duplicate', 'bad', 'dead'] as const;
 
 type EncodedCollector = [
   through: number,
   lastAtMs: number,
   lost?: readonly NumberRange[],
   unresolved?: readonly NumberRange[],
+  counted?: readonly [events: number, identities: number],
 ];
 
 interface Encoded {
@@ -211,7 +245,10 @@ export function encodeSealed({ lanes, collectors, cells }: Sealed): string {
     format: FORMAT,
     lanes: Object.fromEntries([...lanes].map(([lane, sequence]) => [lane, String(sequence)])),
     collectors: Object.fromEntries(
-      [...collectors].map(([collector, { through, lastAtMs, lost, unresolved }]) => {
+      [...collectors].map(([collector, { through, lastAtMs, lost, unresolved, counted }]) => {
+        if (counted !== undefined) {
+          return [collector, [through, lastAtMs, lost, unresolved, [counted.events, counted.identities]]];
+        }
         const hasHoles = lost.length + unresolved.length > 0;
         return [collector, hasHoles ? [through, lastAtMs, lost, unresolved] : [through, lastAtMs]];
       }),
@@ -221,6 +258,7 @@ export function encodeSealed({ lanes, collectors, cells }: Sealed): string {
       source,
       hour,
       ...CELL_NUMBERS.map((name) => cell[name]),
+      ...CELL_SUMS.map((name) => cell.identities[name]),
     ]),
   };
   return JSON.stringify(encoded);
@@ -234,14 +272,20 @@ export function decodeSealed(text: string): Sealed {
   for (const [lane, source, hour, ...numbers] of cells) {
     const cell = decoded.of({ lane, source, hour });
     for (const [place, name] of CELL_NUMBERS.entries()) cell[name] = numbers[place] ?? 0;
+    for (const [place, name] of CELL_SUMS.entries()) {
+      cell.identities[name] = numbers[CELL_NUMBERS.length + place] ?? NO_IDENTITIES;
+    }
   }
   return {
     lanes: new Map(Object.entries(lanes).map(([lane, sequence]) => [lane, BigInt(sequence)])),
     collectors: new Map(
-      Object.entries(collectors).map(([collector, [through, lastAtMs, lost = [], unresolved = []]]) => [
-        collector,
-        { through, lastAtMs, lost, unresolved },
-      ]),
+      Object.entries(collectors).map(([collector, [through, lastAtMs, lost = [], unresolved = [], counted]]) => {
+        const [events = 0, identities = NO_IDENTITIES] = counted ?? [];
+        return [
+          collector,
+          { through, lastAtMs, lost, unresolved, ...(counted && { counted: { events, identities } }) },
+        ];
+      }),
     ),
     cells: decoded,
   };

@@ -2,6 +2,7 @@ import { LIMITS } from '../core/limits.ts';
 import type { EventReader, EventStore, LaneState, Row, Sealing, Witness } from '../store/event-store.ts';
 import {
   type CollectorNumbers,
+  isUnexplained,
   type LedgerPart,
   LedgerReading,
   type LogView,
@@ -66,7 +67,7 @@ export function sealNext(input: SealingInput): Sealable | undefined {
   const collectors = new Map<string, SealedCollector>();
   const rowsOf = Map.groupBy(input.rows, collectorOf);
   const witnesses = new Map(input.witnesses.map((witness) => [witness.collector, witness]));
-  const counted: Sealed = { lanes: new Map([...sealed.lanes, ...donesOf(lanes)]), collectors, cells };
+  const next: Sealed = { lanes: new Map([...sealed.lanes, ...donesOf(lanes)]), collectors, cells };
   const rows: Sealable['rows'][number][] = [];
   const superfluous: Witness[] = [];
   let isChanged = false;
@@ -84,9 +85,11 @@ export function sealNext(input: SealingInput): Sealable | undefined {
     if (witness !== undefined) reading.hear(witness, { isLogListed: false });
     const numbers = reading.of(collector);
     const isDead = isDeadNow(numbers, { witness, progress, nowMs });
-    const through = isDead ? numbers.highest : wholeBlocks(numbers, blockNumbers);
+    const isDisputed = isDead && isUnexplained(numbers);
+    const through = isDead && !isDisputed ? numbers.highest : wholeBlocks(numbers, { witness, blockNumbers });
     const { lost, unresolved } = numbers.gapsThrough(through);
-    const after = { through, lastAtMs: numbers.lastAtMs, lost, unresolved };
+    const counted = numbers.countedThrough(through);
+    const after = { through, lastAtMs: numbers.lastAtMs, lost, unresolved, ...(counted && { counted }) };
     const isSilent = nowMs - numbers.lastAtMs > collectorMsMax && own.length === 0 && witness === undefined;
     if (before !== undefined && isSilent && lost.length + unresolved.length === 0) {
       isChanged = true;
@@ -100,13 +103,14 @@ export function sealNext(input: SealingInput): Sealable | undefined {
     }
     if (through > (before?.through ?? -1)) isChanged = true;
     for (const { row, block } of blocks) {
-      if (row.mark !== undefined && isWhollyIn(counted, block)) rows.push({ key: row.key, mark: row.mark });
+      if (row.mark !== undefined && isWhollyIn(next, block)) rows.push({ key: row.key, mark: row.mark });
     }
-    if (isDead && witness !== undefined) superfluous.push(witness);
+    // One that says something else than the rest stays, and so the difference goes on being told.
+    if (isDead && !isDisputed && witness !== undefined) superfluous.push(witness);
   }
   if (!isChanged && rows.length === 0 && superfluous.length === 0) return undefined;
   return {
-    sealed: { ...counted, cells: cells.mergeOlder(firstHourKept(nowMs)) },
+    sealed: { ...next, cells: cells.mergeOlder(firstHourKept(nowMs)) },
     rows,
     witnesses: superfluous,
   };
@@ -127,9 +131,16 @@ function isDeadNow(
   return isHeard && progress.hasPassedRecords({ arrivedAtMs: numbers.lastAtMs });
 }
 
-/** The last number of the last block of which everything is settled. */
-function wholeBlocks({ settledThrough, sealed }: CollectorNumbers, blockNumbers: number): number {
-  const blocks = Math.floor((settledThrough + 1) / blockNumbers);
+/**
+ * The last number of the last block of which everything is settled. Not beyond what the collector's witness counted: what is
+ * known of its numbers could not be held against that any more.
+ */
+function wholeBlocks(
+  { settledThrough, sealed }: CollectorNumbers,
+  { witness, blockNumbers }: { readonly witness: Witness | undefined; readonly blockNumbers: number },
+): number {
+  const countedThrough = witness?.counted === undefined ? Number.POSITIVE_INFINITY : witness.number;
+  const blocks = Math.floor((Math.min(settledThrough, countedThrough) + 1) / blockNumbers);
   return Math.max(sealed.through, blocks * blockNumbers - 1);
 }
 

@@ -200,6 +200,8 @@ export interface Witness {
   readonly sequence: bigint;
   /** When it said so, by its clock, in epoch milliseconds; absent in what older versions wrote. */
   readonly atMs?: number | undefined;
+  /** What was acknowledged under these numbers, by the collector's own count; absent in what older versions wrote. */
+  readonly counted?: { readonly events: number; readonly identities: number } | undefined;
 }
 
 /** Events that arrived in one hour of UTC: `2026-11-23T10`; empty where the store does not know the hour. */
@@ -208,15 +210,15 @@ interface HourOfSource {
   readonly hour: string;
 }
 
-export interface StoredCount extends HourOfSource {
-  readonly lane: string;
-  readonly sequence: bigint;
-  readonly events: number;
-}
-
 export interface StoredHour extends HourOfSource {
   readonly lane: string;
   readonly events: number;
+  /** The sum of their checksums (`identityChecksum`); undefined where some are gone of which it was not kept. */
+  readonly identities: number | undefined;
+}
+
+export interface StoredCount extends StoredHour {
+  readonly sequence: bigint;
 }
 
 /** What lies in the store, counted from the events themselves, those that erasure took added back. */

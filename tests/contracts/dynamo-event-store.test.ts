@@ -66,6 +66,13 @@ async function open(
       };
       byHand.push(double());
     },
+    moveByHand: (position, receivedAt) => {
+      const move = async () => {
+        const item = { ...(await find(position)), receivedAt: { S: receivedAt } };
+        await client.send(new PutItemCommand({ TableName: tables.events, Item: item }));
+      };
+      byHand.push(move());
+    },
     dispose: async () => {
       await Promise.all(byHand);
     },

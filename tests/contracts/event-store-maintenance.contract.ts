@@ -6,8 +6,10 @@ import {
   anEvent,
   decisionOf,
   erase,
+  identitiesOf,
   mergedRows,
   recordCounts,
+  recordIdentities,
   type TestRecord,
   typeCounts,
   visitorOfStore,
@@ -55,6 +57,7 @@ function describeErasure(given: () => StoreSubject): void {
     const read = await reader.snapshot(async (reads) => ({
       totals: await reads.totals(),
       counts: await recordCounts(reads, 'lane-a'),
+      identities: await recordIdentities(reads, 'lane-a'),
       visitors: await reads.visitorsOf('u', 10),
     }));
     expect(read.totals).toMatchObject({ events: 3, erased: 2, visitors: 3 });
@@ -63,6 +66,14 @@ function describeErasure(given: () => StoreSubject): void {
       [2n, 2],
       [4n, 1],
     ]);
+    // With what erasure took: it is no loss.
+    expect(read.identities).toEqual(
+      new Map([
+        [1n, identitiesOf(erased)],
+        [2n, identitiesOf(kept)],
+        [4n, identitiesOf([again])],
+      ]),
+    );
     expect(read.visitors.map(({ visitor }) => visitor)).toEqual(['d2', 'd1']);
     // Nothing is known of what is gone, so it may come again.
     const blind = await decisionOf(store, 'lane-a', [{ sequence: 5n, events: erased }], { isBlind: true });
@@ -98,8 +109,9 @@ function describeExpiry(given: () => StoreSubject, { isAtomic }: StoreTraits): v
       sequence,
       events: record(sequence, 1).events.map((event) => ({ ...event, anonymousId: 'other' })),
     });
+    const cut = record(2n, 2);
     await write(store, 'a', [record(1n, 3)]);
-    await write(store, 'a', [record(2n, 2)]);
+    await write(store, 'a', [cut]);
     await write(store, 'b', [others(2n)]);
     await write(store, 'a', [record(3n, 2)]);
     const before = { receivedAt: '2026-11-23T13:00:00.000Z', limit: 4 };
@@ -109,15 +121,17 @@ function describeExpiry(given: () => StoreSubject, { isAtomic }: StoreTraits): v
     for (let piece = await store.expire(before); piece > 0; piece = await store.expire(before)) {
       pieces.push(piece);
       const expired = pieces.reduce((sum, each) => sum + each, 0);
-      const { totals, counts } = await reader.snapshot(async (reads) => ({
+      const { totals, counts, identities } = await reader.snapshot(async (reads) => ({
         totals: await reads.totals(),
         counts: await recordCounts(reads, 'a'),
+        identities: await recordIdentities(reads, 'a'),
       }));
       expect(totals).toMatchObject({ events: 8 - expired, expired });
       expect(await allPages(reader, { range: { order: 'asc', limit: 10 } })).toHaveLength(8 - expired);
       const through = totals.expiredThrough.get('a') ?? -1n;
       const all = [[1n, 3] as const, [2n, 2] as const, [3n, 2] as const];
       expect(counts).toEqual(all.filter(([sequence]) => sequence > through));
+      expect(identities.get(2n)).toBe(through >= 2n ? undefined : identitiesOf(cut.events));
     }
     // A store without transactions takes whole hours, and touches no event.
     expect(pieces).toEqual(isAtomic ? [4, 2] : [6]);

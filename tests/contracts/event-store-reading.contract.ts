@@ -4,7 +4,17 @@ import { type Event, identityOf, visitorOf } from '../../src/core/event.ts';
 import { LIMITS } from '../../src/core/limits.ts';
 import type { BadEvent, DeadRecord, EventPosition, EventRange } from '../../src/store/event-store.ts';
 import type { StoreSubject, StoreTraits } from './store-subject.ts';
-import { allPages, anEvent, badEvents, decisionOf, positionText, recordCounts, write } from './store-writing.ts';
+import {
+  allPages,
+  anEvent,
+  badEvents,
+  decisionOf,
+  identitiesOf,
+  positionText,
+  recordCounts,
+  recordIdentities,
+  write,
+} from './store-writing.ts';
 
 /** What lists, snapshots and the audit's reads promise. */
 export function describeReading(
@@ -332,12 +342,18 @@ function describeAside(given: () => StoreSubject): void {
   it('keeps the highest number that each collector said', async () => {
     const { store, reader } = given();
     const says = (collector: string, number: number) =>
-      store.witness({ collector, number, lane: 'a', sequence: BigInt(number * 10), atMs: 1_700_000_000_000 + number });
+      store.witness({
+        ...{ collector, number, lane: 'a', sequence: BigInt(number * 10), atMs: 1_700_000_000_000 + number },
+        ...(collector === 'c1' && { counted: { events: number * 3, identities: 2 ** 52 - number } }),
+      });
     for (const number of [3, 9, 4]) await says('c1', number);
     await says('c2', 1);
     const witnesses = await reader.snapshot((reads) => reads.witnesses());
     expect([...witnesses].sort((a, b) => b.number - a.number)).toEqual([
-      { collector: 'c1', number: 9, lane: 'a', sequence: 90n, atMs: 1_700_000_000_009 },
+      {
+        ...{ collector: 'c1', number: 9, lane: 'a', sequence: 90n, atMs: 1_700_000_000_009 },
+        counted: { events: 27, identities: 2 ** 52 - 9 },
+      },
       { collector: 'c2', number: 1, lane: 'a', sequence: 10n, atMs: 1_700_000_000_001 },
     ]);
   });
@@ -352,11 +368,13 @@ function describeAudit(given: () => StoreSubject): void {
     const read = () =>
       reader.snapshot(async (reads) => ({
         counts: await recordCounts(reads, 'a'),
+        identities: await recordIdentities(reads, 'a'),
         doubled: await reads.doubled(10),
         none: await reads.doubled(0),
         totals: await reads.totals(),
       }));
-    expect(await read()).toMatchObject({ counts: [[1n, 4]], doubled: [] });
+    const whole = new Map([[1n, identitiesOf(events)]]);
+    expect(await read()).toMatchObject({ counts: [[1n, 4]], identities: whole, doubled: [] });
 
     const [first, second] = [0, 1].map((index) => ({ lane: 'a', sequence: 1n, index }));
     if (first === undefined || second === undefined) throw new Error('unreachable');
@@ -369,6 +387,12 @@ function describeAudit(given: () => StoreSubject): void {
       [9n, 1],
     ]);
     const [, event] = events;
+    expect(after.identities).toEqual(
+      new Map([
+        [1n, identitiesOf(events.slice(1))],
+        [9n, identitiesOf(events.slice(1, 2))],
+      ]),
+    );
     expect(after.doubled).toEqual([{ identity: event && identityOf(event), positions: [second, copy] }]);
     expect(after.none).toEqual([]);
     expect(after.totals.events).toBe(4);

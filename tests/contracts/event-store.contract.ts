@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe } from 'vitest';
 import { describeMaintenance } from './event-store-maintenance.contract.ts';
 import { describeReading } from './event-store-reading.contract.ts';
 import { describeWriting } from './event-store-writing.contract.ts';
+import { describeIndependentEnds } from './independent-ends.contract.ts';
 import type { StoreSubject, StoreTraits } from './store-subject.ts';
 
 /** The contract of `EventStore` and `EventReader`, to be run over each adapter. */
@@ -15,6 +16,7 @@ export function describeEventStore(name: string, traits: StoreTraits, open: () =
 
     describeWriting(() => subject, traits);
     describeReading(() => subject, open, traits);
+    describeIndependentEnds(() => subject);
     describeMaintenance(
       () => subject,
       (next) => {

@@ -27,6 +27,11 @@ describeEventStore('in memory', IN_MEMORY, async () => {
       const event = store.events[find(position)];
       if (event !== undefined) store.events.push({ ...event, stored: { ...event.stored, position: copy } });
     },
+    moveByHand: (position, receivedAt) => {
+      const place = find(position);
+      const event = store.events[place];
+      if (event !== undefined) store.events[place] = { ...event, stored: { ...event.stored, receivedAt } };
+    },
     dispose: () => store.close(),
   };
 });
@@ -67,6 +72,14 @@ async function openSqlite(folder: string): Promise<StoreSubject> {
         event.lane,
         event.sequence,
         event.index,
+      ),
+    moveByHand: ({ lane, sequence, index }, receivedAt) =>
+      byHand(
+        'UPDATE events SET received_at = ? WHERE lane = ? AND sequence = ? AND place = ?',
+        receivedAt,
+        lane,
+        sequence,
+        index,
       ),
     dispose: async () => {
       await close();

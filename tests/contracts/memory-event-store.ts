@@ -1,4 +1,5 @@
-import { type Event, type Identity, identityKey } from '../../src/core/event.ts';
+import { type Event, type Identity, identityKey, identityOf } from '../../src/core/event.ts';
+import { identityChecksum } from '../../src/core/identities.ts';
 import type { Facts, View } from '../../src/core/view.ts';
 import type { RecordPosition } from '../../src/log/event-log.ts';
 import {
@@ -27,13 +28,13 @@ import {
   type StoredCount,
   type StoredCounts,
   type StoredEvent,
-  type StoredHour,
   type StoreTotals,
   type VisitorKey,
   type VisitorState,
   visitorText,
   type Witness,
 } from '../../src/store/event-store.ts';
+import { StoredCounting } from '../../src/store/stored-counting.ts';
 
 interface MemoryEvent {
   readonly stored: StoredEvent;
@@ -66,7 +67,8 @@ export class MemoryEventStore implements EventStore, EventReader {
   readonly #witnesses = new Map<string, Witness>();
   readonly #rebuilds = new Map<string, Rebuild>();
   /** By lane and sequence: events that erasure or a cut-off expiry took. */
-  readonly #removed = new Map<string, StoredCount & { events: number }>();
+  /** One for each event. */
+  #removed: StoredCount[] = [];
   #expiredBefore: string | undefined;
   #sealed: SealedText | undefined;
   readonly #expiredThrough = new Map<string, bigint>();
@@ -144,9 +146,7 @@ export class MemoryEventStore implements EventStore, EventReader {
       if (isLast) this.#expiredThrough.set(lane, sequence);
       else this.#expiredThrough.set(lane, sequence - 1n);
     }
-    for (const [key, { lane, sequence }] of this.#removed) {
-      if (sequence <= (this.#expiredThrough.get(lane) ?? -1n)) this.#removed.delete(key);
-    }
+    this.#removed = this.#removed.filter(({ lane, sequence }) => sequence > (this.#expiredThrough.get(lane) ?? -1n));
     this.#expired += count;
     if (count > 0 && receivedAt > (this.#expiredBefore ?? '')) this.#expiredBefore = receivedAt;
     return count;
@@ -251,25 +251,11 @@ export class MemoryEventStore implements EventStore, EventReader {
       ...(this.#expiredBefore !== undefined && { expiredBefore: this.#expiredBefore }),
     }),
     sealed: async () => this.#sealed,
-    storedCounts: async ({ through, isDetailed }): Promise<StoredCounts> => {
-      const kept = this.#stored().map(
-        ({ position: { lane, sequence }, source, receivedAt }): StoredCount => ({
-          ...{ lane, sequence, source, hour: receivedAt.slice(0, 13), events: 1 },
-        }),
-      );
-      const all = [...kept, ...this.#removed.values()].filter(
-        ({ lane, sequence }) => sequence <= (through.get(lane) ?? -1n),
-      );
-      const records = Map.groupBy(all.filter(isDetailed), ({ lane, sequence }) => `${lane}\0${sequence}`);
-      const hours = Map.groupBy(all, ({ lane, source, hour }) => `${lane}\0${source}\0${hour}`);
-      const sum = <Count extends StoredHour>(counts: readonly Count[]) => ({
-        ...(counts[0] as Count),
-        events: counts.reduce((total, { events }) => total + events, 0),
-      });
-      return {
-        records: [...records.values()].map(sum).sort((a, b) => compare(a.sequence, b.sequence)),
-        hours: [...hours.values()].map(sum).map(({ lane, source, hour, events }) => ({ lane, source, hour, events })),
-      };
+    storedCounts: async (asked): Promise<StoredCounts> => {
+      const counts = new StoredCounting(asked);
+      for (const event of this.#stored()) counts.add(countOf(event));
+      for (const removed of this.#removed) counts.add(removed);
+      return counts.counts();
     },
     doubled: async (limit): Promise<readonly DoubledEvent[]> => {
       const byIdentity = new Map<string, { readonly identity: Identity; readonly positions: EventPosition[] }>();
@@ -319,11 +305,8 @@ export class MemoryEventStore implements EventStore, EventReader {
     if (state !== undefined && state.sequence < sequence) this.visitors.delete(visitorText({ source, visitor }));
   }
 
-  #remove({ position: { lane, sequence }, source, receivedAt }: StoredEvent): void {
-    const hour = receivedAt.slice(0, 13);
-    const removed = this.#removed.get(`${lane}\0${sequence}`) ?? { lane, sequence, source, hour, events: 0 };
-    removed.events += 1;
-    this.#removed.set(`${lane}\0${sequence}`, removed);
+  #remove(event: StoredEvent): void {
+    this.#removed.push(countOf(event));
   }
 
   #takeUp(view: View): ReadonlyMap<string, bigint> {
@@ -375,6 +358,13 @@ export class MemoryEventStore implements EventStore, EventReader {
       })
       .sort((a, b) => b - a)[0];
   }
+}
+
+function countOf(event: StoredEvent): StoredCount {
+  const { lane, sequence } = event.position;
+  const { source, receivedAt } = event;
+  const identities = identityChecksum(identityOf(event));
+  return { lane, sequence, source, hour: receivedAt.slice(0, 13), events: 1, identities };
 }
 
 function storedOf({ position, visitor, receivedAt, facts, body }: EventPut): StoredEvent {

@@ -19,5 +19,7 @@ export interface StoreSubject {
   /** By hand, behind the adapter's back: an event vanishes, or lies there a second time under a new position. */
   removeByHand(position: EventPosition): void;
   doubleByHand(position: EventPosition, copy: EventPosition): void;
+  /** It is said to have arrived at another time. */
+  moveByHand(position: EventPosition, receivedAt: string): void;
   dispose(): Promise<void>;
 }

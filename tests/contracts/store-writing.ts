@@ -1,4 +1,5 @@
 import { type Event, identityKey, identityOf, visitorOf } from '../../src/core/event.ts';
+import { identityChecksum } from '../../src/core/identities.ts';
 import type { Facts, View } from '../../src/core/view.ts';
 import {
   type BadEvent,
@@ -269,6 +270,22 @@ export async function recordCounts(reads: EventReads, lane: string): Promise<rea
   const through = new Map([[lane, 2n ** 62n]]);
   const { records } = await reads.storedCounts({ through, isDetailed: () => true });
   return records.map(({ sequence, events }) => [sequence, events]);
+}
+
+/** The sums that a store has of each record of a lane, by sequence. */
+export async function recordIdentities(
+  reads: EventReads,
+  lane: string,
+): Promise<ReadonlyMap<bigint, number | undefined>> {
+  const through = new Map([[lane, 2n ** 62n]]);
+  const { records } = await reads.storedCounts({ through, isDetailed: () => true });
+  return new Map(records.map(({ sequence, identities }) => [sequence, identities]));
+}
+
+/** The sum of their checksums, added up in another way than the stores do. */
+export function identitiesOf(events: readonly Event[]): number {
+  const sum = events.reduce((total, event) => total + BigInt(identityChecksum(identityOf(event))), 0n);
+  return Number(sum % 2n ** 52n);
 }
 
 /** Events set aside, whole, the newest first. */

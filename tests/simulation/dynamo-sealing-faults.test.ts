@@ -48,6 +48,12 @@ const PLANTS: readonly Plant[] = [
     planted: 'return sequence <= (this.#lanes.get(lane)?.done ?? -1n) || this.#lanes.has(lane);',
   },
   {
+    fault: 'a second copy of what is sealed is held against what its collector counted',
+    file: READING,
+    line: 'else if (!this.#seen.has(number)) this.#seen.set(number, NOTHING);',
+    planted: 'else if (identities !== undefined) this.#seen.set(number, { events, identities });',
+  },
+  {
     fault: 'an audit goes on though the ledger was sealed while it read',
     file: 'src/query/auditing.ts',
     line: 'if ((await reads.sealed())?.revision !== before?.revision) return undefined;',

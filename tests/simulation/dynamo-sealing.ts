@@ -6,7 +6,9 @@ import type { TableClient } from '../../src/adapters/aws/dynamo-client.ts';
 import { DynamoEventReader } from '../../src/adapters/aws/dynamo-event-reader.ts';
 import { DynamoEventStore } from '../../src/adapters/aws/dynamo-event-store.ts';
 import { LANE_PK, laneOf, SEALED_KEY, textOf } from '../../src/adapters/aws/items.ts';
+import { addIdentities } from '../../src/core/identities.ts';
 import type { LaneRecord, RecordPosition } from '../../src/log/event-log.ts';
+import { decodeRecord } from '../../src/log/record.ts';
 import { answer, seal } from '../../src/pipeline.ts';
 import { processBatch } from '../../src/process/process-batch.ts';
 import type { AuditResult } from '../../src/query/audit.ts';
@@ -50,6 +52,8 @@ function drawPlan(random: () => number): Plan {
     number: 0,
     voids: [] as number[],
     acked: -1,
+    /** By its own count: what it acknowledged. */
+    counted: { events: 0, identities: 0 },
   }));
   const steps = 8 + below(20);
   const sent: { readonly data: Uint8Array; readonly child: 'odd' | 'even' }[] = [];
@@ -91,17 +95,19 @@ function drawPlan(random: () => number): Plan {
       late.push({ sequence: bases[of] + BigInt(late.length), data: again.data, arrivedAtMs: atMs + 5 });
     }
     of.acked = number;
+    const { identities = Number.NaN } = decodeRecord(data).header;
+    of.counted = { events: of.counted.events + 1, identities: addIdentities(of.counted.identities, identities) };
     // A shard that lost all it ever had is none that anybody would have seen.
     if (records.length > 0) place = { lane, sequence: bases[lane] + BigInt(records.length) - 1n };
-    witnesses.push({ collector, number, ...place, atMs: atMs + 10 });
+    witnesses.push({ collector, number, ...place, atMs: atMs + 10, counted: of.counted });
     // What an acknowledged record told of is not told again.
     for (const failed of of.voids.splice(0)) if (copies === 0) lost.add(`${collector} ${failed}`);
   }
   const planOf = (lane: string) => ({ lane, records: lanes.get(lane) ?? [] });
   const isThere = ({ records }: LanePlan) => records.length > 0;
   const phases = [[planOf('parent')].filter(isThere), [planOf('odd'), planOf('even')].filter(isThere)];
-  const lastWitnesses = collectors.flatMap(({ collector, acked: number }) => {
-    const last = { collector, number, ...place, atMs: START_MS + steps * STEP_MS };
+  const lastWitnesses = collectors.flatMap(({ collector, acked: number, counted }) => {
+    const last = { collector, number, counted, ...place, atMs: START_MS + steps * STEP_MS };
     return number < 0 ? [] : [last];
   });
   return { phases, witnesses, lastWitnesses, lost };
@@ -216,12 +222,16 @@ async function problemsOfSealers(seed: number): Promise<readonly string[]> {
       }
     };
     const others = [sealing(), sealing(), sealing(), auditing(), auditing()];
+    let identities = 0;
     for (const record of records) {
       const options = { client: dynamo.client, tables: TABLES, folds: FOLDS, journalItemsMax: 0 };
       const store = new DynamoEventStore({ ...options, clock: () => START_MS, attempt: () => `of ${record.sequence}` });
       await processBatch({ lane: place.lane, records: [record] }, store);
       const { sequence } = record;
-      await store.witness({ collector: 'c', number: Number(sequence), lane: place.lane, sequence, atMs: START_MS });
+      identities = addIdentities(identities, decodeRecord(record.data).header.identities ?? Number.NaN);
+      const counted = { events: Number(sequence) + 1, identities };
+      const number = Number(sequence);
+      await store.witness({ collector: 'c', number, counted, lane: place.lane, sequence, atMs: START_MS });
     }
     areDone = true;
     await Promise.all(others);

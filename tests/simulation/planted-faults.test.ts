@@ -30,9 +30,10 @@ const PLANTS: readonly Plant[] = [
   {
     fault: 'a duplicate counted',
     file: 'src/process/decide.ts',
-    line: '      outcomes.duplicates.push(position.index);\n',
+    line: "      tally(outcomes, 'duplicate', { position, checksum });\n",
     planted:
-      '      outcomes.duplicates.push(position.index);\n      this.#count(position.sequence, event, JSON.parse(known.facts) as Facts);\n',
+      "      tally(outcomes, 'duplicate', { position, checksum });\n" +
+      '      this.#count(position.sequence, event, JSON.parse(known.facts) as Facts);\n',
   },
   {
     fault: 'a duplicate that the store finds not told to the core',

@@ -194,8 +194,9 @@ class Life {
   }
 
   async #witness(numbering: Numbering, sequence: bigint): Promise<void> {
-    const { collector, settledThrough: number } = numbering;
-    if (number >= 0) await this.store.witness({ collector, number, lane: EMBEDDED_LANE, sequence });
+    const { collector, witnessed } = numbering;
+    const { number, counted } = witnessed;
+    if (number >= 0) await this.store.witness({ collector, number, counted, lane: EMBEDDED_LANE, sequence });
   }
 
   async #seal(nowMs: number): Promise<void> {

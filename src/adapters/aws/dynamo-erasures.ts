@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
+import { identityChecksum } from '../../core/identities.ts';
 import type { VisitorKey } from '../../store/event-store.ts';
 import { type DynamoTable, type Key, keyOfItem } from './dynamo-client.ts';
 import {
   ERASURE_PK,
   type Item,
+  identityOfKey,
   keyOf,
   number,
   numberOf,
@@ -171,6 +173,7 @@ export class DynamoErasures {
       pk: text(keyOf('removed', lane)),
       sk: text(keyOf(sequenceText(sequence), String(index), event)),
       events: number(1),
+      identities: number(identityChecksum(identityOfKey(item))),
       ...arrivalAttributes(item),
     });
   }

@@ -1,6 +1,7 @@
 import { inflateRawSync } from 'node:zlib';
 import { ClickstreamError } from '../../core/errors.ts';
 import { type Identity, identityKey, identityOf } from '../../core/event.ts';
+import { identityChecksum } from '../../core/identities.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { RecordPosition } from '../../log/event-log.ts';
 import type {
@@ -17,14 +18,13 @@ import type {
   RecordNote,
   Row,
   SealedText,
-  StoredCount,
   StoredCounts,
   StoredEvent,
-  StoredHour,
   StoreTotals,
   VisitorKey,
   Witness,
 } from '../../store/event-store.ts';
+import { StoredCounting } from '../../store/stored-counting.ts';
 import { DynamoTable, type Key, type TableClient } from './dynamo-client.ts';
 import { isErasedLink, readPending } from './dynamo-erasures.ts';
 import { DynamoEventLists, mergeLists, ReadList, resultsOf } from './dynamo-event-lists.ts';
@@ -37,6 +37,7 @@ import {
   badSk,
   deadPk,
   type Item,
+  identityOfKey,
   keyOf,
   NO_TOTALS,
   numberOf,
@@ -235,35 +236,26 @@ class DynamoReads implements EventReads {
     return readSealed(this.#state);
   }
 
-  async storedCounts({ through, isDetailed }: Parameters<EventReads['storedCounts']>[0]): Promise<StoredCounts> {
-    const records = new Map<string, StoredCount>();
-    const hours = new Map<string, StoredHour>();
-    const add = (count: StoredCount) => {
-      const { lane, sequence, source, hour, events } = count;
-      if (sequence > (through.get(lane) ?? -1n)) return;
-      const inHour = keyOf(lane, source, hour);
-      hours.set(inHour, { lane, source, hour, events: events + (hours.get(inHour)?.events ?? 0) });
-      if (!isDetailed(count)) return;
-      const record = keyOf(lane, sequenceText(sequence));
-      records.set(record, { ...count, events: events + (records.get(record)?.events ?? 0) });
-    };
+  async storedCounts(asked: Parameters<EventReads['storedCounts']>[0]): Promise<StoredCounts> {
+    const counts = new StoredCounting(asked);
     for await (const item of this.#allEvents()) {
       const { lane, sequence } = positionOf(item);
-      const [source = ''] = partsOf(textOf(item, 'pk'));
-      add({ lane, sequence, source, hour: textOf(item, 'receivedAt').slice(0, 13), events: 1 });
+      const identity = identityOfKey(item);
+      const hour = textOf(item, 'receivedAt').slice(0, 13);
+      counts.add({ lane, sequence, source: identity.source, hour, events: 1, identities: identityChecksum(identity) });
     }
     const lanes = await this.#rows.lanes();
-    for (const lane of through.keys()) {
+    for (const lane of asked.through.keys()) {
       const stored = lanes.find((known) => known.lane === lane);
       for await (const item of this.#erasedAfter(lane, stored?.expiredThrough)) {
         // An erasure's note has its own name behind the record's.
         const sequence = BigInt(partsOf(textOf(item, 'sk'))[0] ?? '');
         const [source, hour] = [item.source?.S ?? '', item.hour?.S ?? ''];
-        add({ lane, sequence, source, hour, events: numberOf(item, 'events') });
+        const identities = item.identities === undefined ? undefined : numberOf(item, 'identities');
+        counts.add({ lane, sequence, source, hour, events: numberOf(item, 'events'), identities });
       }
     }
-    const inOrder = [...records].sort(([a], [b]) => (a < b ? -1 : 1));
-    return { records: inOrder.map(([, count]) => count), hours: [...hours.values()] };
+    return counts.counts();
   }
 
   /** A scan gives a visitor's events one after another, so that only one visitor's identities are kept at a time. */

@@ -118,6 +118,13 @@ function timeKey(time: string): string {
   return time.slice(0, -1);
 }
 
+/** Of an event that lies there: its key is its identity. */
+export function identityOfKey(item: Item): Identity {
+  const [source = '', visitor = ''] = partsOf(textOf(item, 'pk'));
+  const [time = '', eventId = '', fingerprint = ''] = partsOf(textOf(item, 'sk'));
+  return { source, visitor, createdAt: `${time}Z`, eventId, fingerprint };
+}
+
 export function eventKeyOf({ source, visitor, createdAt, eventId, fingerprint }: Identity): { pk: string; sk: string } {
   return { pk: keyOf(source, visitor), sk: keyOf(timeKey(createdAt), eventId, fingerprint) };
 }
@@ -381,7 +388,7 @@ export function redrivenOf(item: Item): RecordPosition | undefined {
 
 export const WITNESS_PK = 'witness';
 
-export function witnessItem({ collector, number: settled, lane, sequence, atMs }: Witness): Item {
+export function witnessItem({ collector, number: settled, lane, sequence, atMs, counted }: Witness): Item {
   return {
     pk: text(WITNESS_PK),
     sk: text(collector),
@@ -389,6 +396,7 @@ export function witnessItem({ collector, number: settled, lane, sequence, atMs }
     lane: text(lane),
     sequence: text(sequence.toString()),
     ...(atMs !== undefined && { atMs: number(atMs) }),
+    ...(counted && { events: number(counted.events), identities: number(counted.identities) }),
   };
 }
 
@@ -399,6 +407,9 @@ export function witnessOf(item: Item): Witness {
     lane: textOf(item, 'lane'),
     sequence: sequenceOf(item),
     ...(item.atMs !== undefined && { atMs: numberOf(item, 'atMs') }),
+    ...(item.events !== undefined && {
+      counted: { events: numberOf(item, 'events'), identities: numberOf(item, 'identities') },
+    }),
   };
 }
 

@@ -25,7 +25,7 @@ import type {
 import { SqliteEventLists } from './event-lists.ts';
 import { integerOf, ReadStatements } from './read-statements.ts';
 import { openDatabaseToRead } from './schema.ts';
-import { COUNT_STORED, countStored } from './sealed-rows.ts';
+import { countStored, EVENTS_TO_COUNT, REMOVED_TO_COUNT } from './sealed-rows.ts';
 import {
   EVENT_COLUMNS,
   EVENTS_WITH_SOURCE,
@@ -183,11 +183,14 @@ class SqliteReads implements EventReads {
 
   async witnesses(): Promise<readonly Witness[]> {
     const rows = this.#reads.all<
-      Omit<Witness, 'number' | 'atMs'> & { readonly number: bigint; readonly at_ms: bigint | null }
-    >('SELECT collector, number, lane, sequence, at_ms FROM witnesses');
-    return rows.map(({ collector, number, lane, sequence, at_ms }) => ({
+      Pick<Witness, 'collector' | 'lane' | 'sequence'> & { readonly number: bigint } & Readonly<
+          Record<'at_ms' | 'events' | 'identities', bigint | null>
+        >
+    >('SELECT collector, number, lane, sequence, at_ms, events, identities FROM witnesses');
+    return rows.map(({ collector, number, lane, sequence, at_ms, events, identities }) => ({
       ...{ collector, number: Number(number), lane, sequence },
       ...(at_ms !== null && { atMs: Number(at_ms) }),
+      ...(events !== null && { counted: { events: Number(events), identities: Number(identities) } }),
     }));
   }
 
@@ -222,7 +225,8 @@ class SqliteReads implements EventReads {
   }
 
   async storedCounts(asked: Parameters<EventReads['storedCounts']>[0]): Promise<StoredCounts> {
-    return countStored(this.#reads.prepare(COUNT_STORED), asked);
+    const statements = { events: this.#reads.prepare(EVENTS_TO_COUNT), removed: this.#reads.prepare(REMOVED_TO_COUNT) };
+    return countStored(statements, asked);
   }
 
   async doubled(limit: number): Promise<readonly DoubledEvent[]> {

@@ -39,7 +39,9 @@ function codeOf(open: () => unknown): string | undefined {
   return undefined;
 }
 
-const TO_FORMAT_4 = 'DROP TABLE notes';
+const TO_FORMAT_4 = `
+DROP TABLE notes; ALTER TABLE removed DROP COLUMN identities;
+ALTER TABLE witnesses DROP COLUMN events; ALTER TABLE witnesses DROP COLUMN identities`;
 const TO_FORMAT_3 = `
 ${TO_FORMAT_4};
 DROP INDEX events_of_others; ALTER TABLE events DROP COLUMN other_type;
@@ -154,9 +156,29 @@ describe('what the folder holds', () => {
       (await reads.sealed())?.text,
     ]);
     expect(read).toEqual([
-      { records: [], hours: [{ lane: 'a', source: 'shop', hour: '2026-11-23T10', events: 2 }] },
+      // Nothing is known of what was removed but how many they were.
+      { records: [], hours: [{ lane: 'a', source: 'shop', hour: '2026-11-23T10', events: 2, identities: undefined }] },
       '2026-11-23T10:00:01.000Z',
       'x',
+    ]);
+    await reader.close();
+  });
+
+  it('is brought up from format 4, and keeps the witnesses that counted nothing', async () => {
+    const store = openEventStore({ folder });
+    await store.witness({ collector: 'c', number: 1, lane: 'a', sequence: 1n, atMs: 5 });
+    await store.close();
+    const database = new DatabaseSync(path());
+    database.exec(`${TO_FORMAT_4}; PRAGMA user_version = 4`);
+    database.close();
+    const upgraded = openEventStore({ folder });
+    const counted = { events: 2, identities: 3 };
+    await upgraded.witness({ collector: 'd', number: 1, lane: 'a', sequence: 2n, atMs: 6, counted });
+    await upgraded.close();
+    const reader = openEventReader({ folder });
+    expect(await reader.snapshot((reads) => reads.witnesses())).toEqual([
+      { collector: 'c', number: 1, lane: 'a', sequence: 1n, atMs: 5 },
+      { collector: 'd', number: 1, lane: 'a', sequence: 2n, atMs: 6, counted },
     ]);
     await reader.close();
   });

@@ -126,8 +126,11 @@ export class SqliteEventStore implements EventStore {
     return applied;
   }
 
-  async witness({ collector, number, lane, sequence, atMs }: Witness): Promise<void> {
-    this.#write(() => this.#statements.putWitness.run(collector, number, lane, sequence, atMs ?? null));
+  async witness({ collector, number, lane, sequence, atMs, counted }: Witness): Promise<void> {
+    const { events = null, identities = null } = counted ?? {};
+    this.#write(() =>
+      this.#statements.putWitness.run(collector, number, lane, sequence, atMs ?? null, events, identities),
+    );
     this.#writeAheadLog.checkpointWhenDue();
   }
 
@@ -390,8 +393,9 @@ function prepareStatements(database: DatabaseSync) {
       'UPDATE totals SET events = events + ?, bad = bad + ?, dead = dead + ?, visitors = visitors + ?',
     ),
     putWitness: prepare(
-      `INSERT INTO witnesses (collector, number, lane, sequence, at_ms) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
-       SET number = excluded.number, lane = excluded.lane, sequence = excluded.sequence, at_ms = excluded.at_ms
+      `INSERT INTO witnesses (collector, number, lane, sequence, at_ms, events, identities) VALUES (?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT DO UPDATE SET number = excluded.number, lane = excluded.lane, sequence = excluded.sequence,
+         at_ms = excluded.at_ms, events = excluded.events, identities = excluded.identities
        WHERE excluded.number > number`,
     ),
     markCounted: prepare(MARK_COUNTED),

@@ -33,7 +33,8 @@ const NOTES = `CREATE TABLE notes (
  * - `event_type` is an event's type, or one label for all types that have no list of their own (`TypeLists`); then `other_type` is it.
  * - `created_at` is a `timeKey`, which orders as times do at any precision. `timestamp` is epoch milliseconds.
  * - `counted` is the last event that the rows of views hold: they may be written later than events.
- * - `removed` counts the events of a record that erasure or a cut-off expiry took; `hour` is that of its arrival.
+ * - `removed` counts the events of a record that erasure or a cut-off expiry took; `hour` is that of its arrival. `identities`, the
+ *   sum of their checksums, is null where it is not known of all.
  * - `sealed` is the ledger of what is settled, in the place of its rows.
  */
 const SCHEMA = `
@@ -52,7 +53,7 @@ CREATE INDEX events_by_type ON events (event_type, source, timestamp, lane, sequ
 ${EVENTS_OF_OTHERS}
 CREATE TABLE removed (
   lane TEXT NOT NULL, sequence INTEGER NOT NULL, events INTEGER NOT NULL,
-  source TEXT NOT NULL DEFAULT '', hour TEXT NOT NULL DEFAULT '', PRIMARY KEY (lane, sequence)
+  source TEXT NOT NULL DEFAULT '', hour TEXT NOT NULL DEFAULT '', identities INTEGER, PRIMARY KEY (lane, sequence)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE visitors (
   visitor INTEGER NOT NULL, source INTEGER NOT NULL, sequence INTEGER NOT NULL, state TEXT NOT NULL,
@@ -91,7 +92,7 @@ CREATE TABLE dead (
 ${NOTES}
 CREATE TABLE witnesses (
   collector TEXT PRIMARY KEY, number INTEGER NOT NULL, lane TEXT NOT NULL, sequence INTEGER NOT NULL,
-  at_ms INTEGER
+  at_ms INTEGER, events INTEGER, identities INTEGER
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE sealed (revision INTEGER NOT NULL, text TEXT NOT NULL) STRICT;
 CREATE TABLE totals (
@@ -132,9 +133,12 @@ WHERE expired > 0;
 PRAGMA user_version = 4;
 `;
 
-/** In format 4 nothing was noted of records. */
+/** In format 4 nothing was noted of records, and there were no checksums of identities. */
 const FROM_4 = `
 ${NOTES}
+ALTER TABLE removed ADD COLUMN identities INTEGER;
+ALTER TABLE witnesses ADD COLUMN events INTEGER;
+ALTER TABLE witnesses ADD COLUMN identities INTEGER;
 PRAGMA user_version = 5;
 `;
 

@@ -1,6 +1,9 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import type { EventReads, Sealing, StoredCount, StoredCounts, StoredHour } from '../../store/event-store.ts';
-import { selectOne } from './stored-rows.ts';
+import { identityOf } from '../../core/event.ts';
+import { identityChecksum } from '../../core/identities.ts';
+import type { EventReads, Sealing, StoredCount, StoredCounts } from '../../store/event-store.ts';
+import { StoredCounting } from '../../store/stored-counting.ts';
+import { EVENTS_WITH_SOURCE, type EventRow, eventOf, selectOne } from './stored-rows.ts';
 
 /** Runs within a transaction of its caller. */
 export function sealRows(database: DatabaseSync, { from, text, rows, witnesses }: Sealing): boolean {
@@ -19,34 +22,34 @@ export function sealRows(database: DatabaseSync, { from, text, rows, witnesses }
   return true;
 }
 
-export const COUNT_STORED = `
-SELECT lane, sequence, source, hour, sum(events) AS events FROM (
-  SELECT lane, sequence, labels.text AS source, substr(received_at, 1, 13) AS hour, 1 AS events
-  FROM events JOIN labels ON labels.id = events.source
-  UNION ALL SELECT lane, sequence, source, hour, events FROM removed
-) GROUP BY lane, sequence, source, hour ORDER BY lane, sequence`;
+/** Identities are read out of the events themselves, and not from what was indexed of them. */
+export const EVENTS_TO_COUNT = `
+SELECT lane, sequence, labels.text AS source, received_at, body FROM ${EVENTS_WITH_SOURCE} ORDER BY events.id`;
+export const REMOVED_TO_COUNT = 'SELECT lane, sequence, source, hour, events, identities FROM removed';
 
-/** One record's counts at a time: there may be more records than memory. */
+/** One event at a time: there are more than memory has room for. */
 export function countStored(
-  statement: StatementSync,
+  { events, removed }: { readonly events: StatementSync; readonly removed: StatementSync },
   { through, isDetailed }: Parameters<EventReads['storedCounts']>[0],
 ): StoredCounts {
-  const records: StoredCount[] = [];
-  const hours = new Map<string, StoredHour>();
-  statement.setReadBigInts(true);
-  for (const found of statement.iterate()) {
-    const row = found as Omit<StoredCount, 'events'> & { readonly events: bigint };
-    const { lane, sequence, source, hour } = row;
-    if (sequence > (through.get(lane) ?? -1n)) continue;
-    const events = Number(row.events);
-    if (isDetailed({ lane, sequence })) {
-      const last = records.at(-1);
-      const isSame = last?.lane === lane && last.sequence === sequence;
-      if (isSame) records.pop();
-      records.push({ lane, sequence, source, hour, events: events + (isSame ? last.events : 0) });
-    }
-    const name = `${lane}\0${source}\0${hour}`;
-    hours.set(name, { lane, source, hour, events: events + (hours.get(name)?.events ?? 0) });
+  const counts = new StoredCounting({ through, isDetailed });
+  events.setReadBigInts(true);
+  for (const found of events.iterate()) {
+    const row = found as unknown as Pick<EventRow, 'lane' | 'sequence' | 'source' | 'received_at' | 'body'>;
+    const { lane, sequence, source, received_at } = row;
+    if (!counts.isAsked({ lane, sequence })) continue;
+    const identities = identityChecksum(identityOf(eventOf(row)));
+    counts.add({ lane, sequence, source, hour: received_at.slice(0, 13), events: 1, identities });
   }
-  return { records, hours: [...hours.values()] };
+  removed.setReadBigInts(true);
+  for (const found of removed.iterate()) {
+    const row = found as unknown as Omit<StoredCount, 'events' | 'identities'> & {
+      readonly events: bigint;
+      readonly identities: bigint | null;
+    };
+    const { lane, sequence, source, hour, events: gone, identities } = row;
+    const sum = identities === null ? undefined : Number(identities);
+    counts.add({ lane, sequence, source, hour, events: Number(gone), identities: sum });
+  }
+  return counts.counts();
 }

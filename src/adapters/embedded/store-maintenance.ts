@@ -1,4 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { identityOf } from '../../core/event.ts';
+import { addIdentities, identityChecksum, NO_IDENTITIES } from '../../core/identities.ts';
 import type { View } from '../../core/view.ts';
 import type { VisitorKey } from '../../store/event-store.ts';
 import { updatesOf } from '../../store/row-updates.ts';
@@ -7,6 +9,7 @@ import {
   EVENT_COLUMNS,
   EVENTS_WITH_SOURCE,
   type EventRow,
+  eventOf,
   LANE_COLUMNS,
   type LaneRow,
   laneOf,
@@ -22,6 +25,7 @@ const REBUILD_LANE = 'rebuild';
 
 type Arrived = Pick<EventRow, 'id' | 'lane' | 'sequence' | 'source' | 'received_at'>;
 const ARRIVED_COLUMNS = 'events.id, lane, sequence, labels.text AS source, received_at';
+type Gone = Arrived & Pick<EventRow, 'body'>;
 
 /** Each function here runs within a transaction of its caller. */
 
@@ -42,6 +46,14 @@ export function expireEvents(
     database.prepare('SELECT lane, sequence FROM events WHERE id > ? ORDER BY id LIMIT 1'),
     last.id,
   );
+  // The limit may cut a record in two: its events are counted as removed until the rest expires too.
+  const isCut = next?.lane === last.lane && next.sequence === last.sequence;
+  if (isCut) {
+    const taken = database.prepare(
+      `SELECT ${ARRIVED_COLUMNS}, body FROM ${EVENTS_WITH_SOURCE} WHERE events.id <= ? AND lane = ? AND sequence = ?`,
+    );
+    for (const event of selectAll<Gone>(taken, last.id, last.lane, last.sequence)) addRemoved(database, event);
+  }
   database.prepare('DELETE FROM events WHERE id <= ?').run(last.id);
   moveTwins(database);
   database
@@ -52,12 +64,7 @@ export function expireEvents(
     .run(expired.length, receivedAt);
 
   const through = new Map(expired.map(({ lane, sequence }) => [lane, sequence]));
-  if (next?.lane === last.lane && next.sequence === last.sequence) {
-    // The limit cut a record in two: its events are counted as removed until the rest expires too.
-    const taken = expired.filter(({ lane, sequence }) => lane === last.lane && sequence === last.sequence).length;
-    addRemoved(database, { ...last, events: taken });
-    through.set(last.lane, last.sequence - 1n);
-  }
+  if (isCut) through.set(last.lane, last.sequence - 1n);
   for (const [lane, sequence] of through) {
     database
       .prepare('UPDATE lanes SET expired_through = max(?1, coalesce(expired_through, ?1)) WHERE lane = ?2')
@@ -79,9 +86,9 @@ export function eraseVisitor(
   const sourceId = idOf(database, 'labels', source);
   if (visitorId === undefined || sourceId === undefined) return;
   database.exec('PRAGMA secure_delete = ON');
-  const events = selectAll<Arrived>(
+  const events = selectAll<Gone>(
     database.prepare(
-      `SELECT ${ARRIVED_COLUMNS} FROM ${EVENTS_WITH_SOURCE} WHERE visitor = ? AND events.source = ? AND sequence < ?`,
+      `SELECT ${ARRIVED_COLUMNS}, body FROM ${EVENTS_WITH_SOURCE} WHERE visitor = ? AND events.source = ? AND sequence < ?`,
     ),
     visitorId,
     sourceId,
@@ -91,7 +98,7 @@ export function eraseVisitor(
   const deleteEvent = database.prepare('DELETE FROM events WHERE id = ?');
   for (const event of events) {
     deleteEvent.run(event.id);
-    addRemoved(database, { ...event, events: 1 });
+    addRemoved(database, event);
   }
   moveTwins(database);
   const links = selectAll<{ readonly user: bigint }>(
@@ -206,16 +213,22 @@ function deleteOlderRows(database: DatabaseSync, view: View, limit: number): boo
   return Number(changes) < limit;
 }
 
-function addRemoved(
-  database: DatabaseSync,
-  { lane, sequence, source, received_at, events }: Arrived & { readonly events: number },
-): void {
+function addRemoved(database: DatabaseSync, event: Gone): void {
+  const { lane, sequence, source, received_at } = event;
+  const place = [lane, sequence] as const;
+  const before = selectOne<{ readonly identities: bigint | null }>(
+    database.prepare('SELECT identities FROM removed WHERE lane = ? AND sequence = ?'),
+    ...place,
+  );
+  const own = identityChecksum(identityOf(eventOf(event)));
+  // What was removed by an older version has no sum, and with it there is none.
+  const sum = before?.identities === null ? null : addIdentities(Number(before?.identities ?? NO_IDENTITIES), own);
   database
     .prepare(
-      `INSERT INTO removed (lane, sequence, source, hour, events) VALUES (?, ?, ?, substr(?, 1, 13), ?)
-       ON CONFLICT DO UPDATE SET events = events + excluded.events`,
+      `INSERT INTO removed (lane, sequence, source, hour, events, identities) VALUES (?, ?, ?, substr(?, 1, 13), 1, ?)
+       ON CONFLICT DO UPDATE SET events = events + 1, identities = excluded.identities`,
     )
-    .run(lane, sequence, source, received_at, events);
+    .run(...place, source, received_at, sum);
 }
 
 function idOf(database: DatabaseSync, table: 'people' | 'labels', text: string): bigint | undefined {

@@ -58,6 +58,9 @@ export function statementText(statement: AuditStatement): string {
     '',
     row('lost', counts.lost, 'records acknowledged and nowhere'),
     row('unresolved', counts.unresolved, counts.unresolved > 0 ? 'records nowhere, not known to be acknowledged' : ''),
+    ...(counts.unwitnessed > 0
+      ? [row('unwitnessed', counts.unwitnessed, 'records whose collectors have not spoken of them yet')]
+      : []),
     '',
     isWell(statement)
       ? styled(['green', 'bold'], 'Balanced.')

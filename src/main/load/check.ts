@@ -162,6 +162,7 @@ const AUDIT_COUNTS = [
   'pending',
   'lost',
   'unresolved',
+  'unwitnessed',
   'expired',
   'erased',
 ] as const;
@@ -197,7 +198,7 @@ function countsOf(raw: JsonObject): AuditStatement['counts'] {
   return Object.fromEntries(entries) as AuditStatement['counts'];
 }
 
-const PLACE = ['eventId', 'source', 'collector', 'number', 'lane', 'sequence'] as const;
+const PLACE = ['eventId', 'source', 'collector', 'number', 'lane', 'sequence', 'hour'] as const;
 
 function problemOf(raw: unknown): AuditProblem {
   if (!isObject(raw)) throw strange('a problem of an audit', raw);

@@ -1,3 +1,4 @@
+import { noIdentities, type OutcomeIdentities } from '../../core/identities.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { RowFold } from '../../core/view.ts';
 import type { RecordHeader } from '../../log/record.ts';
@@ -18,7 +19,12 @@ export interface LedgerEntry {
   readonly duplicate: number;
   readonly bad: number;
   readonly dead: number;
+  /** Sums of the same events; undefined where their collector did not say what came in. */
+  readonly identities?: Readonly<OutcomeIdentities> | undefined;
 }
+
+/** What became of the events of a record. */
+export type LedgerOutcome = Omit<LedgerEntry, 'sequence' | 'hour' | 'count'>;
 
 /** A block of one collector's numbers: every copy of each record, and what the collector knew when it sent them. */
 export interface LedgerState {
@@ -30,33 +36,46 @@ export interface LedgerState {
   arrivedAtMs: number;
 }
 
-/** Format 1 had no hours, no arrival, and no number of its own in front. */
+/**
+ * Format 1 had no hours, no arrival, and no number of its own in front. In format 2 an hour may have a third part, which older
+ * programs pass over: the sums of its entries, in their order.
+ */
 const FORMAT = 2;
 type EncodedEntry = [number: number, sequence: string, count: number, ...outcomes: number[]];
+/** null where they are not known; one number where all that came in was stored; else all five. */
+type EncodedIdentities =
+  | null
+  | number
+  | readonly [came: number, stored: number, duplicate: number, bad: number, dead: number];
 type Encoded1 = [ackedThrough: number, voids: number[], entries: EncodedEntry[]];
 type Encoded2 = [
   format: number,
   ackedThrough: number,
   voids: number[],
   arrivedAtMs: number,
-  hours: [hour: string, entries: EncodedEntry[]][],
+  hours: [hour: string, entries: EncodedEntry[], identities?: EncodedIdentities[]][],
 ];
 
 export const ledgerRows: RowFold<LedgerState> = {
   empty: () => ({ entries: new Map(), ackedThrough: -1, voids: new Set(), arrivedAtMs: 0 }),
   encode({ entries, ackedThrough, voids, arrivedAtMs }) {
-    const hours = new Map<string, string[]>();
+    const hours = new Map<string, HourTexts>();
     for (const [number, copies] of [...entries].sort(([a], [b]) => a - b)) {
       // Copies are a set: merged in any order they must encode to the same text.
-      const texts = copies.length === 1 ? copies : [...copies].sort(byEntry);
-      for (const entry of texts) {
-        const rows = hours.get(entry.hour);
-        if (rows === undefined) hours.set(entry.hour, [encodeEntry(number, entry)]);
-        else rows.push(encodeEntry(number, entry));
+      const inOrder = copies.length === 1 ? copies : [...copies].sort(byEntry);
+      for (const entry of inOrder) {
+        const texts = hours.get(entry.hour) ?? { entries: [], identities: [], isKnown: false };
+        if (texts.entries.length === 0) hours.set(entry.hour, texts);
+        texts.entries.push(encodeEntry(number, entry));
+        texts.identities.push(encodeIdentities(entry));
+        if (entry.identities !== undefined) texts.isKnown = true;
       }
     }
     const inOrder = [...hours].sort(([a], [b]) => (a < b ? -1 : 1));
-    const rows = inOrder.map(([hour, of]) => `[${JSON.stringify(hour)},[${of.join()}]]`);
+    const rows = inOrder.map(([hour, { entries: texts, identities, isKnown }]) => {
+      const sums = isKnown ? `,[${identities.join()}]` : '';
+      return `[${JSON.stringify(hour)},[${texts.join()}]${sums}]`;
+    });
     const sorted = JSON.stringify([...voids].sort((a, b) => a - b));
     return `[${FORMAT},${ackedThrough},${sorted},${arrivedAtMs},[${rows.join()}]]`;
   },
@@ -66,9 +85,22 @@ export const ledgerRows: RowFold<LedgerState> = {
       ? ([decoded[0], decoded[1], 0, [['', decoded[2]]]] as const)
       : ([decoded[1], decoded[2], decoded[3], decoded[4]] as const);
     const entries = new Map<number, LedgerEntry[]>();
-    for (const [hour, rows] of hours) {
-      for (const [number, sequence, count, stored = count, duplicate = 0, bad = 0, dead = 0] of rows) {
-        addEntry(entries, number, { sequence: BigInt(sequence), hour, count, stored, duplicate, bad, dead });
+    for (const [hour, rows, sums] of hours) {
+      for (const [
+        place,
+        [number, sequence, count, stored = count, duplicate = 0, bad = 0, dead = 0],
+      ] of rows.entries()) {
+        const identities = decodeIdentities(sums?.[place] ?? null);
+        addEntry(entries, number, {
+          sequence: BigInt(sequence),
+          hour,
+          count,
+          stored,
+          duplicate,
+          bad,
+          dead,
+          ...identities,
+        });
       }
     }
     return { entries, ackedThrough, voids: new Set(voids), arrivedAtMs };
@@ -86,8 +118,33 @@ function encodeEntry(number: number, { sequence, count, stored, duplicate, bad, 
   return `[${number},"${sequence}",${count}${short ? '' : `,${stored},${duplicate},${bad},${dead}`}]`;
 }
 
+/** Of one hour, in the same order. */
+interface HourTexts {
+  readonly entries: string[];
+  readonly identities: string[];
+  isKnown: boolean;
+}
+
+function encodeIdentities({ identities }: LedgerEntry): string {
+  if (identities === undefined) return 'null';
+  const { came, stored, duplicate, bad, dead } = identities;
+  const isWhole = came === stored && duplicate === 0 && bad === 0 && dead === 0;
+  return isWhole ? `${came}` : `[${came},${stored},${duplicate},${bad},${dead}]`;
+}
+
+function decodeIdentities(encoded: EncodedIdentities): Pick<LedgerEntry, 'identities'> {
+  if (encoded === null) return {};
+  if (typeof encoded === 'number') return { identities: { ...noIdentities(), came: encoded, stored: encoded } };
+  const [came, stored, duplicate, bad, dead] = encoded;
+  return { identities: { came, stored, duplicate, bad, dead } };
+}
+
 function byEntry(a: LedgerEntry, b: LedgerEntry): number {
-  return encodeEntry(0, a) < encodeEntry(0, b) ? -1 : 1;
+  return orderText(a) < orderText(b) ? -1 : 1;
+}
+
+function orderText(entry: LedgerEntry): string {
+  return `${encodeEntry(0, entry)}${encodeIdentities(entry)}`;
 }
 
 const HOUR = /^\d{4}-\d\d-\d\dT\d\d/;
@@ -101,6 +158,23 @@ export function hourOf(receivedAt: string): string {
 export function ledgerBucket({ collector, number }: Pick<RecordHeader, 'collector' | 'number'>): string {
   const block = Math.floor(number / LIMITS.ledgerBlockNumbers);
   return `${collector}/${String(block).padStart(12, '0')}`;
+}
+
+/** What a record that nobody could process comes to: whatever it held is dead. */
+export function deadOutcome({ count, identities }: Pick<RecordHeader, 'count' | 'identities'>): LedgerOutcome {
+  const sums = identities === undefined ? undefined : { ...noIdentities(), came: identities, dead: identities };
+  return { stored: 0, duplicate: 0, bad: 0, dead: count, identities: sums };
+}
+
+/** The entry of a record, whose header says what came in. */
+export function entryFor(
+  { sequence, header }: { readonly sequence: bigint; readonly header: RecordHeader },
+  outcome: LedgerOutcome,
+): LedgerEntry {
+  const { receivedAt, count, identities: came } = header;
+  const identities =
+    came === undefined || outcome.identities === undefined ? undefined : { ...outcome.identities, came };
+  return { ...outcome, sequence, hour: hourOf(receivedAt), count, identities };
 }
 
 export function foldLedger(

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { anyEvent } from '../../../tests/events.ts';
 import { type Stitched, stitched } from '../../../tests/stitched.ts';
+import { noIdentities } from '../../core/identities.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { RowCodec, Values, View } from '../../core/view.ts';
 import { openingBeside, openingOf, VALUE_NAMES } from './dimensions.ts';
@@ -160,6 +161,13 @@ const ledgerEntry: fc.Arbitrary<LedgerEntry> = fc.record({
   duplicate: fc.nat(5),
   bad: fc.nat(5),
   dead: fc.nat(5),
+  identities: fc.option(
+    fc.oneof(
+      fc.nat().map((sum) => ({ ...noIdentities(), came: sum, stored: sum })),
+      fc.record({ came: fc.nat(), stored: fc.nat(), duplicate: fc.nat(), bad: fc.nat(), dead: fc.nat() }),
+    ),
+    { nil: undefined },
+  ),
 });
 const header = fc.record({
   number: fc.nat(LIMITS.ledgerBlockNumbers - 1),
@@ -186,6 +194,20 @@ test('a row of the ledger in format 1 is read, and what is added to it is writte
   const text = ledgerRows.encode(more);
   expect(text).toBe('[2,5,[2],7,[["",[[3,"90",2],[5,"91",3,1,1,1,0]]],["2026-11-23T10",[[6,"92",2]]]]]');
   expect(ledgerRows.decode(text)).toEqual(more);
+});
+
+test('an hour of the ledger has its sums apart, where older programs pass over them', () => {
+  const header = { number: 6, ackedThrough: 5, voids: [] };
+  const whole = { sequence: 90n, hour: '2026-11-23T10', count: 2, stored: 2, duplicate: 0, bad: 0, dead: 0 };
+  const half = { ...whole, sequence: 91n, stored: 1, bad: 1 };
+  const state = [
+    whole,
+    { ...whole, sequence: 92n, identities: { ...noIdentities(), came: 7, stored: 7 } },
+    { ...half, identities: { ...noIdentities(), came: 9, stored: 4, bad: 5 } },
+  ].reduce((row, entry) => foldLedger(row, { header }, entry), ledgerRows.empty());
+  const text = ledgerRows.encode(state);
+  expect(text).toBe('[2,5,[],0,[["2026-11-23T10",[[6,"90",2],[6,"91",2,1,0,1,0],[6,"92",2]],[null,[9,4,0,5,0],7]]]]');
+  expect(ledgerRows.encode(ledgerRows.decode(text))).toBe(text);
 });
 
 test('the ledger absorbs what it would merge, and changes no delta', () => {
