@@ -1,5 +1,5 @@
 import { ClickstreamError } from '../core/errors.ts';
-import { type Event, type Identity, identityKey, type Reason } from '../core/event.ts';
+import { type Event, type Identity, identityKey, type Reason, replayMarkOf } from '../core/event.ts';
 import type { Enriched, Facts, View } from '../core/view.ts';
 import type { RecordHeader } from '../log/record.ts';
 import type {
@@ -13,6 +13,7 @@ import type {
   Link,
   Loaded,
   Registry,
+  ReplayKey,
   RowUpdate,
   VisitorKey,
   VisitorPut,
@@ -221,9 +222,10 @@ class Draft {
       return;
     }
     // Not of one that is stored: schemas may have changed since.
-    const reason = known === undefined ? this.#steps.check(event) : undefined;
+    const reason = known === undefined ? this.#steps.check(asSent(event)) : undefined;
     if (reason !== undefined) {
-      this.#setBad({ reason, payload: body, position, header }, outcomes);
+      const { eventType, replay } = event;
+      this.#setBad({ reason, payload: body, eventType, cameFrom: cameFrom(replay), position, header }, outcomes);
       return;
     }
     outcomes.stored += 1;
@@ -260,11 +262,21 @@ class Draft {
   }
 
   #setBad(
-    { reason, payload, position, header }: Place & { readonly reason: Reason; readonly payload: string },
+    {
+      reason,
+      header,
+      position,
+      ...told
+    }: Place & { readonly reason: Reason } & Pick<BadEvent, 'payload' | 'eventType' | 'cameFrom'>,
     outcomes: Outcomes,
   ): void {
     const { source, receivedAt } = header;
-    this.#bad.push({ position, source, receivedAt, ...reason, payload });
+    const { payload, eventType, cameFrom: before } = told;
+    this.#bad.push({
+      ...{ position, source, receivedAt, code: reason.code, detail: reason.detail, payload },
+      ...(eventType !== undefined && { eventType }),
+      ...(before !== undefined && { cameFrom: before }),
+    });
     outcomes.bad += 1;
   }
 
@@ -326,6 +338,20 @@ class Draft {
   #rowKey({ name, version }: Pick<View, 'name' | 'version'>, source: string, bucket: string): RowUpdate['key'] {
     return { view: name, version, source, bucket, lane: this.#lane };
   }
+}
+
+/** A schema knows nothing of the mark of what was put back. */
+function asSent(event: Event): Event {
+  if (event.replay === undefined) return event;
+  const { replay, ...sent } = event;
+  return sent;
+}
+
+function cameFrom(replay: unknown): ReplayKey | undefined {
+  const mark = replayMarkOf(replay);
+  if (mark === undefined) return undefined;
+  const { lane, sequence, index, attempt } = mark;
+  return { first: { lane, sequence: BigInt(sequence), index }, attempt };
 }
 
 /** The map's value, made when it is absent. */

@@ -89,11 +89,47 @@ export interface BadEvent {
   readonly receivedAt: string;
   readonly code: string;
   readonly detail: string;
+  /** Where that much of it could be read. */
+  readonly eventType?: string | undefined;
   readonly payload: string;
+  /** Of one that was put back and set aside again. */
+  readonly cameFrom?: ReplayKey | undefined;
 }
 
 /** An event set aside, without its bytes. */
-export type BadReason = Pick<BadEvent, 'position' | 'source' | 'code'>;
+export type BadReason = Omit<BadEvent, 'payload'>;
+
+/**
+ * One way back of an event that was set aside: where it was set aside first, and the how manieth time it is put back, from 1.
+ * Two copies of a record that was put back twice, and set aside both times, share the next one.
+ */
+export interface ReplayKey {
+  readonly first: EventPosition;
+  readonly attempt: number;
+}
+
+/** The way back that an event set aside is to go. */
+export function replayKeyOf({ position, cameFrom }: Pick<BadEvent, 'position' | 'cameFrom'>): ReplayKey {
+  return cameFrom === undefined
+    ? { first: position, attempt: 1 }
+    : { first: cameFrom.first, attempt: cameFrom.attempt + 1 };
+}
+
+/** What was decided to be put into the log in the place of an event that was set aside. */
+export interface ReplayClaim {
+  readonly key: ReplayKey;
+  /** When, in ISO 8601. */
+  readonly at: string;
+  /** SHA-256 of what came in its place, in hexadecimal; undefined when it is put back as it was. */
+  readonly edit: string | undefined;
+  readonly visitor: string;
+  /** Its line of the record; gone once it is known where that lies. */
+  readonly line: string | undefined;
+  readonly position: RecordPosition | undefined;
+}
+
+/** A claim whose line lies in the log. */
+export type ReplayNote = Omit<ReplayClaim, 'line' | 'position'> & { readonly position: RecordPosition };
 
 /** A record that could not be processed at all: the reason, and its full bytes. */
 export interface DeadRecord {
@@ -265,12 +301,19 @@ export interface EventStore {
    * such dead record.
    */
   markRedriven(lane: string, sequence: bigint, position: RecordPosition): Promise<RecordPosition>;
+  /**
+   * Puts each claim if there is none of its key, durably once it resolves, also where `apply` is not. Returns those that stand, in
+   * the order given: whoever comes second puts back what the first decided.
+   */
+  claimReplays(claims: readonly ReplayClaim[]): Promise<readonly ReplayClaim[]>;
+  /** Notes where claimed lines lie. The first note of each stands; those that stand are returned, in the order given. */
+  noteReplays(notes: readonly ReplayNote[]): Promise<readonly RecordPosition[]>;
 
   // Maintenance. Each does a bounded piece and says whether there is more.
   /**
-   * Takes events received before this time out of everything but the rows of views, oldest arrivals first; returns how many. At
-   * most `limit`, or by the whole hour where the store need not touch each event; one that came among younger ones, as what is
-   * replayed does, may stay as long as they.
+   * Takes events received before this time out of everything but the rows of views, and events set aside with what is noted of
+   * them, oldest arrivals first; returns how many. At most `limit` of either, or by the whole hour where the store need not touch
+   * each event; one that came among younger ones, as what is replayed does, may stay as long as they.
    */
   expire(before: { readonly receivedAt: string; readonly limit: number }): Promise<number>;
   /**
@@ -320,6 +363,8 @@ export interface EventReads {
   badReasons(range: BadRange): Promise<readonly BadReason[]>;
   /** The events set aside at these positions, in their order; a position where there is none is left out. */
   badAt(positions: readonly EventPosition[]): Promise<readonly BadEvent[]>;
+  /** Those that there are of these keys, in no order. */
+  replaysOf(keys: readonly ReplayKey[]): Promise<readonly ReplayClaim[]>;
   /** Newest first; with `after`, only what comes after this place: older ones. */
   dead(limit: number, after?: RecordPosition): Promise<readonly DeadRecord[]>;
   deadAt(place: RecordPosition): Promise<DeadRecord | undefined>;
@@ -346,6 +391,8 @@ export interface DoubledEvent {
 export interface StoreTotals {
   readonly events: number;
   readonly bad: number;
+  /** Events set aside that retention took. */
+  readonly badExpired: number;
   readonly dead: number;
   readonly visitors: number;
   /** Events that retention took: all those of records at or before `expiredThrough` of their lane, by arrival. */
@@ -354,6 +401,11 @@ export interface StoreTotals {
   readonly expiredThrough: ReadonlyMap<string, bigint>;
   /** Retention took nothing that arrived at or after this; absent when it took nothing. ISO 8601. */
   readonly expiredBefore?: string | undefined;
+}
+
+/** A key as one text; a lane's name holds no NUL. */
+export function replayKeyText({ first: { lane, sequence, index }, attempt }: ReplayKey): string {
+  return `${lane}\0${sequence}\0${index}\0${attempt}`;
 }
 
 export function visitorText({ source, visitor }: VisitorKey): string {

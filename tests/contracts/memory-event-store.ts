@@ -18,9 +18,13 @@ import {
   type LaneState,
   type Link,
   type Loaded,
+  type ReplayClaim,
+  type ReplayNote,
   type Row,
   type RowKey,
   type RowUpdate,
+  replayKeyOf,
+  replayKeyText,
   type SealedText,
   type Sealing,
   type StoredCount,
@@ -60,6 +64,8 @@ export class MemoryEventStore implements EventStore, EventReader {
   readonly #rows = new Map<string, MemoryRow>();
   readonly #lanes = new Map<string, LaneState>();
   readonly #bad = new Map<string, BadEvent>();
+  readonly #replays = new Map<string, ReplayClaim>();
+  #badExpired = 0;
   readonly #dead = new Map<string, DeadRecord>();
   readonly #witnesses = new Map<string, Witness>();
   readonly #rebuilds = new Map<string, Rebuild>();
@@ -128,7 +134,40 @@ export class MemoryEventStore implements EventStore, EventReader {
     return redriven;
   }
 
-  async expire({ receivedAt, limit }: Parameters<EventStore['expire']>[0]): Promise<number> {
+  async claimReplays(claims: readonly ReplayClaim[]): Promise<readonly ReplayClaim[]> {
+    return claims.map((claim) => {
+      putIfAbsent(this.#replays, replayKeyText(claim.key), claim);
+      return this.#replays.get(replayKeyText(claim.key)) ?? claim;
+    });
+  }
+
+  async noteReplays(notes: readonly ReplayNote[]): Promise<readonly RecordPosition[]> {
+    return notes.map((note) => {
+      const before = this.#replays.get(replayKeyText(note.key))?.position;
+      if (before === undefined) this.#replays.set(replayKeyText(note.key), { ...note, line: undefined });
+      return before ?? note.position;
+    });
+  }
+
+  async expire(before: Parameters<EventStore['expire']>[0]): Promise<number> {
+    return this.#expireEvents(before) + this.#expireBad(before);
+  }
+
+  #expireBad({ receivedAt, limit }: Parameters<EventStore['expire']>[0]): number {
+    const inOrder = [...this.#bad.values()].sort((a, b) => comparePlaces(a.position, b.position));
+    const young = inOrder.findIndex((bad) => bad.receivedAt >= receivedAt);
+    const expired = inOrder.slice(0, Math.min(limit, young < 0 ? inOrder.length : young));
+    for (const bad of expired) this.#bad.delete(positionText(bad.position));
+    const kept = new Set([...this.#bad.values()].map((bad) => replayKeyText(replayKeyOf(bad))));
+    for (const bad of expired) {
+      const key = replayKeyText(replayKeyOf(bad));
+      if (!kept.has(key)) this.#replays.delete(key);
+    }
+    this.#badExpired += expired.length;
+    return expired.length;
+  }
+
+  #expireEvents({ receivedAt, limit }: Parameters<EventStore['expire']>[0]): number {
     const young = this.events.findIndex(({ stored }) => stored.receivedAt >= receivedAt);
     const count = Math.min(limit, young < 0 ? this.events.length : young);
     for (const { stored } of this.events.splice(0, count)) {
@@ -221,11 +260,16 @@ export class MemoryEventStore implements EventStore, EventReader {
       const rows = [...this.#rows.values()].filter(({ key }) => key.view === view);
       return [...new Set(rows.map(({ key }) => key.source))].sort();
     },
-    badReasons: async (range) => this.#badIn(range).map(({ position, source, code }) => ({ position, source, code })),
+    badReasons: async (range) => this.#badIn(range).map(({ payload, ...reason }) => reason),
     badAt: async (positions) =>
       positions.flatMap((position) => {
         const bad = this.#bad.get(positionText(position));
         return bad === undefined ? [] : [bad];
+      }),
+    replaysOf: async (keys) =>
+      keys.flatMap((key) => {
+        const claim = this.#replays.get(replayKeyText(key));
+        return claim === undefined ? [] : [claim];
       }),
     dead: async (limit, after) =>
       [...this.#dead.values()]
@@ -238,6 +282,7 @@ export class MemoryEventStore implements EventStore, EventReader {
     totals: async (): Promise<StoreTotals> => ({
       events: this.#put - this.#expired - this.#erased,
       bad: this.#bad.size,
+      badExpired: this.#badExpired,
       dead: this.#dead.size,
       visitors: this.visitors.size,
       expired: this.#expired,

@@ -7,7 +7,7 @@ import { LIMITS } from '../../core/limits.ts';
 /** `clik` in ASCII: tells our file from any other of SQLite's (https://www.sqlite.org/fileformat2.html#application_id). */
 const APPLICATION_ID = 0x636c696b;
 /** The format this program reads and writes; kept in user_version. */
-const FORMAT_VERSION = 4;
+const FORMAT_VERSION = 5;
 /** The oldest format that is brought up to this one. */
 const FORMAT_VERSION_MIN = 2;
 /**
@@ -19,6 +19,14 @@ const PAGE_BYTES = 16_384;
 /** Empty for whoever has fewer types than have lists of their own. */
 const EVENTS_OF_OTHERS = `CREATE INDEX events_of_others ON events (other_type, source, timestamp, lane, sequence, place) WHERE other_type IS NOT NULL;`;
 
+const REPLAYS = `
+CREATE INDEX bad_by_first ON bad (first_sequence, first_lane, first_place, attempt) WHERE first_sequence IS NOT NULL;
+CREATE TABLE replays (
+  sequence INTEGER NOT NULL, lane TEXT NOT NULL, place INTEGER NOT NULL, attempt INTEGER NOT NULL,
+  at TEXT NOT NULL, edit TEXT, visitor TEXT NOT NULL, line TEXT, to_lane TEXT, to_sequence INTEGER,
+  PRIMARY KEY (sequence, lane, place, attempt)
+) STRICT, WITHOUT ROWID;`;
+
 /**
  * - `people` and `labels` give texts small integers that grow with time, for random texts as index keys are what slows a
  *   large store. People (ids of users and devices) can be erased; labels (sources, event types) stay.
@@ -28,6 +36,8 @@ const EVENTS_OF_OTHERS = `CREATE INDEX events_of_others ON events (other_type, s
  * - `created_at` is a `timeKey`, which orders as times do at any precision. `timestamp` is epoch milliseconds.
  * - `counted` is the last event that the rows of views hold: they may be written later than events.
  * - `removed` counts the events of a record that erasure or a cut-off expiry took; `hour` is that of its arrival.
+ * - `first_…` and `attempt` of an event set aside are those of the replay that it came of; `replays` are claims, by the event's first
+ *   place, and an index finds the events that share one.
  * - `sealed` is the ledger of what is settled, in the place of its rows.
  */
 const SCHEMA = `
@@ -75,8 +85,10 @@ CREATE TABLE rebuilds (
 CREATE TABLE bad (
   sequence INTEGER NOT NULL, lane TEXT NOT NULL, place INTEGER NOT NULL, source TEXT NOT NULL, received_at TEXT NOT NULL,
   code TEXT NOT NULL, detail TEXT NOT NULL, payload TEXT NOT NULL,
+  event_type TEXT, first_sequence INTEGER, first_lane TEXT, first_place INTEGER, attempt INTEGER,
   PRIMARY KEY (sequence, lane, place)
 ) STRICT, WITHOUT ROWID;
+${REPLAYS}
 CREATE TABLE dead (
   sequence INTEGER NOT NULL, lane TEXT NOT NULL, detail TEXT NOT NULL, payload BLOB NOT NULL,
   redriven_lane TEXT, redriven_sequence INTEGER,
@@ -90,9 +102,9 @@ CREATE TABLE sealed (revision INTEGER NOT NULL, text TEXT NOT NULL) STRICT;
 CREATE TABLE totals (
   events INTEGER NOT NULL, bad INTEGER NOT NULL, dead INTEGER NOT NULL, visitors INTEGER NOT NULL,
   expired INTEGER NOT NULL, erased INTEGER NOT NULL, syncs INTEGER NOT NULL,
-  expired_before TEXT
+  expired_before TEXT, bad_expired INTEGER NOT NULL DEFAULT 0
 ) STRICT;
-INSERT INTO totals VALUES (0, 0, 0, 0, 0, 0, 0, NULL);
+INSERT INTO totals VALUES (0, 0, 0, 0, 0, 0, 0, NULL, 0);
 PRAGMA application_id = ${APPLICATION_ID};
 PRAGMA user_version = ${FORMAT_VERSION};
 `;
@@ -125,6 +137,18 @@ WHERE expired > 0;
 PRAGMA user_version = 4;
 `;
 
+/** In format 4 what was set aside was kept for good, and not put back. */
+const FROM_4 = `
+ALTER TABLE bad ADD COLUMN event_type TEXT;
+ALTER TABLE bad ADD COLUMN first_sequence INTEGER;
+ALTER TABLE bad ADD COLUMN first_lane TEXT;
+ALTER TABLE bad ADD COLUMN first_place INTEGER;
+ALTER TABLE bad ADD COLUMN attempt INTEGER;
+${REPLAYS}
+ALTER TABLE totals ADD COLUMN bad_expired INTEGER NOT NULL DEFAULT 0;
+PRAGMA user_version = 5;
+`;
+
 /**
  * Opens `<folder>/store.sqlite` for its one writer, and makes it when absent. Throws ClickstreamError
  * `data_format_newer` (and touches nothing) or `data_unusable`.
@@ -146,6 +170,7 @@ export function openDatabase(folder: string): DatabaseSync {
       checkVersion(versionOf(database));
       if (versionOf(database) === 2) transact(database, () => database.exec(FROM_2));
       if (versionOf(database) === 3) transact(database, () => database.exec(FROM_3));
+      if (versionOf(database) === 4) transact(database, () => database.exec(FROM_4));
     });
   });
 }

@@ -1,0 +1,67 @@
+import { type Reason, shown } from '../core/event.ts';
+import { isObject, type JsonObject } from '../core/json.ts';
+import { type BadEvent, replayKeyOf } from '../store/event-store.ts';
+import { lineOf } from './accept.ts';
+import type { Mapped } from './protocol.ts';
+import { mapBatched } from './protocols/segment.ts';
+
+/** A line of a record, of one visitor. */
+export interface ReplayedLine {
+  readonly visitor: string;
+  readonly line: string;
+}
+
+/**
+ * The line by which an event that was set aside goes into the log once more: as it came, or with an edit in its place, which has the
+ * fields of an event, or those of one in a batch of Segment's protocol. It is dated and held to what every event must have like
+ * one that comes, by the arrival of the one that was set aside; a reason when it is still none.
+ *
+ * What the collector had fixed of its identity stays, whatever the edit says of its properties: its sender's retry, set aside beside it,
+ * is the same event. One that never had a fingerprint gets one of its place, and so do those without an id.
+ */
+export function replayedLine(bad: BadEvent, edit: JsonObject | undefined): ReplayedLine | Reason {
+  const sent = parsed(bad.payload);
+  const collected = isCollected(bad) && isObject(sent) ? sent : undefined;
+  const mapped = mappedOf(edit ?? sent, edit === undefined ? collected !== undefined : edit.eventType !== undefined);
+  const receivedAtMs = Date.parse(bad.receivedAt);
+  if (Number.isNaN(receivedAtMs)) return { code: 'time_invalid', detail: 'it is not known when the event arrived' };
+  const line = lineOf(mapped, { client: undefined, arrival: { receivedAt: bad.receivedAt, receivedAtMs } });
+  if ('code' in line) return line;
+  const key = replayKeyOf(bad);
+  const { lane, sequence, index } = key.first;
+  const place = `${lane}-${sequence}-${index}`;
+  const fingerprint = typeof collected?.fingerprint === 'string' ? collected.fingerprint : `bad:${place}`;
+  const replay = { lane, sequence: sequence.toString(), index, attempt: key.attempt };
+  const event = JSON.parse(line.text) as JsonObject;
+  return { visitor: line.visitor, line: JSON.stringify({ eventId: `bad-${place}`, ...event, fingerprint, replay }) };
+}
+
+/** What only the processor finds wrong is a line of a record; all else is what a tracker sent, whatever it may look like. */
+function isCollected({ code }: BadEvent): boolean {
+  return code === 'schema_invalid' || code === 'schema_version_unknown';
+}
+
+function mappedOf(value: unknown, isLine: boolean): Mapped {
+  if (!isObject(value)) {
+    return {
+      kind: 'unmappable',
+      reason: { code: 'not_an_object', detail: `an event is an object, got ${shown(value)}` },
+    };
+  }
+  if (!isLine) return mapBatched(value);
+  const { eventId, eventType, userId, anonymousId, createdAt, sentAt, properties, context, traits } = value;
+  return {
+    kind: 'candidate',
+    ...{ eventId, eventType, userId, anonymousId, createdAt, sentAt },
+    ...{ properties: properties ?? {}, context: context ?? {}, traits: traits ?? {} },
+  };
+}
+
+function parsed(payload: string): unknown {
+  try {
+    return JSON.parse(payload);
+  } catch {
+    // Then it is no object either, and said to be none.
+    return payload;
+  }
+}
