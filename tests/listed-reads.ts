@@ -1,22 +1,24 @@
 import { visitorOf } from '../src/core/event.ts';
 import type { RecordPosition } from '../src/log/event-log.ts';
-import type {
-  BadEvent,
-  BadRange,
-  DeadRecord,
-  DoubledEvent,
-  EventPosition,
-  EventRange,
-  EventReader,
-  EventReads,
-  LaneState,
-  Row,
-  SealedText,
-  StoredCount,
-  StoredEvent,
-  StoreTotals,
-  VisitorKey,
-  Witness,
+import {
+  type BadEvent,
+  type BadRange,
+  type DeadRecord,
+  type DoubledEvent,
+  type EventPosition,
+  type EventRange,
+  type EventReader,
+  type EventReads,
+  type LaneState,
+  type ReplayClaim,
+  type Row,
+  replayKeyText,
+  type SealedText,
+  type StoredCount,
+  type StoredEvent,
+  type StoreTotals,
+  type VisitorKey,
+  type Witness,
 } from '../src/store/event-store.ts';
 import { eventWith, factsWith } from './events.ts';
 
@@ -26,6 +28,7 @@ export interface Listed {
   readonly links?: readonly (VisitorKey & { readonly userId: string })[];
   readonly rows?: readonly Row[];
   readonly bad?: readonly BadEvent[];
+  readonly replays?: readonly ReplayClaim[];
   readonly dead?: readonly DeadRecord[];
   readonly lanes?: ReadonlyMap<string, LaneState>;
   readonly witnesses?: readonly Witness[];
@@ -68,9 +71,13 @@ export function readsOf(listed: Listed): EventReads {
       ),
     sources: async (view) =>
       [...new Set(rows.filter(({ key }) => key.view === view).map(({ key }) => key.source))].sort(),
-    badReasons: async (range) => badIn(bad, range).map(({ position, source, code }) => ({ position, source, code })),
+    badReasons: async (range) => badIn(bad, range).map(({ payload, ...reason }) => reason),
     badAt: async (positions) =>
       positions.flatMap((place) => bad.filter(({ position }) => comparePositions(position, place) === 0)),
+    replaysOf: async (keys) => {
+      const asked = new Set(keys.map(replayKeyText));
+      return (listed.replays ?? []).filter(({ key }) => asked.has(replayKeyText(key)));
+    },
     dead: async (limit, after) =>
       (listed.dead ?? [])
         .toSorted((a, b) => comparePlaces(b, a))
@@ -93,8 +100,10 @@ function badIn(bad: readonly BadEvent[], { limit, after }: BadRange): readonly B
     .slice(0, limit);
 }
 
+const NO_TOTALS = { events: 0, bad: 0, badExpired: 0, dead: 0, visitors: 0, expired: 0, erased: 0 };
+
 export function totalsOf(part: Partial<StoreTotals> = {}): StoreTotals {
-  return { events: 0, bad: 0, dead: 0, visitors: 0, expired: 0, erased: 0, expiredThrough: new Map(), ...part };
+  return { ...NO_TOTALS, expiredThrough: new Map(), ...part };
 }
 
 /** The order of lists, written once more, and in another way than the queries have it. */

@@ -52,6 +52,8 @@ export interface AuditResult extends Readonly<Outcomes> {
   /** Records that are nowhere, and of which it is not known whether they were acknowledged. */
   readonly unresolved: number;
   readonly expired: number;
+  /** Events set aside that retention took. */
+  readonly badExpired: number;
   readonly erased: number;
   /** Lanes in which the log holds records that are not processed yet, as far as it could be looked into. */
   readonly waiting: readonly string[];
@@ -119,6 +121,7 @@ export function audit(input: AuditInput): AuditResult {
     lost,
     unresolved,
     expired: totals.expired,
+    badExpired: totals.badExpired,
     erased: totals.erased,
     waiting: [...waiting].sort(),
     lanes: lanesOf(input, sums.lanes),
@@ -217,10 +220,11 @@ function checkTotals(
       detail: `the ledger has ${all.stored} events stored; there are ${kept}: ${parts}`,
     });
   }
-  if (totals.bad !== all.bad) {
+  if (totals.bad + totals.badExpired !== all.bad) {
+    const expired = totals.badExpired === 0 ? '' : `, and ${totals.badExpired} expired`;
     problems.add({
       kind: 'totals_differ',
-      detail: `the ledger has ${all.bad} bad events; the store holds ${totals.bad}`,
+      detail: `the ledger has ${all.bad} bad events; the store holds ${totals.bad}${expired}`,
     });
   }
   // A record whose header cannot be read has no place in the ledger: more dead records than it knows of are no contradiction.

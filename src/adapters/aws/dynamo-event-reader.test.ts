@@ -6,19 +6,7 @@ import { aLane, dynamoToRead, itemOf, minute, type Sending } from '../../../test
 import { LIMITS } from '../../core/limits.ts';
 import type { EventPosition } from '../../store/event-store.ts';
 import { DynamoEventReader } from './dynamo-event-reader.ts';
-import {
-  badAttributes,
-  badPk,
-  badSk,
-  deadAttributes,
-  deadPk,
-  keyOf,
-  LANE_PK,
-  number,
-  sequenceText,
-  text,
-  textOf,
-} from './items.ts';
+import { deadAttributes, deadPk, keyOf, LANE_PK, number, sequenceText, text, textOf } from './items.ts';
 import { putLarge } from './large-values.ts';
 
 const { read, listening, putAll, state, tables } = dynamoToRead();
@@ -87,11 +75,11 @@ describe('what was set aside', () => {
 
 describe('the audit', () => {
   it('sums what the lanes count', async () => {
-    const totals = { events: 10, bad: 1, dead: 2, visitors: 3, expired: 4, erased: 1 };
+    const totals = { events: 10, bad: 2, badExpired: 1, dead: 2, visitors: 3, expired: 4, erased: 1 };
     await putAll('state', [aLane('a', { totals, expiredThrough: 7n }), aLane('b', { totals })]);
     const found = await read(async (reads) => ({ totals: await reads.totals(), lanes: await reads.lanes() }));
     expect(found.totals).toEqual({
-      ...{ events: 10, bad: 2, dead: 4, visitors: 6, expired: 8, erased: 2 },
+      ...{ events: 10, bad: 2, badExpired: 2, dead: 4, visitors: 6, expired: 8, erased: 2 },
       expiredThrough: new Map([['a', 7n]]),
     });
     expect([...found.lanes.keys()]).toEqual(['a', 'b']);
