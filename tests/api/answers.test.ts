@@ -300,6 +300,7 @@ describe('of a server with read tokens, or one that is not well', () => {
     const queries = createQueries({
       ask: () => Promise.reject(new Error('gone')),
       redrive: () => Promise.reject(new Error('gone')),
+      replayBad: { one: () => Promise.reject(new Error('gone')), some: () => Promise.reject(new Error('gone')) },
       replay: () => Promise.reject(new Error('gone')),
       access: { kind: 'token', authorize: (token) => token === 'right' },
       ready: () => ({ ready: false, reasons: ['the log cannot be written'] }),

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { deflateRawSync } from 'node:zlib';
 import { QueryCommand } from '@aws-sdk/client-dynamodb';
 import { describe, expect, it } from 'vitest';
@@ -5,6 +6,7 @@ import { anEvent } from '../../../tests/contracts/store-writing.ts';
 import { aLane, dynamoToRead, itemOf, minute, type Sending } from '../../../tests/emulators/dynamo-to-read.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { EventPosition } from '../../store/event-store.ts';
+import { putBadItems } from './bad-items.ts';
 import { DynamoEventReader } from './dynamo-event-reader.ts';
 import { deadAttributes, deadPk, keyOf, LANE_PK, number, sequenceText, text, textOf } from './items.ts';
 import { putLarge } from './large-values.ts';
@@ -13,10 +15,8 @@ const { read, listening, putAll, state, tables } = dynamoToRead();
 
 describe('what was set aside', () => {
   const aBad = async (position: EventPosition, payload = '{}') => {
-    const key = { pk: badPk(position.lane), sk: badSk(position) };
     const event = { position, source: 'shop', receivedAt: minute(1), code: 'id_missing', detail: 'none', payload };
-    const held = await putLarge(state(), key, deflateRawSync(payload, { level: 0 }), 'try');
-    await state().set({ pk: text(key.pk), sk: text(key.sk), ...badAttributes(event), ...held });
+    await putBadItems(state(), [event], { hour: '2026-11-23T10', version: () => 'try' });
     return event;
   };
 
@@ -42,7 +42,7 @@ describe('what was set aside', () => {
     }
     expect(found).toEqual(newest);
     expect(await read((reads) => reads.badReasons({ limit: 0 }))).toEqual([]);
-    const long = await aBad({ lane: 'b', sequence: 9n, index: 2 }, 'é'.repeat(500_000));
+    const long = await aBad({ lane: 'b', sequence: 9n, index: 2 }, randomBytes(800_000).toString('hex'));
     const asked = [
       long.position,
       { lane: 'b', sequence: 9n, index: 3 },
