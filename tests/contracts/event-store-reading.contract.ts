@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Event, identityOf, visitorOf } from '../../src/core/event.ts';
 import { LIMITS } from '../../src/core/limits.ts';
-import type { BadEvent, DeadRecord, EventPosition, EventRange } from '../../src/store/event-store.ts';
+import type { BadEvent, DeadRecord, EventPosition, EventRange, ReplayClaim } from '../../src/store/event-store.ts';
 import type { StoreSubject, StoreTraits } from './store-subject.ts';
 import { allPages, anEvent, badEvents, decisionOf, positionText, recordCounts, write } from './store-writing.ts';
 
@@ -222,13 +222,56 @@ function describeAside(given: () => StoreSubject): void {
     expect(read.bad).toEqual(newest);
     expect(read.two).toEqual(newest.slice(0, 2));
     expect(read.rest).toEqual(newest.slice(2));
-    const reasons = newest.slice(2, 4).map(({ position, source, code }) => ({ position, source, code }));
+    const reasons = newest.slice(2, 4).map(({ payload: _, ...reason }) => reason);
     expect(read.reasons).toEqual(reasons);
     expect(read.at).toEqual([first[3], first[1]]);
     expect(read.dead.map((dead) => ({ ...dead, payload: [...dead.payload] }))).toEqual([
       { lane: 'a', sequence: 4n, detail: 'first', payload: [...payload] },
     ]);
     expect(read.totals).toMatchObject({ bad: 5, dead: 1 });
+  });
+
+  it('knows the type of an event set aside, and where it was set aside before', async () => {
+    const { store, reader } = given();
+    const first = { lane: 'b', sequence: 10n ** 17n, index: 7 };
+    const again = { ...badAt('a', 1n, 0), eventType: 'Paid é', cameFrom: { first, attempt: 3 } };
+    await store.apply({ ...(await decisionOf(store, 'a', [{ sequence: 2n, events: [] }])), bad: [again] });
+    expect(await reader.snapshot((reads) => badEvents(reads, { limit: 2 }))).toEqual([again]);
+  });
+
+  describe('what is put back for an event set aside', () => {
+    const first = { lane: 'a', sequence: 4n, index: 2 };
+    const claimOf = (line: string, attempt = 1): ReplayClaim => ({
+      key: { first, attempt },
+      ...{ at: '2026-11-23T12:00:00.000Z', edit: line === 'edited' ? 'f00d' : undefined, visitor: 'device', line },
+      position: undefined,
+    });
+    const [mine, other] = [
+      { lane: 'b', sequence: 12n },
+      { lane: 'a', sequence: 13n },
+    ];
+
+    it('is what was claimed first, whoever asks and with what', async () => {
+      const { store, reader } = given();
+      const [one, two, next] = [claimOf('edited'), claimOf('otherwise'), claimOf('next', 2)];
+      expect(await store.claimReplays([one])).toEqual([one]);
+      expect(await store.claimReplays([two, next])).toEqual([one, next]);
+      expect(await reader.snapshot((reads) => reads.replaysOf([one.key, claimOf('', 3).key]))).toEqual([one]);
+      expect(await store.claimReplays([])).toEqual([]);
+      expect(await reader.snapshot((reads) => reads.replaysOf([]))).toEqual([]);
+    });
+
+    it('lies where the first note says, and its line is forgotten then', async () => {
+      const { store, reader } = given();
+      const [claim] = await store.claimReplays([claimOf('edited')]);
+      if (claim === undefined || mine === undefined || other === undefined) throw new Error('nothing was claimed');
+      const { line: _, ...rest } = claim;
+      expect(await store.noteReplays([{ ...rest, position: mine }])).toEqual([mine]);
+      expect(await store.noteReplays([{ ...rest, position: other }])).toEqual([mine]);
+      const noted = { ...claim, line: undefined, position: mine };
+      expect(await store.claimReplays([claimOf('late')])).toEqual([noted]);
+      expect(await reader.snapshot((reads) => reads.replaysOf([claim.key]))).toEqual([noted]);
+    });
   });
 
   describe('dead records', () => {

@@ -174,8 +174,9 @@ export function eventItem(
   };
 }
 
-/** When DynamoDB deletes what a lane took in an hour. */
+/** When DynamoDB deletes what a lane took in an hour; never, where no hour is known. */
 export function expiryOf(hour: string): Item {
+  if (hour === '') return {};
   return { expiresAt: number(Date.parse(`${hour}:00:00Z`) / 1_000 + SECONDS_KEPT) };
 }
 

@@ -39,7 +39,11 @@ function codeOf(open: () => unknown): string | undefined {
   return undefined;
 }
 
-const TO_FORMAT_3 = `
+const TO_FORMAT_4 = `
+DROP INDEX bad_by_first; DROP TABLE replays; ALTER TABLE bad DROP COLUMN event_type; ALTER TABLE bad DROP COLUMN attempt;
+ALTER TABLE bad DROP COLUMN first_sequence; ALTER TABLE bad DROP COLUMN first_lane; ALTER TABLE bad DROP COLUMN first_place;
+ALTER TABLE totals DROP COLUMN bad_expired`;
+const TO_FORMAT_3 = `${TO_FORMAT_4};
 DROP INDEX events_of_others; ALTER TABLE events DROP COLUMN other_type;
 ALTER TABLE removed DROP COLUMN source; ALTER TABLE removed DROP COLUMN hour; ALTER TABLE lanes DROP COLUMN arrived_at_ms;
 ALTER TABLE witnesses DROP COLUMN at_ms; DROP TABLE sealed; ALTER TABLE totals DROP COLUMN expired_before`;
@@ -138,6 +142,31 @@ describe('what the folder holds', () => {
       'x',
     ]);
     await reader.close();
+  });
+
+  it('is brought up from format 4, and what was set aside in it can be put back', async () => {
+    const store = openEventStore({ folder });
+    await write(store, 'a', [{ sequence: 1n, events: [anEvent()] }]);
+    await store.close();
+    const database = new DatabaseSync(path());
+    database.exec(`${TO_FORMAT_4}; PRAGMA user_version = 4`);
+    database.exec(
+      `INSERT INTO bad (sequence, lane, place, source, received_at, code, detail, payload)
+       VALUES (1, 'a', 0, 'shop', '2026-11-23T10:00:00.000Z', 'id_missing', 'old', '{}'); UPDATE totals SET bad = 1`,
+    );
+    database.close();
+    const upgraded = openEventStore({ folder });
+    const position = { lane: 'a', sequence: 1n, index: 0 };
+    const claim = { key: { first: position, attempt: 1 }, at: 'now', edit: undefined, visitor: 'v', line: '{}' };
+    expect(await upgraded.claimReplays([{ ...claim, position: undefined }])).toHaveLength(1);
+    const reader = openEventReader({ folder });
+    const bad = await reader.snapshot((reads) => reads.badAt([position]));
+    expect(bad).toMatchObject([{ detail: 'old', payload: '{}' }]);
+    expect(await upgraded.expire({ receivedAt: '2026-11-23T11:00:00.000Z', limit: 9 })).toBe(2);
+    const totals = await reader.snapshot((reads) => reads.totals());
+    expect(totals).toMatchObject({ bad: 0, badExpired: 1 });
+    await reader.close();
+    await upgraded.close();
   });
 
   it('refuses what is no database, is one of another program, or is not there to read', () => {
