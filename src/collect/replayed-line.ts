@@ -18,6 +18,9 @@ export interface ReplayedLine {
  *
  * What the collector had fixed of its identity stays, whatever the edit says of its properties: its sender's retry, set aside beside it,
  * is the same event. One that never had a fingerprint gets one of its place, and so do those without an id.
+ *
+ * One that was put back and set aside again stays the event that it was: the log may hold it twice, and what is set aside of one copy may
+ * be stored of the other.
  */
 export function replayedLine(bad: BadEvent, edit: JsonObject | undefined): ReplayedLine | Reason {
   const sent = parsed(bad.payload);
@@ -32,9 +35,17 @@ export function replayedLine(bad: BadEvent, edit: JsonObject | undefined): Repla
   const place = `${lane}-${sequence}-${index}`;
   const fingerprint = typeof collected?.fingerprint === 'string' ? collected.fingerprint : `bad:${place}`;
   const replay = { lane, sequence: sequence.toString(), index, attempt: key.attempt };
-  const event = JSON.parse(line.text) as JsonObject;
-  return { visitor: line.visitor, line: JSON.stringify({ eventId: `bad-${place}`, ...event, fingerprint, replay }) };
+  const event: JsonObject = { eventId: `bad-${place}`, ...(JSON.parse(line.text) as JsonObject), fingerprint, replay };
+  const other = bad.cameFrom && FIXED.find((name) => event[name] !== collected?.[name]);
+  if (other !== undefined) {
+    const detail = `an event that was put back before keeps its ${other} ${shown(collected?.[other])}, got ${shown(event[other])}`;
+    return { code: 'field_invalid', detail };
+  }
+  return { visitor: line.visitor, line: JSON.stringify(event) };
 }
+
+/** All that tells events apart beside the source and the fingerprint; the visitor is made of the last two. */
+const FIXED = ['eventId', 'createdAt', 'anonymousId', 'userId'] as const;
 
 /** What only the processor finds wrong is a line of a record; all else is what a tracker sent, whatever it may look like. */
 function isCollected({ code }: BadEvent): boolean {

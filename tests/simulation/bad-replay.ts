@@ -75,6 +75,7 @@ class History {
   readonly #log = new MemoryEventLog({ laneCount: 2 });
   readonly #done = new Map<string, number>();
   readonly #accept = new Accept({ log: this.#log, numbering: new Numbering('collector') });
+  readonly #sentTwice = new Set<string>();
   #isMended = false;
   #clockMs = NOW_MS;
   /** How many different events were sent. */
@@ -91,7 +92,7 @@ class History {
         await this.#send();
         if (this.#below(2) === 0) await this.#process();
         if (this.#below(5) === 0) this.#isMended = true;
-        const clients = Array.from({ length: this.#below(4) }, () => this.#putSomeBack(this.#client()));
+        const clients = Array.from({ length: this.#below(5) }, () => this.#putSomeBack(this.#client()));
         await Promise.all(clients);
       }
     });
@@ -109,7 +110,10 @@ class History {
     const events = Array.from({ length: 1 + this.#below(3) }, () => this.#compose());
     const [first] = events;
     // A sender's retry of what has an identity, whether it will be set aside or not.
-    if (first !== undefined && 'anonymousId' in first && this.#below(3) === 0) events.push(first);
+    if (first !== undefined && 'anonymousId' in first && this.#below(3) === 0) {
+      events.push(first);
+      this.#sentTwice.add(String(first.messageId));
+    }
     const body = Buffer.from(JSON.stringify({ batch: events }));
     const request = { method: 'POST', path: '/v1/batch', query: '', headers: {}, body, receivedAt: NOW_MS };
     const mapped = segment.map(request);
@@ -193,15 +197,17 @@ class History {
     }
   }
 
-  /** Everything but the event's number may be other than it was; of what a sender may send again, its identity stays. */
+  /** Everything but the event's number may be other than it was; of what may be there twice, who it was stays. */
   async #editOf(id: string): Promise<JsonObject> {
-    const { payload } = await this.#ask(`/api/v1/bad/${id}`);
+    const { payload, replayOf } = await this.#ask(`/api/v1/bad/${id}`);
     const came = JSON.parse(String(payload)) as JsonObject;
     const { anonymousId, properties, messageId, eventId = messageId, timestamp, createdAt = timestamp } = came;
     const price = this.#below(3) === 0 ? String(this.#below(9)) : this.#below(9);
     const edited = { ...(properties as JsonObject), price };
     const event = { eventType: 'Paid', eventId, createdAt, properties: edited };
-    return { ...event, anonymousId: anonymousId ?? `device-${this.#below(6)}` };
+    const isFirst = replayOf === null && !this.#sentTwice.has(String(eventId));
+    const isFree = anonymousId === undefined || (isFirst && this.#below(2) === 0);
+    return { ...event, anonymousId: isFree ? `device-${this.#below(6)}` : anonymousId };
   }
 
   #waiting(): Promise<readonly string[]> {
