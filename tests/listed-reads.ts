@@ -1,24 +1,22 @@
 import { visitorOf } from '../src/core/event.ts';
 import type { RecordPosition } from '../src/log/event-log.ts';
-import {
-  type BadEvent,
-  type BadRange,
-  type DeadRecord,
-  type DoubledEvent,
-  type EventPosition,
-  type EventRange,
-  type EventReader,
-  type EventReads,
-  type LaneState,
-  type ReplayClaim,
-  type Row,
-  replayKeyText,
-  type SealedText,
-  type StoredCount,
-  type StoredEvent,
-  type StoreTotals,
-  type VisitorKey,
-  type Witness,
+import type {
+  BadEvent,
+  BadRange,
+  DeadRecord,
+  DoubledEvent,
+  EventPosition,
+  EventRange,
+  EventReader,
+  EventReads,
+  LaneState,
+  Row,
+  SealedText,
+  StoredCount,
+  StoredEvent,
+  StoreTotals,
+  VisitorKey,
+  Witness,
 } from '../src/store/event-store.ts';
 import { eventWith, factsWith } from './events.ts';
 
@@ -28,7 +26,6 @@ export interface Listed {
   readonly links?: readonly (VisitorKey & { readonly userId: string })[];
   readonly rows?: readonly Row[];
   readonly bad?: readonly BadEvent[];
-  readonly replays?: readonly ReplayClaim[];
   readonly dead?: readonly DeadRecord[];
   readonly lanes?: ReadonlyMap<string, LaneState>;
   readonly witnesses?: readonly Witness[];
@@ -71,13 +68,13 @@ export function readsOf(listed: Listed): EventReads {
       ),
     sources: async (view) =>
       [...new Set(rows.filter(({ key }) => key.view === view).map(({ key }) => key.source))].sort(),
-    badReasons: async (range) => badIn(bad, range).map(({ payload, ...reason }) => reason),
+    badReasons: async (range) =>
+      badIn(bad, range).map(({ payload, replay, ...reason }) => ({
+        ...reason,
+        isReplayed: replay?.position !== undefined,
+      })),
     badAt: async (positions) =>
       positions.flatMap((place) => bad.filter(({ position }) => comparePositions(position, place) === 0)),
-    replaysOf: async (keys) => {
-      const asked = new Set(keys.map(replayKeyText));
-      return (listed.replays ?? []).filter(({ key }) => asked.has(replayKeyText(key)));
-    },
     dead: async (limit, after) =>
       (listed.dead ?? [])
         .toSorted((a, b) => comparePlaces(b, a))

@@ -1,6 +1,7 @@
-import { type Reason, shown } from '../core/event.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { type Reason, shown, visitorOf } from '../core/event.ts';
 import { isObject, type JsonObject } from '../core/json.ts';
-import { type BadEvent, replayKeyOf } from '../store/event-store.ts';
+import type { BadEvent } from '../store/event-store.ts';
 import { lineOf } from './accept.ts';
 import type { Mapped } from './protocol.ts';
 import { mapBatched } from './protocols/segment.ts';
@@ -30,22 +31,23 @@ export function replayedLine(bad: BadEvent, edit: JsonObject | undefined): Repla
   if (Number.isNaN(receivedAtMs)) return { code: 'time_invalid', detail: 'it is not known when the event arrived' };
   const line = lineOf(mapped, { client: undefined, arrival: { receivedAt: bad.receivedAt, receivedAtMs } });
   if ('code' in line) return line;
-  const key = replayKeyOf(bad);
-  const { lane, sequence, index } = key.first;
+  const { lane, sequence, index } = bad.position;
   const place = `${lane}-${sequence}-${index}`;
   const fingerprint = typeof collected?.fingerprint === 'string' ? collected.fingerprint : `bad:${place}`;
-  const replay = { lane, sequence: sequence.toString(), index, attempt: key.attempt };
+  const replay = { lane, sequence: sequence.toString(), index };
   const event: JsonObject = { eventId: `bad-${place}`, ...(JSON.parse(line.text) as JsonObject), fingerprint, replay };
-  const other = bad.cameFrom && FIXED.find((name) => event[name] !== collected?.[name]);
-  if (other !== undefined) {
-    const detail = `an event that was put back before keeps its ${other} ${shown(collected?.[other])}, got ${shown(event[other])}`;
+  const was = {
+    eventId: collected?.eventId,
+    createdAt: collected?.createdAt,
+    visitor: bad.cameFrom && visitorOf(collected ?? {}),
+  };
+  const is = { eventId: event.eventId, createdAt: event.createdAt, visitor: line.visitor };
+  if (bad.cameFrom !== undefined && !isDeepStrictEqual(is, was)) {
+    const detail = `an event that was put back before keeps its ids and createdAt: ${shown(was)}, got ${shown(is)}`;
     return { code: 'field_invalid', detail };
   }
   return { visitor: line.visitor, line: JSON.stringify(event) };
 }
-
-/** All that tells events apart beside the source and the fingerprint; the visitor is made of the last two. */
-const FIXED = ['eventId', 'createdAt', 'anonymousId', 'userId'] as const;
 
 /** What only the processor finds wrong is a line of a record; all else is what a tracker sent, whatever it may look like. */
 function isCollected({ code }: BadEvent): boolean {

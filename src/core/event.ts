@@ -26,26 +26,24 @@ export interface Event {
   readonly replay?: ReplayMark;
 }
 
-/** Where an event was first set aside, and how often it was put back since. */
+/** Where an event was set aside. */
 export interface ReplayMark {
   readonly lane: string;
   /** Digits. */
   readonly sequence: string;
   readonly index: number;
-  readonly attempt: number;
 }
 
 /** The mark of a line; undefined for what is none, as a log written by hand could have. */
 export function replayMarkOf(value: unknown): ReplayMark | undefined {
   if (!isObject(value)) return undefined;
-  const { lane, sequence, index, attempt } = value;
+  const { lane, sequence, index } = value;
   const isMark =
     typeof lane === 'string' &&
     typeof sequence === 'string' &&
     /^\d{1,128}$/.test(sequence) &&
-    Number.isSafeInteger(index) &&
-    Number.isSafeInteger(attempt);
-  return isMark ? { lane, sequence, index: Number(index), attempt: Number(attempt) } : undefined;
+    Number.isSafeInteger(index);
+  return isMark ? { lane, sequence, index: Number(index) } : undefined;
 }
 
 /**

@@ -11,7 +11,7 @@ import { LIMITS } from '../core/limits.ts';
 import type { LaneRecord, RecordPosition } from '../log/event-log.ts';
 import { processBatch, seal } from '../pipeline.ts';
 import { VIEWS } from '../process/views/registry.ts';
-import type { ReplayClaim, ReplayNote, Witness } from '../store/event-store.ts';
+import type { Replay, ReplayClaim, ReplayNote, Witness } from '../store/event-store.ts';
 import { ConfiguredSteps, type StepSettings } from './steps.ts';
 
 export interface ProcessWorkerData {
@@ -45,7 +45,7 @@ export type FromProcessor =
   /** What is noted of a dead record now; nothing, when the store did not take it. */
   | { readonly kind: 'redriven'; readonly record: RecordPosition; readonly stands: RecordPosition | undefined }
   /** Those that stand, or nothing, when the store did not take them. */
-  | { readonly kind: 'claimed'; readonly id: number; readonly stand: readonly ReplayClaim[] | undefined }
+  | { readonly kind: 'claimed'; readonly id: number; readonly stand: readonly Replay[] | undefined }
   | { readonly kind: 'noted'; readonly id: number; readonly stand: readonly RecordPosition[] | undefined }
   /** Something to be told to who runs the server. */
   | { readonly kind: 'told'; readonly text: string }

@@ -13,7 +13,6 @@ import type {
   Link,
   Loaded,
   Registry,
-  ReplayKey,
   RowUpdate,
   VisitorKey,
   VisitorPut,
@@ -347,11 +346,9 @@ function asSent(event: Event): Event {
   return sent;
 }
 
-function cameFrom(replay: unknown): ReplayKey | undefined {
+function cameFrom(replay: unknown): EventPosition | undefined {
   const mark = replayMarkOf(replay);
-  if (mark === undefined) return undefined;
-  const { lane, sequence, index, attempt } = mark;
-  return { first: { lane, sequence: BigInt(sequence), index }, attempt };
+  return mark && { lane: mark.lane, sequence: BigInt(mark.sequence), index: mark.index };
 }
 
 /** The map's value, made when it is absent. */

@@ -5,16 +5,8 @@ import { isObject, type JsonObject } from '../core/json.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { Clock } from '../core/time.ts';
 import type { RecordPosition } from '../log/event-log.ts';
-import {
-  type BadEvent,
-  type EventPosition,
-  type EventReader,
-  type ReplayClaim,
-  type ReplayNote,
-  replayKeyOf,
-  replayKeyText,
-} from '../store/event-store.ts';
-import { BAD_FILTER, type BadFilter, badAt, type FoundBad, findBad, isReplayed, renderClaim } from './bad.ts';
+import type { BadEvent, EventPosition, EventReader, Replay, ReplayClaim, ReplayNote } from '../store/event-store.ts';
+import { BAD_FILTER, type BadFilter, findBad, renderReplay } from './bad.ts';
 import { decodeCursor, positionId, positionOf } from './cursor.ts';
 import { readSegment } from './endpoint.ts';
 import { CURSOR } from './lists.ts';
@@ -30,17 +22,21 @@ export type BadAsked =
   | { readonly kind: 'of'; readonly filter: BadFilter; readonly limit: number; readonly after?: EventPosition };
 
 export interface BadPiece {
-  readonly events: readonly FoundBad[];
+  readonly events: readonly BadEvent[];
   /** Null when there are no more. */
   readonly cursor: string | null;
 }
 
-/** What is to be put back, with what is known to have been put back of it. */
+/** What is to be put back. Not of a batch that is not done yet: it may yet come to another end. */
 export function readBadPiece(reader: EventReader, asked: BadAsked): Promise<BadPiece> {
   return reader.snapshot(async (reads) => {
-    if (asked.kind === 'at') return { events: await badAt(reads, [asked.position]), cursor: null };
+    const lanes = await reads.lanes();
+    const done = (events: readonly BadEvent[]) =>
+      events.filter(({ position: { lane, sequence } }) => sequence <= (lanes.get(lane)?.done ?? -1n));
+    if (asked.kind === 'at') return { events: done(await reads.badAt([asked.position])), cursor: null };
     const { filter, limit, after } = asked;
-    return findBad(reads, { filter: { ...filter, replayed: 'exclude' }, limit, after });
+    const { events, cursor } = await findBad(reads, { filter: { ...filter, replayed: 'exclude' }, limit, after });
+    return { events: done(events), cursor };
   });
 }
 
@@ -63,14 +59,14 @@ export interface BadReplayParts {
   /** Each line as a record of its own, all of them durable once it resolves. */
   readonly append: (lines: readonly LineBack[]) => Promise<readonly RecordPosition[]>;
   /** `EventStore.claimReplays` and `noteReplays`. */
-  readonly claim: (claims: readonly ReplayClaim[]) => Promise<readonly ReplayClaim[]>;
+  readonly claim: (claims: readonly ReplayClaim[]) => Promise<readonly Replay[]>;
   readonly note: (notes: readonly ReplayNote[]) => Promise<readonly RecordPosition[]>;
   readonly clock: Clock;
 }
 
 export interface BadReplay {
   /** Rejects with ClickstreamError: `not_found`, `still_bad`, or why it cannot be put back now. */
-  one(id: string, edit: JsonObject | undefined): Promise<{ readonly claim: ReplayClaim; readonly appended: boolean }>;
+  one(id: string, edit: JsonObject | undefined): Promise<{ readonly replay: Replay; readonly appended: boolean }>;
   /** Rejects when not even the first could be put back now. */
   some(asked: Extract<BadAsked, { readonly kind: 'of' }>, how: { readonly isDry: boolean }): Promise<ReplayedPiece>;
 }
@@ -85,10 +81,10 @@ export interface ReplayedPiece {
   readonly cursor: string | null;
 }
 
-/** What goes into the log for an event, once whoever came first has decided it. */
+/** What goes into the log for an event. */
 interface Waiting {
   readonly bad: BadEvent;
-  readonly claim: ReplayClaim;
+  readonly replay: Replay;
 }
 
 /**
@@ -99,65 +95,67 @@ interface Waiting {
 export function createBadReplay(parts: BadReplayParts): BadReplay {
   const { find, lineOf, clock } = parts;
 
-  const claimFor = ({ bad, claim }: FoundBad, edit: JsonObject | undefined): ReplayClaim | Reason => {
-    if (claim !== undefined) return claim;
+  /** What was decided before, or is to be. */
+  const replayFor = (bad: BadEvent, edit: JsonObject | undefined): Replay | Reason => {
+    if (bad.replay !== undefined) return bad.replay;
     const back = lineOf(bad, edit);
     if ('code' in back) return back;
-    const at = new Date(clock()).toISOString();
-    return { key: replayKeyOf(bad), at, edit: edit && digestOf(edit), ...back, position: undefined };
+    return { at: new Date(clock()).toISOString(), edit: edit && digestOf(edit), ...back, position: undefined };
   };
 
-  /** Appends and notes claims that stand. */
-  const putBack = async (waiting: readonly Waiting[]): Promise<readonly ReplayClaim[]> => {
-    const lines = waiting.map(({ bad: { source, receivedAt }, claim: { visitor, line } }) => {
-      if (line === undefined) throw new Error('a claim has neither its line nor where that lies');
+  /** What stands for each, whoever decided it. */
+  const claim = async (wanted: readonly Waiting[]): Promise<readonly Waiting[]> => {
+    const stand = await parts.claim(wanted.map(({ bad, replay }) => ({ of: bad.position, replay })));
+    return wanted.map(({ bad, replay }, index) => ({ bad, replay: stand[index] ?? replay }));
+  };
+
+  /** Appends what stands, and notes where it lies. */
+  const putBack = async (waiting: readonly Waiting[]): Promise<readonly RecordPosition[]> => {
+    const lines = waiting.map(({ bad: { source, receivedAt }, replay: { visitor, line } }) => {
+      if (line === undefined) throw new Error('what is to be put back has neither its line nor where that lies');
       return { source, receivedAt, visitor, line };
     });
     const positions = await parts.append(lines);
-    const notes = waiting.map(({ claim: { line, ...claim } }, index) => {
-      const position = positions[index];
-      if (position === undefined) throw new Error('the log does not say where a record lies');
-      return { ...claim, position };
-    });
-    const stand = await parts.note(notes);
-    return notes.map((note, index) => ({ ...note, line: undefined, position: stand[index] ?? note.position }));
+    return parts.note(
+      waiting.map(({ bad }, index) => {
+        const position = positions[index];
+        if (position === undefined) throw new Error('the log does not say where a record lies');
+        return { of: bad.position, position };
+      }),
+    );
   };
 
   return {
     async one(id, edit) {
       const position = positionOf(id);
-      const [found] = position === undefined ? [] : (await find({ kind: 'at', position })).events;
-      if (found === undefined) throw new ClickstreamError('not_found', `no event set aside has the id ${shown(id)}`);
-      const mine = claimFor(found, edit);
-      if ('code' in mine) throw new ClickstreamError('still_bad', `${mine.code}: ${mine.detail}`);
-      if (isReplayed(mine)) return { claim: mine, appended: false };
-      const [stands = mine] = await parts.claim([mine]);
-      if (isReplayed(stands)) return { claim: stands, appended: false };
-      const [noted = stands] = await putBack([{ bad: found.bad, claim: stands }]);
-      return { claim: noted, appended: true };
+      const [bad] = position === undefined ? [] : (await find({ kind: 'at', position })).events;
+      if (bad === undefined) throw new ClickstreamError('not_found', `no event set aside has the id ${shown(id)}`);
+      const replay = replayFor(bad, edit);
+      if ('code' in replay) throw new ClickstreamError('still_bad', `${replay.code}: ${replay.detail}`);
+      if (isDone(replay)) return { replay, appended: false };
+      const [stands = { bad, replay }] = await claim([{ bad, replay }]);
+      if (isDone(stands.replay)) return { replay: stands.replay, appended: false };
+      const [lies] = await putBack([stands]);
+      return { replay: { ...stands.replay, position: lies }, appended: true };
     },
 
     async some(asked, { isDry }) {
       const endMs = clock() + LIMITS.replayMsMax;
       const { events, cursor } = await find(asked);
       const refused: { id: string; code: string; detail: string }[] = [];
-      const mine = new Map<string, Waiting>();
+      const wanted: Waiting[] = [];
       // A visitor's events in their order.
-      for (const found of events.toReversed()) {
-        const claim = claimFor(found, undefined);
-        if ('code' in claim) refused.push({ id: positionId(found.bad.position), ...claim });
-        else mine.set(replayKeyText(claim.key), { bad: found.bad, claim });
+      for (const bad of events.toReversed()) {
+        const replay = replayFor(bad, undefined);
+        if ('code' in replay) refused.push({ id: positionId(bad.position), code: replay.code, detail: replay.detail });
+        else wanted.push({ bad, replay });
       }
-      const waiting = [...mine.values()];
       const done = { found: events.length, refused, cursor };
-      if (isDry || waiting.length === 0) return { ...done, replayed: waiting.length, stopped: null };
-      const stand = await parts.claim(waiting.map(({ claim }) => claim));
-      const left = waiting
-        .map(({ bad, claim }, index) => ({ bad, claim: stand[index] ?? claim }))
-        .filter(({ claim }) => !isReplayed(claim));
+      if (isDry || wanted.length === 0) return { ...done, replayed: wanted.length, stopped: null };
+      const waiting = (await claim(wanted)).filter(({ replay }) => !isDone(replay));
       let replayed = 0;
-      for (let start = 0; start < left.length; start += LIMITS.replayAppendRecordsMax) {
-        const group = left.slice(start, start + LIMITS.replayAppendRecordsMax);
+      for (let start = 0; start < waiting.length; start += LIMITS.replayAppendRecordsMax) {
+        const group = waiting.slice(start, start + LIMITS.replayAppendRecordsMax);
         try {
           if (clock() > endMs)
             throw new ClickstreamError('overloaded', 'it took too long: the rest is left for another');
@@ -171,6 +169,11 @@ export function createBadReplay(parts: BadReplayParts): BadReplay {
       return { ...done, replayed, stopped: null };
     },
   };
+}
+
+/** What is claimed, and not known to lie in the log, may lie there or not: it waits still. */
+function isDone({ position }: Replay): boolean {
+  return position !== undefined;
 }
 
 function digestOf(edit: JsonObject): string {
@@ -264,8 +267,8 @@ export async function answerBadReplay(
   if (event !== undefined && !isObject(event)) {
     throw new ClickstreamError('body_not_object', `"event" must be an object, got ${shown(event)}`);
   }
-  const { claim, appended } = await replay.one(id, event);
-  return JSON.stringify({ id, ...renderClaim(claim), appended });
+  const { replay: stands, appended } = await replay.one(id, event);
+  return JSON.stringify({ id, ...renderReplay(stands), appended });
 }
 
 async function answerSome(replay: BadReplay, said: JsonObject): Promise<string> {

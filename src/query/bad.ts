@@ -1,15 +1,7 @@
 import { ClickstreamError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import { LIMITS } from '../core/limits.ts';
-import {
-  type BadEvent,
-  type BadReason,
-  type EventPosition,
-  type EventReads,
-  type ReplayClaim,
-  replayKeyOf,
-  replayKeyText,
-} from '../store/event-store.ts';
+import type { BadEvent, BadReason, EventPosition, EventReads, Replay } from '../store/event-store.ts';
 import { decodeCursor, encodeCursor, positionId, positionOf, withoutZone } from './cursor.ts';
 import { endpoint } from './endpoint.ts';
 import { CURSOR, LIMIT, pageOf, pageText, renderPosition, SOURCE } from './lists.ts';
@@ -26,12 +18,6 @@ export interface BadFilter {
   readonly to?: string | undefined;
   /** @default include */
   readonly replayed?: 'exclude' | 'include' | 'only' | undefined;
-}
-
-/** An event set aside, and what was put back for it. */
-export interface FoundBad {
-  readonly bad: BadEvent;
-  readonly claim: ReplayClaim | undefined;
 }
 
 export const BAD_FILTER = {
@@ -64,7 +50,7 @@ export const bad = endpoint({
       found: await findBad(reads, { filter, limit: limit + 1, after }),
       reasons: await countReasons(reads, filter.source),
     }));
-    const page = pageOf(found.events, { limit, render: renderBad, cursorOf: ({ bad: event }) => badCursor(event) });
+    const page = pageOf(found.events, { limit, render: renderBad, cursorOf: badCursor });
     const isCut = page.texts.length < found.events.length;
     return pageText('bad', { ...page, cursor: isCut ? page.cursor : found.cursor }, reasons);
   },
@@ -79,7 +65,7 @@ export const badEvent = endpoint({
   answers: 'BadEvent',
   reply: async ({ reader, path }, _, { id }) => {
     const position = positionOf(id);
-    const [found] = position === undefined ? [] : await reader.snapshot((reads) => badAt(reads, [position]));
+    const [found] = position === undefined ? [] : await reader.snapshot((reads) => reads.badAt([position]));
     if (found === undefined) throw new ClickstreamError('not_found', `no event that was set aside is at ${path}`);
     return JSON.stringify(renderBad(found));
   },
@@ -95,36 +81,25 @@ export const badReasons = endpoint({
   reply: async ({ reader }, filter) => JSON.stringify(await reader.snapshot((reads) => groupReasons(reads, filter))),
 });
 
-/** Those at these positions, in their order; a position where there is none is left out. */
-export async function badAt(reads: EventReads, positions: readonly EventPosition[]): Promise<readonly FoundBad[]> {
-  const events = await reads.badAt(positions);
-  const claims = await claimsOf(reads, events);
-  return events.map((event) => ({ bad: event, claim: claims(event) }));
-}
-
 /** Finds events by their reasons alone, and only then reads their bytes: at most `limit`, fewer once they are long. */
 export async function findBad(
   reads: EventReads,
   asked: { readonly filter: BadFilter; readonly limit: number; readonly after: EventPosition | undefined },
-): Promise<{ readonly events: readonly FoundBad[]; readonly cursor: string | null }> {
+): Promise<{ readonly events: readonly BadEvent[]; readonly cursor: string | null }> {
   const { filter, limit, after } = asked;
-  const { replayed = 'include', ...rest } = filter;
-  const isFiltered = replayed !== 'include' || Object.values(rest).some((value) => value !== undefined);
+  const isFiltered = Object.values(filter).some((value) => value !== undefined);
   const looks = isFiltered ? LIMITS.badLooksMax : limit;
   const seen = await reads.badReasons({ limit: looks, after });
-  let fitting = seen.filter((reason) => fits(reason, rest));
-  if (replayed !== 'include') {
-    const claims = await claimsOf(reads, fitting);
-    fitting = fitting.filter((reason) => isReplayed(claims(reason)) === (replayed === 'only'));
-  }
+  const fitting = seen.filter((reason) => fits(reason, filter));
   const events = await readBad(reads, fitting.slice(0, limit));
-  const last = events.length < fitting.length ? events.at(-1)?.bad : seen.length < looks ? undefined : seen.at(-1);
+  const last = events.length < fitting.length ? events.at(-1) : seen.length < looks ? undefined : seen.at(-1);
   return { events, cursor: last === undefined ? null : badCursor(last) };
 }
 
-function fits(reason: BadReason, { code, type, source, from, to }: Omit<BadFilter, 'replayed'>): boolean {
+function fits(reason: BadReason, { code, type, source, from, to, replayed = 'include' }: BadFilter): boolean {
   const arrival = withoutZone(reason.receivedAt);
   return (
+    (replayed === 'include' || reason.isReplayed === (replayed === 'only')) &&
     (code === undefined || reason.code === code) &&
     (type === undefined || reason.eventType === type) &&
     (source === undefined || reason.source === source) &&
@@ -133,33 +108,19 @@ function fits(reason: BadReason, { code, type, source, from, to }: Omit<BadFilte
   );
 }
 
-/** One that is claimed, and of which nobody knows yet whether it was appended, waits still. */
-export function isReplayed(claim: ReplayClaim | undefined): boolean {
-  return claim?.position !== undefined;
-}
-
-async function claimsOf(
-  reads: EventReads,
-  of: readonly BadReason[],
-): Promise<(reason: BadReason) => ReplayClaim | undefined> {
-  const claims = await reads.replaysOf(of.map(replayKeyOf));
-  const byKey = new Map(claims.map((claim) => [replayKeyText(claim.key), claim]));
-  return (reason) => byKey.get(replayKeyText(replayKeyOf(reason)));
-}
-
 /** The list is in the order of positions alone. */
-function badCursor({ position }: BadReason): string {
+function badCursor({ position }: Pick<BadReason, 'position'>): string {
   return encodeCursor('bad', { time: '', ...position });
 }
 
 /** Reads in steps and stops past a page's length, for a bad event may be as large as a request. */
-async function readBad(reads: EventReads, reasons: readonly BadReason[]): Promise<readonly FoundBad[]> {
-  const found: FoundBad[] = [];
+async function readBad(reads: EventReads, reasons: readonly BadReason[]): Promise<readonly BadEvent[]> {
+  const found: BadEvent[] = [];
   let chars = 0;
   for (let start = 0; start < reasons.length && chars <= 2 * LIMITS.pageCharsMax; start += LIMITS.badEventsStep) {
     const step = reasons.slice(start, start + LIMITS.badEventsStep).map(({ position }) => position);
-    for (const event of await badAt(reads, step)) {
-      chars += event.bad.payload.length;
+    for (const event of await reads.badAt(step)) {
+      chars += event.payload.length;
       found.push(event);
     }
   }
@@ -192,7 +153,6 @@ interface Kind {
 async function groupReasons(reads: EventReads, filter: BadFilter): Promise<JsonObject> {
   const newest = await reads.badReasons({ limit: LIMITS.badLooksMax });
   const fitting = newest.filter((reason) => fits(reason, filter));
-  const claims = await claimsOf(reads, fitting);
   const kinds = new Map<string, Kind>();
   for (const reason of fitting) {
     const { source, code, eventType = '', receivedAt } = reason;
@@ -208,7 +168,7 @@ async function groupReasons(reads: EventReads, filter: BadFilter): Promise<JsonO
     };
     kinds.set(key, kind);
     kind.count += 1;
-    if (!isReplayed(claims(reason))) kind.waiting += 1;
+    if (!reason.isReplayed) kind.waiting += 1;
     if (receivedAt < kind.first) kind.first = receivedAt;
     if (receivedAt > kind.last) kind.last = receivedAt;
   }
@@ -229,17 +189,17 @@ export function patternOf(detail: string): string {
   return detail.replace(/, got .*$/s, '').replaceAll(/\/\d+(?=[/\s]|$)/g, '/*');
 }
 
-function renderBad({ bad: event, claim }: FoundBad): JsonObject {
-  const { position, source, receivedAt, code, detail, eventType, payload, cameFrom } = event;
+function renderBad(event: BadEvent): JsonObject {
+  const { position, source, receivedAt, code, detail, eventType, payload, cameFrom, replay } = event;
   return {
     ...{ id: positionId(position), source, receivedAt, code, detail, eventType: eventType ?? null, payload },
     position: renderPosition(position),
-    replay: claim === undefined ? null : renderClaim(claim),
-    replayOf: cameFrom === undefined ? null : positionId(cameFrom.first),
+    replay: replay === undefined ? null : renderReplay(replay),
+    replayOf: cameFrom === undefined ? null : positionId(cameFrom),
   };
 }
 
-export function renderClaim({ at, edit, position }: ReplayClaim): JsonObject {
+export function renderReplay({ at, edit, position }: Replay): JsonObject {
   const place = position && { lane: position.lane, sequence: position.sequence.toString() };
   return { at, edit: edit ?? null, position: place ?? null };
 }

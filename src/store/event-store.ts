@@ -92,32 +92,19 @@ export interface BadEvent {
   /** Where that much of it could be read. */
   readonly eventType?: string | undefined;
   readonly payload: string;
-  /** Of one that was put back and set aside again. */
-  readonly cameFrom?: ReplayKey | undefined;
+  /** Of one that was put back and set aside again: where it was set aside before. */
+  readonly cameFrom?: EventPosition | undefined;
+  readonly replay?: Replay | undefined;
 }
 
 /** An event set aside, without its bytes. */
-export type BadReason = Omit<BadEvent, 'payload'>;
-
-/**
- * One way back of an event that was set aside: where it was set aside first, and the how manieth time it is put back, from 1.
- * Two copies of a record that was put back twice, and set aside both times, share the next one.
- */
-export interface ReplayKey {
-  readonly first: EventPosition;
-  readonly attempt: number;
-}
-
-/** The way back that an event set aside is to go. */
-export function replayKeyOf({ position, cameFrom }: Pick<BadEvent, 'position' | 'cameFrom'>): ReplayKey {
-  return cameFrom === undefined
-    ? { first: position, attempt: 1 }
-    : { first: cameFrom.first, attempt: cameFrom.attempt + 1 };
+export interface BadReason extends Omit<BadEvent, 'payload' | 'replay'> {
+  /** It was put back, and is known to lie in the log. */
+  readonly isReplayed: boolean;
 }
 
 /** What was decided to be put into the log in the place of an event that was set aside. */
-export interface ReplayClaim {
-  readonly key: ReplayKey;
+export interface Replay {
   /** When, in ISO 8601. */
   readonly at: string;
   /** SHA-256 of what came in its place, in hexadecimal; undefined when it is put back as it was. */
@@ -128,8 +115,17 @@ export interface ReplayClaim {
   readonly position: RecordPosition | undefined;
 }
 
-/** A claim whose line lies in the log. */
-export type ReplayNote = Omit<ReplayClaim, 'line' | 'position'> & { readonly position: RecordPosition };
+export interface ReplayClaim {
+  /** Of the event that was set aside. */
+  readonly of: EventPosition;
+  readonly replay: Replay;
+}
+
+/** A claim's line lies in the log. */
+export interface ReplayNote {
+  readonly of: EventPosition;
+  readonly position: RecordPosition;
+}
 
 /** A record that could not be processed at all: the reason, and its full bytes. */
 export interface DeadRecord {
@@ -302,11 +298,11 @@ export interface EventStore {
    */
   markRedriven(lane: string, sequence: bigint, position: RecordPosition): Promise<RecordPosition>;
   /**
-   * Puts each claim if there is none of its key, durably once it resolves, also where `apply` is not. Returns those that stand, in
-   * the order given: whoever comes second puts back what the first decided.
+   * Notes with each event set aside what is put back for it, durably once it resolves, also where `apply` is not. The first claim of an
+   * event stands: those that stand are returned, in the order given. Throws when there is no such event.
    */
-  claimReplays(claims: readonly ReplayClaim[]): Promise<readonly ReplayClaim[]>;
-  /** Notes where claimed lines lie. The first note of each stands; those that stand are returned, in the order given. */
+  claimReplays(claims: readonly ReplayClaim[]): Promise<readonly Replay[]>;
+  /** Notes where claimed lines lie. The first note of each event stands: those that stand are returned, in the order given. */
   noteReplays(notes: readonly ReplayNote[]): Promise<readonly RecordPosition[]>;
 
   // Maintenance. Each does a bounded piece and says whether there is more.
@@ -363,8 +359,6 @@ export interface EventReads {
   badReasons(range: BadRange): Promise<readonly BadReason[]>;
   /** The events set aside at these positions, in their order; a position where there is none is left out. */
   badAt(positions: readonly EventPosition[]): Promise<readonly BadEvent[]>;
-  /** Those that there are of these keys, in no order. */
-  replaysOf(keys: readonly ReplayKey[]): Promise<readonly ReplayClaim[]>;
   /** Newest first; with `after`, only what comes after this place: older ones. */
   dead(limit: number, after?: RecordPosition): Promise<readonly DeadRecord[]>;
   deadAt(place: RecordPosition): Promise<DeadRecord | undefined>;
@@ -401,11 +395,6 @@ export interface StoreTotals {
   readonly expiredThrough: ReadonlyMap<string, bigint>;
   /** Retention took nothing that arrived at or after this; absent when it took nothing. ISO 8601. */
   readonly expiredBefore?: string | undefined;
-}
-
-/** A key as one text; a lane's name holds no NUL. */
-export function replayKeyText({ first: { lane, sequence, index }, attempt }: ReplayKey): string {
-  return `${lane}\0${sequence}\0${index}\0${attempt}`;
 }
 
 export function visitorText({ source, visitor }: VisitorKey): string {

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { Event } from '../../src/core/event.ts';
-import { type BadEvent, type ReplayClaim, replayKeyOf } from '../../src/store/event-store.ts';
+import type { BadEvent } from '../../src/store/event-store.ts';
 import type { StoreSubject, StoreTraits } from './store-subject.ts';
 import {
   allPages,
@@ -132,23 +132,18 @@ function describeExpiry(given: () => StoreSubject, { isAtomic }: StoreTraits): v
     expect(await mergedRows(reader)).toEqual(rows);
   });
 
-  it('takes events set aside as well, with what is noted of them, and counts them', async () => {
+  it('takes events set aside as well, and counts them', async () => {
     const { store, reader } = given();
-    const badAt = (sequence: bigint, part: Partial<BadEvent> = {}): BadEvent => ({
+    const badAt = (sequence: bigint): BadEvent => ({
       position: { lane: 'a', sequence, index: 0 },
       ...{ source: 'shop', receivedAt: `2026-11-23T1${sequence}:00:00.000Z`, code: 'id_missing', detail: 'none' },
       payload: '{}',
-      ...part,
     });
     const setAside = async (bad: BadEvent) => {
       const { sequence } = bad.position;
       const decision = await decisionOf(store, 'a', [{ sequence, events: [] }]);
       await store.apply({ ...decision, latestReceivedAt: `2026-11-23T1${sequence}:00:00.000Z`, bad: [bad] });
     };
-    const claimOf = (bad: BadEvent): ReplayClaim => ({
-      ...{ key: replayKeyOf(bad), at: '2026-11-23T14:30:00.000Z', edit: undefined, visitor: 'v', line: '{}' },
-      position: undefined,
-    });
     const read = () =>
       reader.snapshot(async (reads) => ({
         reasons: (await reads.badReasons({ limit: 9 })).map(({ position }) => position.sequence),
@@ -156,12 +151,8 @@ function describeExpiry(given: () => StoreSubject, { isAtomic }: StoreTraits): v
         at: (await reads.badAt(all.map(({ position }) => position))).map(({ position }) => position.sequence),
         totals: await reads.totals(),
       }));
-    const first = badAt(1n);
-    // The third came of the first, and the fourth is its twin.
-    const cameFrom = { first: first.position, attempt: 1 };
-    const all = [first, badAt(2n), badAt(3n, { cameFrom }), badAt(4n, { cameFrom })];
+    const all = [1n, 2n, 3n, 4n].map(badAt);
     for (const bad of all) await setAside(bad);
-    await store.claimReplays(all.map(claimOf));
     expect((await read()).totals).toMatchObject({ bad: 4, badExpired: 0 });
     expect(await store.expire({ receivedAt: '2026-11-23T13:00:00.000Z', limit: 9 })).toBe(2);
     expect(await read()).toMatchObject({
@@ -169,9 +160,6 @@ function describeExpiry(given: () => StoreSubject, { isAtomic }: StoreTraits): v
     });
     expect(await store.expire({ receivedAt: '2026-11-23T14:00:00.000Z', limit: 9 })).toBe(1);
     expect(await read()).toMatchObject({ reasons: [4n], totals: { bad: 1, badExpired: 3 } });
-    // It is the twin's as well.
-    const claims = await reader.snapshot((reads) => reads.replaysOf(all.slice(2, 3).map(replayKeyOf)));
-    expect(claims).toHaveLength(1);
     await setAside(badAt(5n));
     expect((await read()).reasons).toEqual([5n, 4n]);
   });

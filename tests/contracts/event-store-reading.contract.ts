@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Event, identityOf, visitorOf } from '../../src/core/event.ts';
 import { LIMITS } from '../../src/core/limits.ts';
-import type { BadEvent, DeadRecord, EventPosition, EventRange, ReplayClaim } from '../../src/store/event-store.ts';
+import type { BadEvent, DeadRecord, EventPosition, EventRange, Replay } from '../../src/store/event-store.ts';
 import type { StoreSubject, StoreTraits } from './store-subject.ts';
 import { allPages, anEvent, badEvents, decisionOf, positionText, recordCounts, write } from './store-writing.ts';
 
@@ -222,7 +222,7 @@ function describeAside(given: () => StoreSubject): void {
     expect(read.bad).toEqual(newest);
     expect(read.two).toEqual(newest.slice(0, 2));
     expect(read.rest).toEqual(newest.slice(2));
-    const reasons = newest.slice(2, 4).map(({ payload: _, ...reason }) => reason);
+    const reasons = newest.slice(2, 4).map(({ payload: _, ...reason }) => ({ ...reason, isReplayed: false }));
     expect(read.reasons).toEqual(reasons);
     expect(read.at).toEqual([first[3], first[1]]);
     expect(read.dead.map((dead) => ({ ...dead, payload: [...dead.payload] }))).toEqual([
@@ -233,44 +233,61 @@ function describeAside(given: () => StoreSubject): void {
 
   it('knows the type of an event set aside, and where it was set aside before', async () => {
     const { store, reader } = given();
-    const first = { lane: 'b', sequence: 10n ** 17n, index: 7 };
-    const again = { ...badAt('a', 1n, 0), eventType: 'Paid é', cameFrom: { first, attempt: 3 } };
+    const cameFrom = { lane: 'b', sequence: 10n ** 17n, index: 7 };
+    const again = { ...badAt('a', 1n, 0), eventType: 'Paid é', cameFrom };
     await store.apply({ ...(await decisionOf(store, 'a', [{ sequence: 2n, events: [] }])), bad: [again] });
     expect(await reader.snapshot((reads) => badEvents(reads, { limit: 2 }))).toEqual([again]);
   });
 
   describe('what is put back for an event set aside', () => {
-    const first = { lane: 'a', sequence: 4n, index: 2 };
-    const claimOf = (line: string, attempt = 1): ReplayClaim => ({
-      key: { first, attempt },
+    const [one, two] = [badAt('a', 4n, 0), badAt('a', 4n, 1)] as const;
+    const replayOf = (line: string): Replay => ({
       ...{ at: '2026-11-23T12:00:00.000Z', edit: line === 'edited' ? 'f00d' : undefined, visitor: 'device', line },
       position: undefined,
     });
-    const [mine, other] = [
-      { lane: 'b', sequence: 12n },
-      { lane: 'a', sequence: 13n },
-    ];
+    const setBoth = async ({ store }: StoreSubject) => {
+      const decision = await decisionOf(store, 'a', [{ sequence: 4n, events: [] }]);
+      await store.apply({ ...decision, bad: [one, two] });
+    };
+    const read = ({ reader }: StoreSubject) =>
+      reader.snapshot(async (reads) => ({
+        replays: (await reads.badAt([one.position, two.position])).map(({ replay }) => replay),
+        areReplayed: (await reads.badReasons({ limit: 9 })).map(({ isReplayed }) => isReplayed),
+      }));
 
     it('is what was claimed first, whoever asks and with what', async () => {
-      const { store, reader } = given();
-      const [one, two, next] = [claimOf('edited'), claimOf('otherwise'), claimOf('next', 2)];
-      expect(await store.claimReplays([one])).toEqual([one]);
-      expect(await store.claimReplays([two, next])).toEqual([one, next]);
-      expect(await reader.snapshot((reads) => reads.replaysOf([one.key, claimOf('', 3).key]))).toEqual([one]);
+      const subject = given();
+      const { store } = subject;
+      await setBoth(subject);
+      const claim = (bad: BadEvent, line: string) => ({ of: bad.position, replay: replayOf(line) });
+      expect(await store.claimReplays([claim(one, 'edited')])).toEqual([replayOf('edited')]);
+      const both = await store.claimReplays([claim(one, 'otherwise'), claim(two, 'as it came')]);
+      expect(both).toEqual([replayOf('edited'), replayOf('as it came')]);
+      expect(await read(subject)).toEqual({ replays: both, areReplayed: [false, false] });
       expect(await store.claimReplays([])).toEqual([]);
-      expect(await reader.snapshot((reads) => reads.replaysOf([]))).toEqual([]);
+      await expect(store.claimReplays([claim(badAt('a', 5n, 0), '')])).rejects.toThrow('no event that was set aside');
     });
 
     it('lies where the first note says, and its line is forgotten then', async () => {
-      const { store, reader } = given();
-      const [claim] = await store.claimReplays([claimOf('edited')]);
-      if (claim === undefined || mine === undefined || other === undefined) throw new Error('nothing was claimed');
-      const { line: _, ...rest } = claim;
-      expect(await store.noteReplays([{ ...rest, position: mine }])).toEqual([mine]);
-      expect(await store.noteReplays([{ ...rest, position: other }])).toEqual([mine]);
-      const noted = { ...claim, line: undefined, position: mine };
-      expect(await store.claimReplays([claimOf('late')])).toEqual([noted]);
-      expect(await reader.snapshot((reads) => reads.replaysOf([claim.key]))).toEqual([noted]);
+      const subject = given();
+      const { store } = subject;
+      await setBoth(subject);
+      const [first, later] = [{ lane: 'b', sequence: 12n } as const, { lane: 'a', sequence: 13n } as const];
+      await store.claimReplays([{ of: one.position, replay: replayOf('edited') }]);
+      expect(await store.noteReplays([{ of: one.position, position: first }])).toEqual([first]);
+      expect(await store.noteReplays([{ of: one.position, position: later }])).toEqual([first]);
+      const noted = { ...replayOf('edited'), line: undefined, position: first };
+      expect(await store.claimReplays([{ of: one.position, replay: replayOf('late') }])).toEqual([noted]);
+      expect(await read(subject)).toEqual({ replays: [noted, undefined], areReplayed: [false, true] });
+    });
+
+    it('stays when a batch puts the event once more', async () => {
+      const subject = given();
+      await setBoth(subject);
+      await subject.store.claimReplays([{ of: one.position, replay: replayOf('edited') }]);
+      const decision = await decisionOf(subject.store, 'a', [{ sequence: 5n, events: [] }]);
+      await subject.store.apply({ ...decision, bad: [one] });
+      expect((await read(subject)).replays).toEqual([replayOf('edited'), undefined]);
     });
   });
 

@@ -5,6 +5,7 @@ import {
   type Applied,
   type BadEvent,
   type BadRange,
+  type BadReason,
   type DeadRecord,
   type Decision,
   type DoubledEvent,
@@ -18,13 +19,12 @@ import {
   type LaneState,
   type Link,
   type Loaded,
+  type Replay,
   type ReplayClaim,
   type ReplayNote,
   type Row,
   type RowKey,
   type RowUpdate,
-  replayKeyOf,
-  replayKeyText,
   type SealedText,
   type Sealing,
   type StoredCount,
@@ -64,7 +64,6 @@ export class MemoryEventStore implements EventStore, EventReader {
   readonly #rows = new Map<string, MemoryRow>();
   readonly #lanes = new Map<string, LaneState>();
   readonly #bad = new Map<string, BadEvent>();
-  readonly #replays = new Map<string, ReplayClaim>();
   #badExpired = 0;
   readonly #dead = new Map<string, DeadRecord>();
   readonly #witnesses = new Map<string, Witness>();
@@ -134,18 +133,23 @@ export class MemoryEventStore implements EventStore, EventReader {
     return redriven;
   }
 
-  async claimReplays(claims: readonly ReplayClaim[]): Promise<readonly ReplayClaim[]> {
-    return claims.map((claim) => {
-      putIfAbsent(this.#replays, replayKeyText(claim.key), claim);
-      return this.#replays.get(replayKeyText(claim.key)) ?? claim;
+  async claimReplays(claims: readonly ReplayClaim[]): Promise<readonly Replay[]> {
+    return claims.map(({ of, replay }) => {
+      const bad = this.#bad.get(positionText(of));
+      if (bad === undefined) throw new Error(`no event that was set aside is at ${positionText(of)}`);
+      const stands = bad.replay ?? replay;
+      this.#bad.set(positionText(of), { ...bad, replay: stands });
+      return stands;
     });
   }
 
   async noteReplays(notes: readonly ReplayNote[]): Promise<readonly RecordPosition[]> {
-    return notes.map((note) => {
-      const before = this.#replays.get(replayKeyText(note.key))?.position;
-      if (before === undefined) this.#replays.set(replayKeyText(note.key), { ...note, line: undefined });
-      return before ?? note.position;
+    return notes.map(({ of, position }) => {
+      const bad = this.#bad.get(positionText(of));
+      if (bad?.replay === undefined) return position;
+      const stands = bad.replay.position ?? position;
+      this.#bad.set(positionText(of), { ...bad, replay: { ...bad.replay, line: undefined, position: stands } });
+      return stands;
     });
   }
 
@@ -158,11 +162,6 @@ export class MemoryEventStore implements EventStore, EventReader {
     const young = inOrder.findIndex((bad) => bad.receivedAt >= receivedAt);
     const expired = inOrder.slice(0, Math.min(limit, young < 0 ? inOrder.length : young));
     for (const bad of expired) this.#bad.delete(positionText(bad.position));
-    const kept = new Set([...this.#bad.values()].map((bad) => replayKeyText(replayKeyOf(bad))));
-    for (const bad of expired) {
-      const key = replayKeyText(replayKeyOf(bad));
-      if (!kept.has(key)) this.#replays.delete(key);
-    }
     this.#badExpired += expired.length;
     return expired.length;
   }
@@ -260,16 +259,11 @@ export class MemoryEventStore implements EventStore, EventReader {
       const rows = [...this.#rows.values()].filter(({ key }) => key.view === view);
       return [...new Set(rows.map(({ key }) => key.source))].sort();
     },
-    badReasons: async (range) => this.#badIn(range).map(({ payload, ...reason }) => reason),
+    badReasons: async (range) => this.#badIn(range).map(reasonOf),
     badAt: async (positions) =>
       positions.flatMap((position) => {
         const bad = this.#bad.get(positionText(position));
         return bad === undefined ? [] : [bad];
-      }),
-    replaysOf: async (keys) =>
-      keys.flatMap((key) => {
-        const claim = this.#replays.get(replayKeyText(key));
-        return claim === undefined ? [] : [claim];
       }),
     dead: async (limit, after) =>
       [...this.#dead.values()]
@@ -415,6 +409,10 @@ export class MemoryEventStore implements EventStore, EventReader {
       })
       .sort((a, b) => b - a)[0];
   }
+}
+
+function reasonOf({ payload, replay, ...reason }: BadEvent): BadReason {
+  return { ...reason, isReplayed: replay?.position !== undefined };
 }
 
 function storedOf({ position, visitor, receivedAt, facts, body }: EventPut): StoredEvent {

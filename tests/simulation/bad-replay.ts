@@ -99,7 +99,7 @@ class History {
     this.#isMended = true;
     await this.#process();
     for (let round = 0; (await this.#waiting()).length > 0; round += 1) {
-      if (round === 10) throw new Error('what was set aside is never put back');
+      if (round === 40) throw new Error('what was set aside is never put back');
       const client = this.#client({ isSure: true });
       for (const id of await this.#waiting()) await client.one(id, await this.#editOf(id)).catch(refusedOnly);
       await this.#process();
@@ -197,16 +197,15 @@ class History {
     }
   }
 
-  /** Everything but the event's number may be other than it was; of what may be there twice, who it was stays. */
+  /** Everything but the event's number may be other than it was; of what its sender sent twice, who it was stays. */
   async #editOf(id: string): Promise<JsonObject> {
-    const { payload, replayOf } = await this.#ask(`/api/v1/bad/${id}`);
+    const { payload } = await this.#ask(`/api/v1/bad/${id}`);
     const came = JSON.parse(String(payload)) as JsonObject;
     const { anonymousId, properties, messageId, eventId = messageId, timestamp, createdAt = timestamp } = came;
     const price = this.#below(3) === 0 ? String(this.#below(9)) : this.#below(9);
     const edited = { ...(properties as JsonObject), price };
     const event = { eventType: 'Paid', eventId, createdAt, properties: edited };
-    const isFirst = replayOf === null && !this.#sentTwice.has(String(eventId));
-    const isFree = anonymousId === undefined || (isFirst && this.#below(2) === 0);
+    const isFree = anonymousId === undefined || (!this.#sentTwice.has(String(eventId)) && this.#below(2) === 0);
     return { ...event, anonymousId: isFree ? `device-${this.#below(6)}` : anonymousId };
   }
 

@@ -1,19 +1,11 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { LIMITS } from '../../core/limits.ts';
 import type { RecordPosition } from '../../log/event-log.ts';
-import type {
-  BadEvent,
-  BadReason,
-  EventPosition,
-  ReplayClaim,
-  ReplayKey,
-  ReplayNote,
-} from '../../store/event-store.ts';
+import type { BadEvent, BadReason, EventPosition, Replay, ReplayClaim, ReplayNote } from '../../store/event-store.ts';
 import { atOnce } from './at-once.ts';
 import type { DynamoTable, Key } from './dynamo-client.ts';
 import {
   expiryOf,
-  hourOf,
   type Item,
   keyOf,
   number,
@@ -39,7 +31,7 @@ export function badSk({ sequence, index }: Pick<EventPosition, 'sequence' | 'ind
 /** What is read of one without its payload, beside its key. */
 export const REASON_ATTRIBUTES = [
   ...['source', 'receivedAt', 'code', 'detail', 'eventType'],
-  ...['firstLane', 'firstSequence', 'firstIndex', 'attempt'],
+  ...['fromLane', 'fromSequence', 'fromIndex', 'toLane'],
 ] as const;
 
 /** Puts events set aside, each if absent; `hour` is the lane's, by which they expire, and `version` that of the parts of long ones. */
@@ -49,22 +41,21 @@ export async function putBadItems(
   { hour, version }: { readonly hour: string; readonly version: () => string },
 ): Promise<void> {
   await atOnce(bad, LIMITS.dynamoPutsAtOnce, async (event) => {
-    const key = { pk: badPk(event.position.lane), sk: badSk(event.position) };
+    const key = badKey(event.position);
     const expiry = expiryOf(hour);
     const held = await putLarge(state, key, deflateRawSync(event.payload), version(), expiry);
     await state.put({ pk: text(key.pk), sk: text(key.sk), ...reasonAttributes(event), ...held, ...expiry });
   });
 }
 
-function reasonAttributes({ source, receivedAt, code, detail, eventType, cameFrom }: BadReason): Item {
+function reasonAttributes({ source, receivedAt, code, detail, eventType, cameFrom }: BadEvent): Item {
   return {
     ...{ source: text(source), receivedAt: text(receivedAt), code: text(code), detail: text(detail) },
     ...(eventType !== undefined && { eventType: text(eventType) }),
     ...(cameFrom && {
-      firstLane: text(cameFrom.first.lane),
-      firstSequence: text(cameFrom.first.sequence.toString()),
-      firstIndex: number(cameFrom.first.index),
-      attempt: number(cameFrom.attempt),
+      fromLane: text(cameFrom.lane),
+      fromSequence: text(cameFrom.sequence.toString()),
+      fromIndex: number(cameFrom.index),
     }),
   };
 }
@@ -83,62 +74,50 @@ export function badReasonOf(item: Item): BadReason {
     code: textOf(item, 'code'),
     detail: textOf(item, 'detail'),
     ...(item.eventType !== undefined && { eventType: textOf(item, 'eventType') }),
-    ...(item.firstLane !== undefined && {
+    ...(item.fromLane !== undefined && {
       cameFrom: {
-        first: {
-          lane: textOf(item, 'firstLane'),
-          sequence: sequenceOf(item, 'firstSequence'),
-          index: numberOf(item, 'firstIndex'),
-        },
-        attempt: numberOf(item, 'attempt'),
+        lane: textOf(item, 'fromLane'),
+        sequence: sequenceOf(item, 'fromSequence'),
+        index: numberOf(item, 'fromIndex'),
       },
     }),
+    isReplayed: item.toLane !== undefined,
   };
 }
 
 export async function badEventOf(state: DynamoTable, item: Item): Promise<BadEvent> {
-  return { ...badReasonOf(item), payload: inflateRawSync(await readLarge(state, item)).toString() };
+  const { isReplayed, ...reason } = badReasonOf(item);
+  const replay = replayOf(item);
+  const payload = inflateRawSync(await readLarge(state, item)).toString();
+  return { ...reason, payload, ...(replay && { replay }) };
 }
 
-function replayItemKey({ first, attempt }: ReplayKey): Key {
-  return { pk: keyOf('replay', first.lane), sk: keyOf(badSk(first), String(attempt).padStart(4, '0')) };
-}
-
-/** It outlives the event that it is of, which was taken by its lane no later than it was claimed. */
-function claimItem({ key, at, edit, visitor, line, position }: ReplayClaim): Item {
-  const { pk, sk } = replayItemKey(key);
+function replayOf(item: Item): Replay | undefined {
+  if (item.replayAt === undefined) return undefined;
+  const position = item.toLane && { lane: textOf(item, 'toLane'), sequence: sequenceOf(item, 'toSequence') };
   return {
-    ...{ pk: text(pk), sk: text(sk), at: text(at), visitor: text(visitor) },
-    ...(edit !== undefined && { edit: text(edit) }),
-    ...(line !== undefined && { line: text(line) }),
-    ...(position && { toLane: text(position.lane), toSequence: text(position.sequence.toString()) }),
-    ...expiryOf(hourOf(at)),
+    ...{ at: textOf(item, 'replayAt'), visitor: textOf(item, 'replayVisitor') },
+    ...{ edit: item.replayEdit?.S, line: item.replayLine?.S, position },
   };
 }
 
-function claimOf(item: Item): ReplayClaim {
-  const [, lane = ''] = partsOf(textOf(item, 'pk'));
-  const [sequence = '', index = '', attempt = ''] = partsOf(textOf(item, 'sk'));
-  return {
-    key: { first: { lane, sequence: BigInt(sequence), index: Number(index) }, attempt: Number(attempt) },
-    ...{ at: textOf(item, 'at'), visitor: textOf(item, 'visitor'), edit: item.edit?.S, line: item.line?.S },
-    position:
-      item.toLane === undefined
-        ? undefined
-        : { lane: textOf(item, 'toLane'), sequence: sequenceOf(item, 'toSequence') },
-  };
-}
-
-export async function claimReplays(
-  state: DynamoTable,
-  claims: readonly ReplayClaim[],
-): Promise<readonly ReplayClaim[]> {
-  const standing = new Map<ReplayClaim, ReplayClaim>();
+/** Throws when there is no such event. */
+export async function claimReplays(state: DynamoTable, claims: readonly ReplayClaim[]): Promise<readonly Replay[]> {
+  const standing = new Map<ReplayClaim, Replay>();
   await atOnce(claims, LIMITS.dynamoPutsAtOnce, async (claim) => {
-    const result = await state.put(claimItem(claim));
-    standing.set(claim, result.kind === 'refused' && result.found !== undefined ? claimOf(result.found) : claim);
+    const { of, replay } = claim;
+    const item = await state.get(badKey(of));
+    if (item === undefined) throw new Error(`no event that was set aside is at ${of.lane}/${of.sequence}/${of.index}`);
+    const claimed = {
+      ...item,
+      ...{ replayAt: text(replay.at), replayVisitor: text(replay.visitor) },
+      ...(replay.edit !== undefined && { replayEdit: text(replay.edit) }),
+      ...(replay.line !== undefined && { replayLine: text(replay.line) }),
+    };
+    const result = await state.put(claimed, { expression: 'attribute_not_exists(replayAt)' });
+    standing.set(claim, (result.kind === 'refused' && result.found && replayOf(result.found)) || replay);
   });
-  return claims.map((claim) => standing.get(claim) ?? claim);
+  return claims.map((claim) => standing.get(claim) ?? claim.replay);
 }
 
 export async function noteReplays(
@@ -147,15 +126,18 @@ export async function noteReplays(
 ): Promise<readonly RecordPosition[]> {
   const standing = new Map<ReplayNote, RecordPosition>();
   await atOnce(notes, LIMITS.dynamoPutsAtOnce, async (note) => {
-    const result = await state.put(claimItem({ ...note, line: undefined }), {
-      expression: 'attribute_not_exists(toLane)',
-    });
-    const found = result.kind === 'refused' && result.found !== undefined ? claimOf(result.found).position : undefined;
-    standing.set(note, found ?? note.position);
+    const { of, position } = note;
+    const item = await state.get(badKey(of));
+    if (item === undefined) return;
+    const { replayLine, ...rest } = item;
+    const noted = { ...rest, toLane: text(position.lane), toSequence: text(position.sequence.toString()) };
+    const result = await state.put(noted, { expression: 'attribute_not_exists(toLane)' });
+    const found = result.kind === 'refused' && result.found && replayOf(result.found)?.position;
+    if (found) standing.set(note, found);
   });
   return notes.map((note) => standing.get(note) ?? note.position);
 }
 
-export async function replaysOf(state: DynamoTable, keys: readonly ReplayKey[]): Promise<readonly ReplayClaim[]> {
-  return (await state.getAll(keys.map(replayItemKey))).map(claimOf);
+function badKey(position: EventPosition): Key {
+  return { pk: badPk(position.lane), sk: badSk(position) };
 }

@@ -14,8 +14,6 @@ import type {
   EventReader,
   EventReads,
   LaneState,
-  ReplayClaim,
-  ReplayKey,
   Row,
   SealedText,
   StoredCount,
@@ -26,7 +24,7 @@ import type {
   VisitorKey,
   Witness,
 } from '../../store/event-store.ts';
-import { badEventOf, badPk, badPositionOf, badReasonOf, badSk, REASON_ATTRIBUTES, replaysOf } from './bad-items.ts';
+import { badEventOf, badPk, badPositionOf, badReasonOf, badSk, REASON_ATTRIBUTES } from './bad-items.ts';
 import { DynamoTable, type Key, type TableClient } from './dynamo-client.ts';
 import { isErasedLink, readPending } from './dynamo-erasures.ts';
 import { DynamoEventLists, mergeLists, ReadList, resultsOf } from './dynamo-event-lists.ts';
@@ -176,10 +174,6 @@ class DynamoReads implements EventReads {
       return item && badEventOf(this.#state, item);
     });
     return bad.filter((event) => event !== undefined);
-  }
-
-  replaysOf(keys: readonly ReplayKey[]): Promise<readonly ReplayClaim[]> {
-    return replaysOf(this.#state, keys);
   }
 
   async dead(limit: number, after?: RecordPosition): Promise<readonly DeadRecord[]> {

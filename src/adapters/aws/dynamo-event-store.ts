@@ -12,6 +12,7 @@ import {
   type EventStore,
   type KnownEvent,
   type Loaded,
+  type Replay,
   type ReplayClaim,
   type ReplayNote,
   type Sealing,
@@ -209,7 +210,7 @@ export class DynamoEventStore implements EventStore {
     return (result.kind === 'refused' && result.found && redrivenOf(result.found)) || position;
   }
 
-  claimReplays(claims: readonly ReplayClaim[]): Promise<readonly ReplayClaim[]> {
+  claimReplays(claims: readonly ReplayClaim[]): Promise<readonly Replay[]> {
     return claimReplays(this.#state, claims);
   }
 

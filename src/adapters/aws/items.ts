@@ -34,7 +34,6 @@ import type {
  *   visitor   pk visitor, source, id    sk -                                   one writer: the lane that owns the key
  *   link      pk link, userId           sk source, visitor                     put if absent
  *   bad       pk bad, lane              sk sequence, index                     put if absent; TTL counted like an event's
- *   replay    pk replay, lane           sk sequence, index, attempt            put if absent; what is put back for it, and where it lies
  *   dead      pk dead, lane             sk sequence                            put if absent
  *   given-up  pk given-up               sk lane, sequence                      put if absent; what Lambda gave up adds to the ledger
  *             pk given-up-through       sk folder of the bucket                how far its documents are taken up

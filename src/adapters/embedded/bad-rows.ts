@@ -1,88 +1,85 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { RecordPosition } from '../../log/event-log.ts';
-import {
-  type BadEvent,
-  type BadRange,
-  type BadReason,
-  type EventPosition,
-  type ReplayClaim,
-  type ReplayKey,
-  type ReplayNote,
-  replayKeyOf,
+import type {
+  BadEvent,
+  BadRange,
+  BadReason,
+  EventPosition,
+  Replay,
+  ReplayClaim,
+  ReplayNote,
 } from '../../store/event-store.ts';
 import { integerOf, type ReadStatements } from './read-statements.ts';
 import { selectAll, selectOne } from './stored-rows.ts';
 
-const REASON_COLUMNS =
-  'sequence, lane, place, source, received_at, code, detail, event_type, first_sequence, first_lane, first_place, attempt';
-const CLAIM_COLUMNS = 'sequence, lane, place, attempt, at, edit, visitor, line, to_lane, to_sequence';
-const OF_KEY = 'sequence = ? AND lane = ? AND place = ? AND attempt = ?';
+const PUT_COLUMNS =
+  'sequence, lane, place, source, received_at, code, detail, event_type, from_sequence, from_lane, from_place';
+const REPLAY_COLUMNS = 'replay_at, replay_edit, replay_visitor, replay_line, to_sequence, to_lane';
+const AT_PLACE = 'sequence = ? AND lane = ? AND place = ?';
 
 /** What is written of events set aside, within transactions of the caller. */
 export class BadRows {
   readonly #put: StatementSync;
   readonly #claim: StatementSync;
-  readonly #claimed: StatementSync;
   readonly #note: StatementSync;
+  readonly #replay: StatementSync;
 
   constructor(database: DatabaseSync) {
     this.#put = database.prepare(
-      `INSERT INTO bad (${REASON_COLUMNS}, payload) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+      `INSERT INTO bad (${PUT_COLUMNS}, payload) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
     );
     this.#claim = database.prepare(
-      `INSERT INTO replays (${CLAIM_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+      `UPDATE bad SET replay_at = ?, replay_edit = ?, replay_visitor = ?, replay_line = ?
+       WHERE ${AT_PLACE} AND replay_at IS NULL`,
     );
-    this.#claimed = database.prepare(`SELECT ${CLAIM_COLUMNS} FROM replays WHERE ${OF_KEY}`);
     this.#note = database.prepare(
-      `UPDATE replays SET line = NULL, to_lane = ?, to_sequence = ? WHERE ${OF_KEY} AND to_sequence IS NULL`,
+      `UPDATE bad SET replay_line = NULL, to_sequence = ?, to_lane = ? WHERE ${AT_PLACE} AND to_sequence IS NULL`,
     );
+    this.#replay = database.prepare(`SELECT ${REPLAY_COLUMNS} FROM bad WHERE ${AT_PLACE}`);
   }
 
   /** Returns how many were not there before. */
   put(events: readonly BadEvent[]): number {
     let put = 0;
     for (const { position, source, receivedAt, code, detail, eventType, cameFrom, payload } of events) {
-      const { lane, sequence, index } = position;
-      const { changes } = this.#put.run(
-        ...([sequence, lane, index, source, receivedAt, code, detail, eventType ?? null] as const),
-        ...([cameFrom?.first.sequence ?? null, cameFrom?.first.lane ?? null, cameFrom?.first.index ?? null] as const),
-        cameFrom?.attempt ?? null,
-        payload,
-      );
-      put += Number(changes);
+      const from = [cameFrom?.sequence ?? null, cameFrom?.lane ?? null, cameFrom?.index ?? null] as const;
+      const told = [source, receivedAt, code, detail, eventType ?? null] as const;
+      put += Number(this.#put.run(...placeOf(position), ...told, ...from, payload).changes);
     }
     return put;
   }
 
-  claim(claims: readonly ReplayClaim[]): readonly ReplayClaim[] {
-    return claims.map(({ key, at, edit, visitor, line, position }) => {
-      const to = [position?.lane ?? null, position?.sequence ?? null] as const;
-      this.#claim.run(...keyValues(key), at, edit ?? null, visitor, line ?? null, ...to);
-      return this.#standing(key);
+  /** Throws when there is no such event. */
+  claim(claims: readonly ReplayClaim[]): readonly Replay[] {
+    return claims.map(({ of, replay: { at, edit, visitor, line } }) => {
+      this.#claim.run(at, edit ?? null, visitor, line ?? null, ...placeOf(of));
+      const stands = this.#standing(of);
+      if (stands === undefined)
+        throw new Error(`no event that was set aside is at ${of.lane}/${of.sequence}/${of.index}`);
+      return stands;
     });
   }
 
   note(notes: readonly ReplayNote[]): readonly RecordPosition[] {
-    return notes.map(({ key, position }) => {
-      this.#note.run(position.lane, position.sequence, ...keyValues(key));
-      return this.#standing(key).position ?? position;
+    return notes.map(({ of, position }) => {
+      this.#note.run(position.sequence, position.lane, ...placeOf(of));
+      return this.#standing(of)?.position ?? position;
     });
   }
 
-  #standing(key: ReplayKey): ReplayClaim {
-    const row = selectOne<ClaimRow>(this.#claimed, ...keyValues(key));
-    if (row === undefined) throw new Error(`nothing was claimed for ${key.first.lane}/${key.first.sequence}`);
-    return claimOf(row);
+  #standing(of: EventPosition): Replay | undefined {
+    const row = selectOne<ReplayRow>(this.#replay, ...placeOf(of));
+    return row && replayOf(row);
   }
 }
 
-/** Deletes the oldest that arrived before the time, up to the first that did not, with the claims that no other shares. */
+/** Deletes the oldest that arrived before the time, up to the first that did not. */
 export function expireBad(
   database: DatabaseSync,
   { receivedAt, limit }: { readonly receivedAt: string; readonly limit: number },
 ): number {
-  const oldest = selectAll<ReasonRow>(
-    database.prepare(`SELECT ${REASON_COLUMNS} FROM bad ORDER BY sequence, lane, place LIMIT ?`),
+  const oldest = selectAll<Pick<ReasonRow, 'sequence' | 'lane' | 'place' | 'received_at'>>(
+    database.prepare('SELECT sequence, lane, place, received_at FROM bad ORDER BY sequence, lane, place LIMIT ?'),
     limit,
   );
   const young = oldest.findIndex(({ received_at }) => received_at >= receivedAt);
@@ -92,16 +89,6 @@ export function expireBad(
   database
     .prepare('DELETE FROM bad WHERE (sequence, lane, place) <= (?, ?, ?)')
     .run(last.sequence, last.lane, last.place);
-  const forget = database.prepare(
-    `DELETE FROM replays WHERE ${OF_KEY} AND NOT EXISTS (
-       SELECT 1 FROM bad WHERE first_sequence = ? AND first_lane = ? AND first_place = ? AND bad.attempt = ?
-     )`,
-  );
-  for (const row of expired) {
-    const { first, attempt } = replayKeyOf(reasonOf(row));
-    const { sequence, lane, index } = first;
-    forget.run(...keyValues({ first, attempt }), sequence, lane, index, attempt - 1);
-  }
   database.prepare('UPDATE totals SET bad = bad - ?1, bad_expired = bad_expired + ?1').run(expired.length);
   return expired.length;
 }
@@ -117,33 +104,27 @@ export class BadReads {
   /** The newest first. */
   reasons({ limit, after }: BadRange): readonly BadReason[] {
     const before = after === undefined ? '' : 'WHERE (sequence, lane, place) < (?, ?, ?)';
-    const rows = this.#reads.all<ReasonRow>(
-      `SELECT ${REASON_COLUMNS} FROM bad ${before} ORDER BY sequence DESC, lane DESC, place DESC LIMIT ?`,
-      ...(after === undefined ? [] : [integerOf(after.sequence), after.lane, after.index]),
+    const rows = this.#reads.all<ReasonRow & Pick<ReplayRow, 'to_sequence'>>(
+      `SELECT ${PUT_COLUMNS}, to_sequence FROM bad ${before} ORDER BY sequence DESC, lane DESC, place DESC LIMIT ?`,
+      ...(after === undefined ? [] : placeOf(after)),
       limit,
     );
-    return rows.map(reasonOf);
+    return rows.map((row) => ({ ...reasonOf(row), isReplayed: row.to_sequence !== null }));
   }
 
   at(positions: readonly EventPosition[]): readonly BadEvent[] {
-    const sql = `SELECT ${REASON_COLUMNS}, payload FROM bad WHERE sequence = ? AND lane = ? AND place = ?`;
-    return positions.flatMap(({ lane, sequence, index }) => {
-      const row = this.#reads.one<ReasonRow & { readonly payload: string }>(sql, integerOf(sequence), lane, index);
-      return row === undefined ? [] : [{ ...reasonOf(row), payload: row.payload }];
-    });
-  }
-
-  replays(keys: readonly ReplayKey[]): readonly ReplayClaim[] {
-    const sql = `SELECT ${CLAIM_COLUMNS} FROM replays WHERE ${OF_KEY}`;
-    return keys.flatMap((key) => {
-      const row = this.#reads.one<ClaimRow>(sql, ...keyValues(key));
-      return row === undefined ? [] : [claimOf(row)];
+    const sql = `SELECT ${PUT_COLUMNS}, payload, ${REPLAY_COLUMNS} FROM bad WHERE ${AT_PLACE}`;
+    return positions.flatMap((position) => {
+      const row = this.#reads.one<ReasonRow & ReplayRow & Pick<BadEvent, 'payload'>>(sql, ...placeOf(position));
+      if (row === undefined) return [];
+      const replay = replayOf(row);
+      return [{ ...reasonOf(row), payload: row.payload, ...(replay && { replay }) }];
     });
   }
 }
 
-function keyValues({ first, attempt }: ReplayKey) {
-  return [integerOf(first.sequence), first.lane, first.index, attempt] as const;
+function placeOf({ sequence, lane, index }: EventPosition) {
+  return [integerOf(sequence), lane, index] as const;
 }
 
 interface ReasonRow {
@@ -155,47 +136,35 @@ interface ReasonRow {
   readonly code: string;
   readonly detail: string;
   readonly event_type: string | null;
-  readonly first_sequence: bigint | null;
-  readonly first_lane: string | null;
-  readonly first_place: bigint | null;
-  readonly attempt: bigint | null;
+  readonly from_sequence: bigint | null;
+  readonly from_lane: string | null;
+  readonly from_place: bigint | null;
 }
 
-function reasonOf({ sequence, lane, place, source, received_at, code, detail, ...row }: ReasonRow): BadReason {
-  const { event_type, first_sequence, first_lane, first_place, attempt } = row;
+function reasonOf({ sequence, lane, place, source, received_at, code, detail, ...row }: ReasonRow) {
+  const { event_type, from_sequence, from_lane, from_place } = row;
   return {
     ...{ position: { lane, sequence, index: Number(place) }, source, receivedAt: received_at, code, detail },
     ...(event_type !== null && { eventType: event_type }),
-    ...(first_sequence !== null &&
-      first_lane !== null && {
-        cameFrom: {
-          first: { lane: first_lane, sequence: first_sequence, index: Number(first_place) },
-          attempt: Number(attempt),
-        },
-      }),
+    ...(from_sequence !== null &&
+      from_lane !== null && { cameFrom: { lane: from_lane, sequence: from_sequence, index: Number(from_place) } }),
   };
 }
 
-interface ClaimRow {
-  readonly sequence: bigint;
-  readonly lane: string;
-  readonly place: bigint;
-  readonly attempt: bigint;
-  readonly at: string;
-  readonly edit: string | null;
-  readonly visitor: string;
-  readonly line: string | null;
-  readonly to_lane: string | null;
+interface ReplayRow {
+  readonly replay_at: string | null;
+  readonly replay_edit: string | null;
+  readonly replay_visitor: string | null;
+  readonly replay_line: string | null;
   readonly to_sequence: bigint | null;
+  readonly to_lane: string | null;
 }
 
-function claimOf({ sequence, lane, place, attempt, at, edit, visitor, line, ...row }: ClaimRow): ReplayClaim {
-  const { to_lane, to_sequence } = row;
+function replayOf(row: ReplayRow): Replay | undefined {
+  const { replay_at, replay_edit, replay_visitor, replay_line, to_sequence, to_lane } = row;
+  if (replay_at === null || replay_visitor === null) return undefined;
   return {
-    key: { first: { lane, sequence, index: Number(place) }, attempt: Number(attempt) },
-    ...{ at, visitor },
-    edit: edit ?? undefined,
-    line: line ?? undefined,
-    position: to_lane === null || to_sequence === null ? undefined : { lane: to_lane, sequence: to_sequence },
+    ...{ at: replay_at, visitor: replay_visitor, edit: replay_edit ?? undefined, line: replay_line ?? undefined },
+    position: to_sequence === null || to_lane === null ? undefined : { lane: to_lane, sequence: to_sequence },
   };
 }

@@ -12,8 +12,6 @@ import type {
   EventReader,
   EventReads,
   LaneState,
-  ReplayClaim,
-  ReplayKey,
   Row,
   RowKey,
   SealedText,
@@ -144,10 +142,6 @@ class SqliteReads implements EventReads {
 
   async badAt(positions: readonly EventPosition[]): Promise<readonly BadEvent[]> {
     return this.#bad.at(positions);
-  }
-
-  async replaysOf(keys: readonly ReplayKey[]): Promise<readonly ReplayClaim[]> {
-    return this.#bad.replays(keys);
   }
 
   async dead(limit: number, after?: RecordPosition): Promise<readonly DeadRecord[]> {

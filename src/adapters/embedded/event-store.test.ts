@@ -39,9 +39,11 @@ function codeOf(open: () => unknown): string | undefined {
   return undefined;
 }
 
-const TO_FORMAT_4 = `
-DROP INDEX bad_by_first; DROP TABLE replays; ALTER TABLE bad DROP COLUMN event_type; ALTER TABLE bad DROP COLUMN attempt;
-ALTER TABLE bad DROP COLUMN first_sequence; ALTER TABLE bad DROP COLUMN first_lane; ALTER TABLE bad DROP COLUMN first_place;
+const ADDED_TO_BAD = [
+  ...['event_type', 'from_sequence', 'from_lane', 'from_place', 'to_sequence', 'to_lane'],
+  ...['replay_at', 'replay_edit', 'replay_visitor', 'replay_line'],
+];
+const TO_FORMAT_4 = `${ADDED_TO_BAD.map((name) => `ALTER TABLE bad DROP COLUMN ${name};`).join('\n')}
 ALTER TABLE totals DROP COLUMN bad_expired`;
 const TO_FORMAT_3 = `${TO_FORMAT_4};
 DROP INDEX events_of_others; ALTER TABLE events DROP COLUMN other_type;
@@ -157,8 +159,8 @@ describe('what the folder holds', () => {
     database.close();
     const upgraded = openEventStore({ folder });
     const position = { lane: 'a', sequence: 1n, index: 0 };
-    const claim = { key: { first: position, attempt: 1 }, at: 'now', edit: undefined, visitor: 'v', line: '{}' };
-    expect(await upgraded.claimReplays([{ ...claim, position: undefined }])).toHaveLength(1);
+    const replay = { at: 'now', edit: undefined, visitor: 'v', line: '{}', position: undefined };
+    expect(await upgraded.claimReplays([{ of: position, replay }])).toEqual([replay]);
     const reader = openEventReader({ folder });
     const bad = await reader.snapshot((reads) => reads.badAt([position]));
     expect(bad).toMatchObject([{ detail: 'old', payload: '{}' }]);

@@ -12,6 +12,7 @@ import {
   type LaneState,
   type Link,
   type Loaded,
+  type Replay,
   type ReplayClaim,
   type ReplayNote,
   type RowUpdate,
@@ -144,7 +145,7 @@ export class SqliteEventStore implements EventStore {
     return { lane: stands.lane, sequence: stands.sequence };
   }
 
-  async claimReplays(claims: readonly ReplayClaim[]): Promise<readonly ReplayClaim[]> {
+  async claimReplays(claims: readonly ReplayClaim[]): Promise<readonly Replay[]> {
     // Once its line is in the log, a power loss must not take back which line it was.
     const stand = this.#durably(() => this.#bad.claim(claims));
     this.#writeAheadLog.checkpointWhenDue();

@@ -19,12 +19,13 @@ const PAGE_BYTES = 16_384;
 /** Empty for whoever has fewer types than have lists of their own. */
 const EVENTS_OF_OTHERS = `CREATE INDEX events_of_others ON events (other_type, source, timestamp, lane, sequence, place) WHERE other_type IS NOT NULL;`;
 
-const REPLAYS = `
-CREATE INDEX bad_by_first ON bad (first_sequence, first_lane, first_place, attempt) WHERE first_sequence IS NOT NULL;
-CREATE TABLE replays (
-  sequence INTEGER NOT NULL, lane TEXT NOT NULL, place INTEGER NOT NULL, attempt INTEGER NOT NULL,
-  at TEXT NOT NULL, edit TEXT, visitor TEXT NOT NULL, line TEXT, to_lane TEXT, to_sequence INTEGER,
-  PRIMARY KEY (sequence, lane, place, attempt)
+/** The payload comes last: it may be long, and whoever reads reasons reads no further than before it. */
+const BAD = `CREATE TABLE bad (
+  sequence INTEGER NOT NULL, lane TEXT NOT NULL, place INTEGER NOT NULL, source TEXT NOT NULL, received_at TEXT NOT NULL,
+  code TEXT NOT NULL, detail TEXT NOT NULL, event_type TEXT, from_sequence INTEGER, from_lane TEXT, from_place INTEGER,
+  replay_at TEXT, replay_edit TEXT, replay_visitor TEXT, replay_line TEXT, to_sequence INTEGER, to_lane TEXT,
+  payload TEXT NOT NULL,
+  PRIMARY KEY (sequence, lane, place)
 ) STRICT, WITHOUT ROWID;`;
 
 /**
@@ -36,8 +37,7 @@ CREATE TABLE replays (
  * - `created_at` is a `timeKey`, which orders as times do at any precision. `timestamp` is epoch milliseconds.
  * - `counted` is the last event that the rows of views hold: they may be written later than events.
  * - `removed` counts the events of a record that erasure or a cut-off expiry took; `hour` is that of its arrival.
- * - `first_…` and `attempt` of an event set aside are those of the replay that it came of; `replays` are claims, by the event's first
- *   place, and an index finds the events that share one.
+ * - `from_…` of an event set aside is where it was set aside before; `replay_…` is what was put back for it, and `to_…` where that lies.
  * - `sealed` is the ledger of what is settled, in the place of its rows.
  */
 const SCHEMA = `
@@ -82,13 +82,7 @@ CREATE TABLE rebuilds (
   view TEXT NOT NULL, version INTEGER NOT NULL, through INTEGER NOT NULL, until INTEGER NOT NULL, finished INTEGER NOT NULL,
   PRIMARY KEY (view, version)
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE bad (
-  sequence INTEGER NOT NULL, lane TEXT NOT NULL, place INTEGER NOT NULL, source TEXT NOT NULL, received_at TEXT NOT NULL,
-  code TEXT NOT NULL, detail TEXT NOT NULL, payload TEXT NOT NULL,
-  event_type TEXT, first_sequence INTEGER, first_lane TEXT, first_place INTEGER, attempt INTEGER,
-  PRIMARY KEY (sequence, lane, place)
-) STRICT, WITHOUT ROWID;
-${REPLAYS}
+${BAD}
 CREATE TABLE dead (
   sequence INTEGER NOT NULL, lane TEXT NOT NULL, detail TEXT NOT NULL, payload BLOB NOT NULL,
   redriven_lane TEXT, redriven_sequence INTEGER,
@@ -139,12 +133,11 @@ PRAGMA user_version = 4;
 
 /** In format 4 what was set aside was kept for good, and not put back. */
 const FROM_4 = `
-ALTER TABLE bad ADD COLUMN event_type TEXT;
-ALTER TABLE bad ADD COLUMN first_sequence INTEGER;
-ALTER TABLE bad ADD COLUMN first_lane TEXT;
-ALTER TABLE bad ADD COLUMN first_place INTEGER;
-ALTER TABLE bad ADD COLUMN attempt INTEGER;
-${REPLAYS}
+ALTER TABLE bad RENAME TO bad_of_4;
+${BAD}
+INSERT INTO bad (sequence, lane, place, source, received_at, code, detail, payload)
+SELECT sequence, lane, place, source, received_at, code, detail, payload FROM bad_of_4;
+DROP TABLE bad_of_4;
 ALTER TABLE totals ADD COLUMN bad_expired INTEGER NOT NULL DEFAULT 0;
 PRAGMA user_version = 5;
 `;
