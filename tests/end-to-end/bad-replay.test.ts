@@ -12,16 +12,15 @@ const file = (name: string) => join(folder, name);
 
 /** Prices are held to be numbers, and after the mending to be texts too. */
 function writeSchema(type: string | readonly string[]): void {
-  const properties = { properties: { type: 'object', properties: { price: { type } } } };
-  const schema = { $schema: 'https://json-schema.org/draft/2020-12/schema', title: 'Paid', type: 'object', properties };
-  writeFileSync(join(schemas, 'paid.json'), JSON.stringify(schema));
+  const schema = { properties: { properties: { properties: { price: { type } } } } };
+  writeFileSync(join(schemas, 'Paid', '1.json'), JSON.stringify(schema));
 }
 
 let server: RunningServer;
 const start = () => startServer({ data, options: ['--config', file('clickstream.json')] });
 
 beforeAll(async () => {
-  mkdirSync(schemas);
+  mkdirSync(join(schemas, 'Paid'), { recursive: true });
   writeSchema('number');
   writeFileSync(file('clickstream.json'), JSON.stringify({ schemas }));
   server = await start();
@@ -67,7 +66,7 @@ test('reasons are counted by kind, and the bytes are there as they came', async 
   await send(paid.slice(0, 1));
   expect(await counts()).toEqual({ ...WELL, accepted: 5, stored: 0, duplicate: 0, bad: 5 });
   const { output } = await bad('reasons');
-  expect(output).toContain('4  schema_invalid  default  Paid\n  paid.json: /properties/price must be number\n');
+  expect(output).toContain('4  schema_invalid  default  Paid\n  Paid/1.json: /properties/price must be of type number\n');
   expect(output).toContain('1  id_missing  default  Paid\n');
   const [one] = await badOf('/api/v1/bad?code=id_missing');
   expect((await bad('show', String(one?.id))).output).toBe(
