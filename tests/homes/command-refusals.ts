@@ -6,6 +6,7 @@ const WORDS: Readonly<Record<string, readonly string[]>> = {
   load: ['--for', '1s'],
   tail: ['--limit', '1'],
   'bad show': ['any'],
+  'bad replay': ['any'],
   'redrive show': ['any'],
   'redrive put': ['any'],
   replay: ['package.json'],
