@@ -72,7 +72,9 @@ test('an event that was set aside goes back into the stream, once', async () => 
   const id = Buffer.from(`${LANE}:7:0`).toString('base64url');
   const replay = (body: string) =>
     ask({ url: `/api/v1/bad/${id}/replay`, method: 'POST', headers: { 'content-type': 'application/json' }, body });
-  const first = await replay('{"event":{"eventType":"page","anonymousId":"a1","eventId":"e1","properties":{"price":1}}}');
+  const first = await replay(
+    '{"event":{"eventType":"page","anonymousId":"a1","eventId":"e1","properties":{"price":1}}}',
+  );
   expect([first.status, JSON.parse(first.body)]).toMatchObject([200, { id, appended: true }]);
   const second = JSON.parse((await replay('{}')).body);
   expect(second).toEqual({ ...JSON.parse(first.body), appended: false });

@@ -187,7 +187,10 @@ async function setAside(shell: Shell): Promise<string> {
 }
 
 /** As it came it is no event; mended it is one, once. */
-async function putBack(shell: Shell, { id, payload }: { readonly id: string; readonly payload: string }): Promise<void> {
+async function putBack(
+  shell: Shell,
+  { id, payload }: { readonly id: string; readonly payload: string },
+): Promise<void> {
   const { reasons } = await shell.json(['bad', 'reasons', '--code', 'type_invalid']);
   const kinds = reasons as readonly { readonly detail: string; readonly waiting: number }[];
   assert.ok(kinds.some(({ detail, waiting }) => detail.startsWith('"type" must be one of') && waiting > 0));
