@@ -202,13 +202,17 @@ async function putBack(
   try {
     const file = join(folder, 'event.json');
     const eventType = shell.typeOf('Mended');
-    const edit = (type: string) => {
+    const edit = (type: string) =>
       writeFileSync(file, JSON.stringify({ ...JSON.parse(payload), type: 'track', event: type }));
-      return shell.json(['bad', 'replay', id, '--edit', file]);
-    };
-    const [first, second] = [await edit(eventType), await edit(`${eventType} otherwise`)];
-    const appended = [first, second].map(({ replayed }) => (replayed as readonly { appended: boolean }[])[0]?.appended);
-    assert.deepEqual(appended, [true, false]);
+    const words = ['bad', 'replay', id, '--edit', file];
+    edit(eventType);
+    const { replayed: first } = await shell.json(words);
+    assert.deepEqual(
+      (first as readonly { readonly appended: boolean }[]).map(({ appended }) => appended),
+      [true],
+    );
+    edit(`${eventType} otherwise`);
+    assert.match(await shell.well(words), new RegExp(`^${id} {2}was put back before edited \\(\\w{8}\\), to \\S+\n$`));
     await shell.home.processed();
     const stored = JSON.parse(await shell.well(['tail', '--type', eventType, '--limit', '1', '--json']));
     assert.deepEqual([stored.eventType, stored.replayOf], [eventType, id]);

@@ -50,6 +50,25 @@ DROP INDEX events_of_others; ALTER TABLE events DROP COLUMN other_type;
 ALTER TABLE removed DROP COLUMN source; ALTER TABLE removed DROP COLUMN hour; ALTER TABLE lanes DROP COLUMN arrived_at_ms;
 ALTER TABLE witnesses DROP COLUMN at_ms; DROP TABLE sealed; ALTER TABLE totals DROP COLUMN expired_before`;
 
+it('what is to be put back for an event set aside is synced before anybody is told', async () => {
+  const database = openDatabase(folder);
+  const store = new SqliteEventStore(database);
+  const position = { lane: 'a', sequence: 1n, index: 0 };
+  const bad = { position, source: 'shop', receivedAt: 'now', code: 'id_missing', detail: '', payload: '{}' };
+  await store.apply({ ...(await decisionOf(store, 'a', [{ sequence: 1n, events: [] }])), bad: [bad] });
+  const said: string[] = [];
+  const exec = database.exec.bind(database);
+  database.exec = (sql) => {
+    said.push(sql);
+    exec(sql);
+  };
+  const replay = { at: 'now', edit: undefined, visitor: 'v', line: '{}', position: undefined };
+  await store.claimReplays([{ of: position, replay }]);
+  // Of a commit in between, SQLite's own word is that it is durable.
+  expect(said.slice(0, 3)).toEqual(['PRAGMA synchronous = FULL', 'BEGIN IMMEDIATE', 'COMMIT']);
+  await store.close();
+});
+
 describe('what the folder holds', () => {
   it.each([
     ['a newer format', 1_000, 'data_format_newer'],
