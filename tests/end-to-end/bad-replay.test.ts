@@ -66,7 +66,9 @@ test('reasons are counted by kind, and the bytes are there as they came', async 
   await send(paid.slice(0, 1));
   expect(await counts()).toEqual({ ...WELL, accepted: 5, stored: 0, duplicate: 0, bad: 5 });
   const { output } = await bad('reasons');
-  expect(output).toContain('4  schema_invalid  default  Paid\n  Paid/1.json: /properties/price must be of type number\n');
+  expect(output).toContain(
+    '4  schema_invalid  default  Paid\n  Paid/1.json: /properties/price must be of type number\n',
+  );
   expect(output).toContain('1  id_missing  default  Paid\n');
   const [one] = await badOf('/api/v1/bad?code=id_missing');
   expect((await bad('show', String(one?.id))).output).toBe(

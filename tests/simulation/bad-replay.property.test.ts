@@ -28,8 +28,8 @@ const PLANTS: readonly Plant[] = [
   {
     fault: 'another identity for each event put back',
     file: 'src/collect/replayed-line.ts',
-    line: "typeof collected?.fingerprint === 'string' ? collected.fingerprint : `bad:${place}`",
-    planted: '`bad:${place}`',
+    line: "typeof collected?.fingerprint === 'string'",
+    planted: 'collected === null',
   },
   {
     fault: 'other ids for an event that was put back before',
