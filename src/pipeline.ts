@@ -6,6 +6,8 @@
  *   process   records of one lane → validated, stitched, counted, and applied to the store exactly once
  *   query     questions of readers → answers from the store
  */
+import type { Redriver } from './collect/redrive.ts';
+import { replayedLine } from './collect/replayed-line.ts';
 import type { ClickstreamError } from './core/errors.ts';
 import type { Clock } from './core/time.ts';
 import { DIMENSIONS, type Dimension, TOTAL } from './process/views/dimensions.ts';
@@ -14,6 +16,7 @@ import { propertiesSeen } from './process/views/properties-seen.ts';
 import { sessions, sessionTables } from './process/views/sessions.ts';
 import type { Table, Tables } from './process/views/table.ts';
 import { traffic, trafficTables } from './process/views/traffic.ts';
+import { type BadReplay, type BadReplayParts, createBadReplay } from './query/bad-replay.ts';
 import type { LogView } from './query/ledger-reading.ts';
 import { type Answer, answer as answerQuestion, type QueryParts, type Question } from './query/queries.ts';
 import { sealLedger } from './query/sealing.ts';
@@ -78,6 +81,26 @@ export function seal(
   from: Omit<Parameters<typeof sealLedger>[0], 'ledger'> & { readonly store: Pick<EventStore, 'seal'> },
 ): Promise<number> {
   return sealLedger({ ...from, ledger: LEDGER_ROWS });
+}
+
+/** The way back into the log of events that were set aside. */
+export function createReplayOfBad({
+  redriver,
+  ...parts
+}: Pick<BadReplayParts, 'find' | 'claim' | 'note' | 'clock'> & {
+  readonly redriver: Pick<Redriver, 'appendAll'>;
+}): BadReplay {
+  return createBadReplay({
+    ...parts,
+    lineOf: replayedLine,
+    append: (lines) =>
+      redriver.appendAll(
+        lines.map(({ source, receivedAt, visitor, line }) => ({
+          header: { kind: 'events', source, visitor, receivedAt },
+          lines: [line],
+        })),
+      ),
+  });
 }
 
 /** Answers one question of the API. `log` says what of it is not yet processed, where the log can be looked into. */

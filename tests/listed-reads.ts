@@ -70,7 +70,11 @@ export function readsOf(listed: Listed): EventReads {
       ),
     sources: async (view) =>
       [...new Set(rows.filter(({ key }) => key.view === view).map(({ key }) => key.source))].sort(),
-    badReasons: async (range) => badIn(bad, range).map(({ position, source, code }) => ({ position, source, code })),
+    badReasons: async (range) =>
+      badIn(bad, range).map(({ payload, replay, ...reason }) => ({
+        ...reason,
+        isReplayed: replay?.position !== undefined,
+      })),
     badAt: async (positions) =>
       positions.flatMap((place) => bad.filter(({ position }) => comparePositions(position, place) === 0)),
     dead: async (limit, after) =>
@@ -97,8 +101,10 @@ function badIn(bad: readonly BadEvent[], { limit, after }: BadRange): readonly B
     .slice(0, limit);
 }
 
+const NO_TOTALS = { events: 0, bad: 0, badExpired: 0, dead: 0, visitors: 0, expired: 0, erased: 0 };
+
 export function totalsOf(part: Partial<StoreTotals> = {}): StoreTotals {
-  return { events: 0, bad: 0, dead: 0, visitors: 0, expired: 0, erased: 0, expiredThrough: new Map(), ...part };
+  return { ...NO_TOTALS, expiredThrough: new Map(), ...part };
 }
 
 /** The order of lists, written once more, and in another way than the queries have it. */

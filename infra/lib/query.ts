@@ -3,6 +3,7 @@ import * as events from 'aws-cdk-lib/aws-events';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
+import { badPk } from '../../src/adapters/aws/bad-items.ts';
 import { deadPk, partsOf, rowPk, SEALED_KEY, WITNESS_PK } from '../../src/adapters/aws/items.ts';
 import { partPk } from '../../src/adapters/aws/large-values.ts';
 import { LEDGER } from '../../src/process/views/ledger.ts';
@@ -16,6 +17,7 @@ export const AUDIT_METRIC = { namespace: 'Clickstream', metricName: 'LedgerOutOf
 
 /** Dead records are in a partition a lane, whose name begins with this. */
 const [DEAD] = partsOf(deadPk('')) as [string];
+const [BAD] = partsOf(badPk('')) as [string];
 
 /** What sealing puts and replaces: the totals, in one item or in parts. */
 export const SEALED_PARTITIONS = [SEALED_KEY.pk, partPk(SEALED_KEY.pk)].map(like);
@@ -59,7 +61,7 @@ export class Query extends Construct {
           sid: 'NotePutBack',
           actions: redrive.note,
           resources: [store.state.tableArn],
-          conditions: partitions(`${DEAD}*`),
+          conditions: partitions(`${DEAD}*`, `${BAD}*`),
         }),
         new iam.PolicyStatement({
           sid: 'Seal',

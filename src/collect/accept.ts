@@ -22,7 +22,7 @@ export interface Accepted {
 }
 
 /** A line of a record to be: an event that came without an id gets one when its record has a number. */
-interface Line {
+export interface Line {
   readonly visitor: string;
   readonly text: string;
   /** Of what makes an event one; the checksum of its bytes where it is set aside. */
@@ -40,7 +40,7 @@ interface Group {
   bytes: number;
 }
 
-interface Arrival {
+export interface Arrival {
   readonly receivedAtMs: number;
   readonly receivedAt: string;
 }
@@ -165,7 +165,10 @@ function groupLines(
   for (const [index, event] of events.entries()) {
     let line = lineOf(event, { client, arrival });
     if ('code' in line) {
-      const item: SetAside = { setAside: line, raw: truncateAddressesIn(original(index)) };
+      const item: SetAside = {
+        setAside: { ...line, ...typeIn(event) },
+        raw: truncateAddressesIn(original(index)),
+      };
       line = { visitor: NO_VISITOR, text: JSON.stringify(item), identity: bytesChecksum(item.raw) };
       setAside += 1;
     }
@@ -189,8 +192,16 @@ function groupLines(
   return { groups, setAside };
 }
 
+/** The type of what is set aside, where it is one. */
+function typeIn(event: Mapped): { readonly eventType?: string } {
+  if (event.kind === 'unmappable' || typeof event.eventType !== 'string') return {};
+  const { eventType } = event;
+  const isWhole = eventType !== '' && eventType.length <= LIMITS.eventTypeCharsMax && eventType.isWellFormed();
+  return isWhole ? { eventType } : {};
+}
+
 /** The event as its record holds it, or why it must be set aside. */
-function lineOf(
+export function lineOf(
   event: Mapped,
   { client, arrival }: { readonly client: Client | undefined; readonly arrival: Arrival },
 ): Line | Reason {

@@ -3,8 +3,14 @@ import { addIdentities, NO_IDENTITIES } from '../core/identities.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { Clock } from '../core/time.ts';
 import type { EventLog, RecordPosition } from '../log/event-log.ts';
-import { type DecodedRecord, decodeRecord, encodeRecord, linesIdentities } from '../log/record.ts';
+import { type DecodedRecord, decodeRecord, encodeRecord, linesIdentities, type RecordHeader } from '../log/record.ts';
 import type { Numbering } from './numbering.ts';
+
+/** What of a record stays when it is taken in once more. */
+export interface Taken {
+  readonly header: Pick<RecordHeader, 'kind' | 'source' | 'visitor' | 'receivedAt'>;
+  readonly lines: readonly string[];
+}
 
 /** Takes in once more what was taken in before: a record that could not be processed, or records of an archive. */
 export class Redriver {
@@ -31,7 +37,7 @@ export class Redriver {
    * to where they lie now. All else stays: what makes an event one that is stored already, and when it arrived. Rejects
    * with ClickstreamError `log_unavailable` or `overloaded`, or with what the log does not take at all.
    */
-  async appendAll(records: readonly DecodedRecord[]): Promise<readonly RecordPosition[]> {
+  async appendAll(records: readonly Taken[]): Promise<readonly RecordPosition[]> {
     this.#refuseWhileFailing();
     const range = this.#numbering.take(records.length);
     const { ackedThrough, voids } = range;
@@ -39,7 +45,8 @@ export class Redriver {
     let events = 0;
     let sum = NO_IDENTITIES;
     const entries = records.map(({ header, lines }, index) => {
-      const { kind, source, visitor, receivedAt, count } = header;
+      const { kind, source, visitor, receivedAt } = header;
+      const count = lines.length;
       const number = range.first + index;
       // Made anew of what it holds: its header may be of an older version, and has been through an archive.
       const identities = linesIdentities(lines, source);

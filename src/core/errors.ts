@@ -132,6 +132,13 @@ export const ERRORS = {
     meaning: 'The dead record is damaged: no events can be read from it, so it cannot be put back.',
     cure: 'Look at its bytes at /api/v1/dead/{id}, and send what they tell of anew.',
   },
+  still_bad: {
+    status: 409,
+    retriable: false,
+    meaning:
+      'An event that was set aside is still no valid event, as it came or as it was edited, and was not put back.',
+    cure: 'Correct what the detail names, and send the event in the body as "event".',
+  },
   record_unreadable: {
     status: 400,
     retriable: false,

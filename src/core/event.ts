@@ -22,6 +22,28 @@ export interface Event {
   readonly properties: JsonObject;
   readonly context: JsonObject;
   readonly traits: JsonObject;
+  /** Where it was set aside before it was put into the log once more. Of our own making: no tracker's event has it. */
+  readonly replay?: ReplayMark;
+}
+
+/** Where an event was set aside. */
+export interface ReplayMark {
+  readonly lane: string;
+  /** Digits. */
+  readonly sequence: string;
+  readonly index: number;
+}
+
+/** The mark of a line; undefined for what is none, as a log written by hand could have. */
+export function replayMarkOf(value: unknown): ReplayMark | undefined {
+  if (!isObject(value)) return undefined;
+  const { lane, sequence, index } = value;
+  const isMark =
+    typeof lane === 'string' &&
+    typeof sequence === 'string' &&
+    /^\d{1,128}$/.test(sequence) &&
+    Number.isSafeInteger(index);
+  return isMark ? { lane, sequence, index: Number(index) } : undefined;
 }
 
 /**

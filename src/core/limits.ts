@@ -151,6 +151,13 @@ export const LIMITS = {
   badEventsStep: 10,
   /** Events set aside that one answer counts, and looks through for a filter, without their bytes: some 20 ms. */
   badLooksMax: 10_000,
+  /** Kinds of reasons that one answer lists, of those of badLooksMax events. */
+  badKindsMax: 1_000,
+  /** Events set aside that one request puts back: each is a record of its own, replayAppendRecordsMax to an append. */
+  badReplayDefault: 100,
+  badReplayMax: 500,
+  /** An event that comes in the place of one that was set aside: eventBytesMax, with room for spaces and escapes. */
+  badEditBytesMax: 256_000,
   /** How many events of each linked visitor or user are read at a time when a timeline is merged. */
   timelineEventsStep: 100,
   liveEvents: 20,
@@ -361,6 +368,7 @@ export function assertLimits(limits: { readonly [Name in keyof typeof LIMITS]: n
     ],
     [limits.requestRecordsBytesMax < limits.waitingBytesMax, 'requestRecordsBytesMax < waitingBytesMax'],
     [limits.eventBytesMax < limits.recordBytesMax, 'eventBytesMax < recordBytesMax'],
+    [limits.eventBytesMax < limits.badEditBytesMax, 'eventBytesMax < badEditBytesMax'],
     [limits.bodyBytesMax < limits.bodiesBytesMax, 'bodyBytesMax < bodiesBytesMax'],
     [limits.recordVoidsMax <= limits.voidsWaitingMax, 'recordVoidsMax <= voidsWaitingMax'],
     [limits.groupBytesMax < limits.segmentBytes, 'groupBytesMax < segmentBytes'],

@@ -33,7 +33,8 @@ export interface RecordHeader {
 
 /** An event that the collector took but could not map: its reason and the bytes that came. */
 export interface SetAside {
-  readonly setAside: Reason;
+  /** With the event's type, where it has one. */
+  readonly setAside: Reason & { readonly eventType?: string };
   readonly raw: string;
 }
 

@@ -1,6 +1,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { LogFinding } from '../adapters/embedded/log-finding.ts';
 import type { RecordPosition } from '../log/event-log.ts';
+import type { BadAsked, BadPiece } from '../query/bad-replay.ts';
 import type { Answer, Question } from '../query/queries.ts';
 import type { DeadRecord } from '../store/event-store.ts';
 import type { FromQuery, ToQuery } from './query-worker.ts';
@@ -10,6 +11,8 @@ export interface AskedWorker {
   ask(question: Question): Promise<Answer>;
   /** `EventReads.deadAt`. */
   deadAt(place: RecordPosition): Promise<DeadRecord | undefined>;
+  /** What of the events set aside is to be put back. */
+  badPiece(asked: BadAsked): Promise<BadPiece>;
   /** Has the audit report it too. */
   tell(finding: LogFinding): void;
   stop(): void;
@@ -38,6 +41,9 @@ export function askedWorker({ port }: { readonly port: MessagePort }): AskedWork
       case 'dead':
         answered?.resolve(message.record);
         break;
+      case 'badPiece':
+        answered?.resolve(message.piece);
+        break;
       case 'failed':
         answered?.reject(new Error(message.detail));
         break;
@@ -46,6 +52,7 @@ export function askedWorker({ port }: { readonly port: MessagePort }): AskedWork
   return {
     ask: (question) => asked<Answer>((id) => ({ kind: 'ask', id, question })),
     deadAt: (place) => asked<DeadRecord | undefined>((id) => ({ kind: 'deadAt', id, place })),
+    badPiece: (wanted) => asked<BadPiece>((id) => ({ kind: 'badPiece', id, asked: wanted })),
     tell: (finding) => send({ kind: 'finding', finding }),
     stop: () => send({ kind: 'stop' }),
   };

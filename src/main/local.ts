@@ -12,7 +12,7 @@ import { Redriver } from '../collect/redrive.ts';
 import { asClickstreamError, ClickstreamError } from '../core/errors.ts';
 import { assertLimits, LIMITS } from '../core/limits.ts';
 import type { RecordPosition } from '../log/event-log.ts';
-import { collect } from '../pipeline.ts';
+import { collect, createReplayOfBad } from '../pipeline.ts';
 import { createRedrive } from '../query/dead.ts';
 import { type Access, createQueries, type Queries } from '../query/http.ts';
 import { createReplay } from '../query/replay.ts';
@@ -57,6 +57,9 @@ class Local {
   readonly #closers: (() => unknown)[] = [];
   /** Dead records that were put back, whose note the processor is asked for, by lane and sequence. */
   readonly #marking = new Map<string, PromiseWithResolvers<RecordPosition>>();
+  /** What else the processor is asked for. */
+  readonly #asking = new Map<number, PromiseWithResolvers<unknown>>();
+  #asked = 0;
   #processorFault: Fault;
   #tellProcessor: (message: ToProcessor) => void = () => undefined;
   #stopping: Promise<void> | undefined;
@@ -159,6 +162,10 @@ class Local {
           case 'redriven':
             this.#marked(message.record, message.stands);
             break;
+          case 'claimed':
+          case 'noted':
+            this.#answered(message.id, message.stand);
+            break;
           case 'told':
             report(message.text);
             break;
@@ -192,6 +199,24 @@ class Local {
       );
   }
 
+  /** What of events set aside is written, by the processor too. Rejects when the store does not take it now. */
+  #askProcessor<Stand>(message: (id: number) => ToProcessor): Promise<Stand> {
+    const id = this.#asked;
+    this.#asked += 1;
+    const asking = Promise.withResolvers<unknown>();
+    this.#asking.set(id, asking);
+    this.#tellProcessor(message(id));
+    return asking.promise as Promise<Stand>;
+  }
+
+  #answered(id: number, stand: unknown): void {
+    const asking = this.#asking.get(id);
+    this.#asking.delete(id);
+    if (stand !== undefined) asking?.resolve(stand);
+    else
+      asking?.reject(new ClickstreamError('overloaded', 'the store could not be written; nothing is lost: ask again'));
+  }
+
   #trim: (doneAndDurable: bigint) => void = () => undefined;
 
   #tellFinding: (finding: LogFinding) => void = () => undefined;
@@ -215,6 +240,13 @@ class Local {
         find: query.deadAt,
         append: (payload) => redriver.append(payload),
         mark: (lane, sequence, position) => this.#markRedriven({ lane, sequence }, position),
+      }),
+      replayBad: createReplayOfBad({
+        find: query.badPiece,
+        redriver,
+        claim: (claims) => this.#askProcessor((id) => ({ kind: 'claimReplays', id, claims })),
+        note: (notes) => this.#askProcessor((id) => ({ kind: 'noteReplays', id, notes })),
+        clock: Date.now,
       }),
       replay: createReplay({ append: (records) => redriver.appendAll(records), clock: Date.now }),
       access,

@@ -11,7 +11,7 @@ import { LIMITS } from '../core/limits.ts';
 import type { LaneRecord, RecordPosition } from '../log/event-log.ts';
 import { processBatch, seal } from '../pipeline.ts';
 import { VIEWS } from '../process/views/registry.ts';
-import type { Witness } from '../store/event-store.ts';
+import type { Replay, ReplayClaim, ReplayNote, Witness } from '../store/event-store.ts';
 import { ConfiguredSteps, type StepSettings } from './steps.ts';
 
 export interface ProcessWorkerData {
@@ -28,6 +28,10 @@ export type ToProcessor =
   | { readonly kind: 'witness'; readonly witness: Witness }
   /** A dead record was put back to this position: to be noted, and answered with `redriven`. */
   | { readonly kind: 'markRedriven'; readonly record: RecordPosition; readonly position: RecordPosition }
+  /** Answered with `claimed`. */
+  | { readonly kind: 'claimReplays'; readonly id: number; readonly claims: readonly ReplayClaim[] }
+  /** Answered with `noted`. */
+  | { readonly kind: 'noteReplays'; readonly id: number; readonly notes: readonly ReplayNote[] }
   | { readonly kind: 'stop' };
 
 /** What this worker tells the main thread. */
@@ -40,6 +44,9 @@ export type FromProcessor =
   | { readonly kind: 'synced'; readonly done: bigint }
   /** What is noted of a dead record now; nothing, when the store did not take it. */
   | { readonly kind: 'redriven'; readonly record: RecordPosition; readonly stands: RecordPosition | undefined }
+  /** Those that stand, or nothing, when the store did not take them. */
+  | { readonly kind: 'claimed'; readonly id: number; readonly stand: readonly Replay[] | undefined }
+  | { readonly kind: 'noted'; readonly id: number; readonly stand: readonly RecordPosition[] | undefined }
   /** Something to be told to who runs the server. */
   | { readonly kind: 'told'; readonly text: string }
   /** What reading the log found, before what follows it is processed. */
@@ -132,6 +139,14 @@ class Processor {
         const stands = await this.#attempt(() => this.#store.markRedriven(lane, sequence, position));
         this.#tell({ kind: 'redriven', record, stands });
       }
+      if (message.kind === 'claimReplays') {
+        const { id, claims } = message;
+        this.#tell({ kind: 'claimed', id, stand: await this.#attempt(() => this.#store.claimReplays(claims)) });
+      }
+      if (message.kind === 'noteReplays') {
+        const { id, notes } = message;
+        this.#tell({ kind: 'noted', id, stand: await this.#attempt(() => this.#store.noteReplays(notes)) });
+      }
       if (message.kind === 'start') {
         const after = await this.#done();
         const onFinding = (finding: LogFinding) => this.#tell({ kind: 'finding', finding });
@@ -215,7 +230,7 @@ class Processor {
     if (!this.#isDue()) return false;
     const receivedAt = new Date(Date.now() - LIMITS.eventRetentionDays * MS_PER_DAY).toISOString();
     const expired = await this.#attempt(() => this.#store.expire({ receivedAt, limit: LIMITS.maintenanceEventsMax }));
-    if (expired === LIMITS.maintenanceEventsMax) return true;
+    if (expired !== undefined && expired >= LIMITS.maintenanceEventsMax) return true;
     this.#maintainedAt = Date.now();
     const synced = await this.#attempt(() => this.#store.sync());
     this.#tell({ kind: 'synced', done: synced?.get(EMBEDDED_LANE) ?? -1n });

@@ -86,6 +86,29 @@ test('a receipt is waited for within its time, and answered once its lane is pas
   expect((await ask(`${url}x`)).status).toBe(404);
 });
 
+test('an event that was set aside goes back into the stream, once', async () => {
+  const { ask, store, log } = await queries();
+  const check = () => ({ code: 'schema_invalid' as const, detail: 'no price' });
+  const data = recordOf([eventWith({ eventId: 'e1' })]);
+  await processBatch({ lane: LANE, records: [{ sequence: 7n, data }], steps: { check } }, store);
+  const id = Buffer.from(`${LANE}:7:0`).toString('base64url');
+  const replay = (body: string) =>
+    ask({ url: `/api/v1/bad/${id}/replay`, method: 'POST', headers: { 'content-type': 'application/json' }, body });
+  const first = await replay(
+    '{"event":{"eventType":"page","anonymousId":"a1","eventId":"e1","properties":{"price":1}}}',
+  );
+  expect([first.status, JSON.parse(first.body)]).toMatchObject([200, { id, appended: true }]);
+  const second = JSON.parse((await replay('{}')).body);
+  expect(second).toEqual({ ...JSON.parse(first.body), appended: false });
+  const [record, ...more] = log.appends.flat();
+  expect(more).toEqual([]);
+  if (record === undefined) throw new Error('nothing was appended');
+  await processBatch({ lane: LANE, records: [{ sequence: 8n, data: Buffer.from(record.data) }] }, store);
+  const found = JSON.parse((await ask('/api/v1/events')).body);
+  expect(found).toMatchObject({ events: [{ eventId: 'e1', properties: { price: 1 }, replayOf: id }] });
+  expect(JSON.parse((await ask('/api/v1/audit?deep=true')).body)).toMatchObject({ accepted: 2, stored: 1, bad: 1 });
+});
+
 test.each(['/api/v1/events', '/api/v1/stats', '/api/v1/audit', '/metrics'])(
   'without the token %s is 401',
   async (url) => {

@@ -7,7 +7,8 @@ import { ClickstreamError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { Clock } from '../core/time.ts';
 import type { EventLog } from '../log/event-log.ts';
-import { answer, seal } from '../pipeline.ts';
+import { answer, createReplayOfBad, seal } from '../pipeline.ts';
+import { readBadPiece } from '../query/bad-replay.ts';
 import { createRedrive } from '../query/dead.ts';
 import { createQueries } from '../query/http.ts';
 import type { Answer, Question } from '../query/queries.ts';
@@ -19,7 +20,7 @@ export interface QueryParts {
   readonly reader: EventReader;
   /** What is put back goes into it. */
   readonly log: EventLog;
-  readonly store: Pick<EventStore, 'markRedriven' | 'seal'>;
+  readonly store: Pick<EventStore, 'claimReplays' | 'markRedriven' | 'noteReplays' | 'seal'>;
   /** Every shard that the stream has, with when nothing was left to do in it (src/adapters/aws/kinesis-shards.ts). */
   readonly shards: (dones: ReadonlyMap<string, bigint>) => Promise<ReadonlyMap<string, number | undefined>>;
   readonly secret: Pick<Secret, 'text' | 'look' | 'settled'>;
@@ -79,6 +80,13 @@ export function createQueryHandler(parts: QueryParts): QueryHandler {
       find: (place) => reader.snapshot((reads) => reads.deadAt(place)),
       append: (payload) => redriver.append(payload),
       mark: (lane, sequence, position) => store.markRedriven(lane, sequence, position),
+    }),
+    replayBad: createReplayOfBad({
+      find: (asked) => readBadPiece(reader, asked),
+      redriver,
+      claim: (claims) => store.claimReplays(claims),
+      note: (notes) => store.noteReplays(notes),
+      clock,
     }),
     replay: createReplay({ append: (records) => redriver.appendAll(records), clock }),
     access: { kind: 'token', authorize: readTokenOf(secret) },

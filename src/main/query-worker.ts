@@ -7,6 +7,7 @@ import { readRecords } from '../adapters/embedded/log-reader.ts';
 import type { RecordPosition } from '../log/event-log.ts';
 import { decodeRecord } from '../log/record.ts';
 import { answer, hourOf } from '../pipeline.ts';
+import { type BadAsked, type BadPiece, readBadPiece } from '../query/bad-replay.ts';
 import type { LogView, PendingRecord } from '../query/ledger-reading.ts';
 import type { Answer, Question } from '../query/queries.ts';
 import type { DeadRecord, EventReader } from '../store/event-store.ts';
@@ -26,6 +27,7 @@ export interface QueryWorkerData {
 export type ToQuery =
   | { readonly kind: 'ask'; readonly id: number; readonly question: Question }
   | { readonly kind: 'deadAt'; readonly id: number; readonly place: RecordPosition }
+  | { readonly kind: 'badPiece'; readonly id: number; readonly asked: BadAsked }
   /** The processor has met this in the log, and goes past it. */
   | { readonly kind: 'finding'; readonly finding: LogFinding }
   | { readonly kind: 'stop' };
@@ -33,6 +35,7 @@ export type ToQuery =
 export type FromQuery = { readonly id: number } & (
   | ({ readonly kind: 'answer' } & Answer)
   | { readonly kind: 'dead'; readonly record: DeadRecord | undefined }
+  | { readonly kind: 'badPiece'; readonly piece: BadPiece }
   | { readonly kind: 'failed'; readonly detail: string }
 );
 
@@ -103,6 +106,13 @@ async function serve(data: QueryWorkerData): Promise<void> {
         reader
           .snapshot((reads) => reads.deadAt(place))
           .then((record) => tell({ kind: 'dead', id, record }))
+          .catch((fault: unknown) => tell({ kind: 'failed', id, detail: String(fault) }));
+        break;
+      }
+      case 'badPiece': {
+        const { id, asked } = message;
+        readBadPiece(reader, asked)
+          .then((piece) => tell({ kind: 'badPiece', id, piece }))
           .catch((fault: unknown) => tell({ kind: 'failed', id, detail: String(fault) }));
         break;
       }

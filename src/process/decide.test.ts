@@ -347,6 +347,7 @@ describe('an event that does not fit its schema', () => {
     expect(decision.bad).toEqual([
       {
         position: { lane: 'l', sequence: 5n, index: 1 },
+        eventType: 'page',
         source: 'default',
         receivedAt: '2026-11-23T10:00:01.000Z',
         ...reason,

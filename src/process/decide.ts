@@ -1,5 +1,5 @@
 import { ClickstreamError } from '../core/errors.ts';
-import { type Event, type Identity, identityKey, type Reason } from '../core/event.ts';
+import { type Event, type Identity, identityKey, type Reason, replayMarkOf } from '../core/event.ts';
 import { addIdentities, noIdentities, type OutcomeIdentities } from '../core/identities.ts';
 import { isCanonicalTime } from '../core/time.ts';
 import type { Enriched, Facts, View } from '../core/view.ts';
@@ -235,9 +235,11 @@ class Draft {
       return;
     }
     // Not of one that is stored: schemas may have changed since.
-    const reason = known === undefined ? this.#steps.check(event) : undefined;
+    const reason = known === undefined ? this.#steps.check(asSent(event)) : undefined;
     if (reason !== undefined) {
-      this.#setBad({ reason, payload: body, checksum, position, header }, outcomes);
+      const { eventType, replay } = event;
+      const told = { payload: body, eventType, cameFrom: cameFrom(replay) };
+      this.#setBad({ reason, ...told, checksum, position, header }, outcomes);
       return;
     }
     tally(outcomes, 'stored', { position, checksum });
@@ -274,12 +276,17 @@ class Draft {
   }
 
   #setBad(
-    item: Place & { readonly reason: Reason; readonly payload: string; readonly checksum: number },
+    item: Place &
+      Pick<BadEvent, 'payload' | 'eventType' | 'cameFrom'> & { readonly reason: Reason; readonly checksum: number },
     outcomes: Outcomes,
   ): void {
-    const { reason, payload, checksum, position, header } = item;
+    const { reason, payload, eventType, cameFrom: before, checksum, position, header } = item;
     const { source, receivedAt } = header;
-    this.#bad.push({ position, source, receivedAt, ...reason, payload });
+    this.#bad.push({
+      ...{ position, source, receivedAt, code: reason.code, detail: reason.detail, payload },
+      ...(eventType !== undefined && { eventType }),
+      ...(before !== undefined && { cameFrom: before }),
+    });
     tally(outcomes, 'bad', { position, checksum });
   }
 
@@ -353,6 +360,18 @@ function tally(
 ): void {
   outcomes[as].push(position.index);
   outcomes.identities[as] = addIdentities(outcomes.identities[as], checksum);
+}
+
+/** A schema knows nothing of the mark of what was put back. */
+function asSent(event: Event): Event {
+  if (event.replay === undefined) return event;
+  const { replay, ...sent } = event;
+  return sent;
+}
+
+function cameFrom(replay: unknown): EventPosition | undefined {
+  const mark = replayMarkOf(replay);
+  return mark && { lane: mark.lane, sequence: BigInt(mark.sequence), index: mark.index };
 }
 
 /** The map's value, made when it is absent. */

@@ -43,6 +43,8 @@ class ListeningStore implements EventStore {
   witness: EventStore['witness'] = (witness) => this.#store.witness(witness);
   seal: EventStore['seal'] = (sealing) => this.#store.seal(sealing);
   markRedriven: EventStore['markRedriven'] = (...note) => this.#store.markRedriven(...note);
+  claimReplays: EventStore['claimReplays'] = (claims) => this.#store.claimReplays(claims);
+  noteReplays: EventStore['noteReplays'] = (notes) => this.#store.noteReplays(notes);
   expire: EventStore['expire'] = (before) => this.#store.expire(before);
   rebuild: EventStore['rebuild'] = (view, limit) => this.#store.rebuild(view, limit);
   sync: EventStore['sync'] = () => this.#store.sync();

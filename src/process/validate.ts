@@ -20,7 +20,13 @@ type Judged =
       /** `visitorText` of it. */
       readonly visitorText: string;
     }
-  | { readonly kind: 'bad'; readonly reason: Reason; readonly payload: string };
+  | {
+      readonly kind: 'bad';
+      readonly reason: Reason;
+      readonly payload: string;
+      /** Where that much of it could be read. */
+      readonly eventType?: string;
+    };
 
 /** Judges one line of a record. Never throws: what is not an event is a bad one. */
 export function validate(line: string, header: Pick<RecordHeader, 'source' | 'receivedAt'>): Validated {
@@ -43,8 +49,9 @@ export function validate(line: string, header: Pick<RecordHeader, 'source' | 're
   }
   const { setAside, raw } = item;
   if (isObject(setAside) && typeof setAside.code === 'string' && typeof raw === 'string') {
-    const reason = { code: setAside.code as Reason['code'], detail: String(setAside.detail) };
-    return { kind: 'bad', reason, payload: raw, checksum };
+    const { code, detail, eventType } = setAside;
+    const reason = { code: code as Reason['code'], detail: String(detail) };
+    return { kind: 'bad', reason, payload: raw, checksum, ...(typeof eventType === 'string' && { eventType }) };
   }
   const reason = checkEvent(item);
   if (reason !== undefined) return { kind: 'bad', reason, payload: line, checksum };

@@ -85,7 +85,7 @@ const OUTCOMES = { accepted: 4, stored: 4, duplicate: 0, bad: 0, dead: 0, pendin
 test('what is well is balanced', () => {
   expect(audit(input())).toEqual({
     ...{ balanced: true, deep: true, ...OUTCOMES },
-    ...{ lost: 0, unresolved: 0, unwitnessed: 0, expired: 0, erased: 0, waiting: [] },
+    ...{ lost: 0, unresolved: 0, unwitnessed: 0, expired: 0, badExpired: 0, erased: 0, waiting: [] },
     lanes: [{ lane: 'local', done: 12n, ...OUTCOMES }],
     sources: [{ source: 'shop', ...OUTCOMES }],
     hours: [{ lane: 'local', source: 'shop', hour: HOUR, ...OUTCOMES }],

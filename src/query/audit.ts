@@ -55,6 +55,8 @@ export interface AuditResult extends Readonly<Outcomes> {
   /** Records that are nowhere, and of which it is not known whether they were acknowledged. */
   readonly unresolved: number;
   readonly expired: number;
+  /** Events set aside that retention took. */
+  readonly badExpired: number;
   readonly erased: number;
   /** Records that are known and of which their collector's last word of itself does not speak: a loss behind them could not be seen yet. */
   readonly unwitnessed: number;
@@ -129,6 +131,7 @@ export function audit(input: AuditInput): AuditResult {
     unresolved,
     unwitnessed,
     expired: totals.expired,
+    badExpired: totals.badExpired,
     erased: totals.erased,
     waiting: [...waiting].sort(),
     lanes: lanesOf(input, sums.lanes),
@@ -252,10 +255,11 @@ function checkTotals(
       detail: `the ledger has ${all.stored} events stored; there are ${kept}: ${parts}`,
     });
   }
-  if (totals.bad !== all.bad) {
+  if (totals.bad + totals.badExpired !== all.bad) {
+    const expired = totals.badExpired === 0 ? '' : `, and ${totals.badExpired} expired`;
     problems.add({
       kind: 'totals_differ',
-      detail: `the ledger has ${all.bad} bad events; the store holds ${totals.bad}`,
+      detail: `the ledger has ${all.bad} bad events; the store holds ${totals.bad}${expired}`,
     });
   }
   // A record whose header cannot be read has no place in the ledger: more dead records than it knows of are no contradiction.

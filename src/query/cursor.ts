@@ -23,7 +23,7 @@ function compare<Value extends string | bigint>(a: Value, b: Value): number {
 }
 
 /** Times of different precision order as texts only without their final Z (core/time.ts). */
-function withoutZone(time: string): string {
+export function withoutZone(time: string): string {
   return time.endsWith('Z') ? time.slice(0, -1) : time;
 }
 

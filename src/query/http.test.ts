@@ -35,6 +35,7 @@ async function serve(part: Partial<QueriesOptions> = {}): Promise<Ask> {
   const queries = createQueries({
     ask: async (question) => ({ status: 200, body: JSON.stringify(question) }),
     redrive: async (id) => ({ id, redriven: { lane: 'local', sequence: 7n }, appended: true }),
+    replayBad: { one: () => Promise.reject(new Error('gone')), some: () => Promise.reject(new Error('gone')) },
     replay: async () => ({ records: 0, events: 0, refused: [] }),
     access: { kind: 'loopback' },
     ready: () => ({ ready: true, reasons: [] }),

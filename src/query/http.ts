@@ -2,6 +2,7 @@ import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:
 import { asClickstreamError, ClickstreamError, problemOf } from '../core/errors.ts';
 import { shown } from '../core/event.ts';
 import { LIMITS } from '../core/limits.ts';
+import { answerBadReplay, type BadReplay, isBadReplayPath, REPLAY_BAD } from './bad-replay.ts';
 import { answerRedrive, isRedrivePath, REDRIVE, type Redrive } from './dead.ts';
 import { METRICS_TYPE } from './metrics.ts';
 import type { Operation } from './openapi.ts';
@@ -30,6 +31,8 @@ export interface QueriesOptions {
   readonly ask: (question: Question) => Promise<Answer>;
   /** Puts a dead record back into the log, which is not the query worker's. */
   readonly redrive: Redrive;
+  /** Puts events that were set aside back into the log. */
+  readonly replayBad: BadReplay;
   /** Puts records of an archive into the log. */
   readonly replay: Replay;
   readonly access: Access;
@@ -115,8 +118,22 @@ export function createQueries(options: QueriesOptions): Queries {
       return jsonReply({ status: 200, body: await replayBounded({ ...question, request }) });
     },
   };
+  const { replayBad: unbounded } = options;
+  const replayBadBounded = bounded(
+    (asked: Parameters<typeof answerBadReplay>[1]) => answerBadReplay(unbounded, asked),
+    options,
+  );
+  const replayBad: Route = {
+    ...{ open: REPLAY_BAD.open, allow: 'POST' },
+    reply: async (question, request) => {
+      checkContentType(request, JSON_TYPE);
+      const body = await readBody(request, LIMITS.badEditBytesMax);
+      return jsonReply({ status: 200, body: await replayBadBounded({ ...question, body }) });
+    },
+  };
   const apiRouteOf = (path: string): Route => {
     if (path === REPLAY.path) return replay;
+    if (isBadReplayPath(path)) return replayBad;
     return isRedrivePath(path) ? redrive : api;
   };
 

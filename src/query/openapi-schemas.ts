@@ -79,7 +79,10 @@ const STORED_EVENT = object(
     facts: schemaOf('Facts'),
     position: schemaOf('Position'),
   },
-  { userId: ID, anonymousId: ID, sentAt: TRACKER_TIME },
+  {
+    ...{ userId: ID, anonymousId: ID, sentAt: TRACKER_TIME },
+    replayOf: about('The id under which it was set aside, of one that was put back.', ID),
+  },
 );
 
 const STATS = object(
@@ -128,6 +131,19 @@ const BAD_PAGE = object({
 });
 
 const PLACE: Members = { lane: NAME, sequence: BIG };
+
+const REPLAY: Members = {
+  at: about('When that was decided.', TIME),
+  edit: about(
+    'SHA-256 of the event that came in its place, as JSON without spaces; null when it was put back as it came.',
+    {
+      type: ['string', 'null'],
+    },
+  ),
+  position: about('Where it lies in the log; null while that is not known.', {
+    anyOf: [object(PLACE), { type: 'null' }],
+  }),
+};
 
 const DEAD: Members = {
   id: ID,
@@ -195,6 +211,7 @@ const AUDIT = object({
     COUNT,
   ),
   expired: COUNT,
+  badExpired: about('Events set aside that retention took; `bad` counts them.', COUNT),
   erased: COUNT,
   waiting: about(
     'Lanes in which records wait to be processed. On AWS they are not counted, so `pending` is 0 also when some do.',
@@ -251,8 +268,53 @@ export const SCHEMAS: JsonObject = {
     receivedAt: TIME,
     code: about('Why it was set aside.', NAME),
     detail: TEXT,
+    eventType: about('Null where it could not be read.', { type: ['string', 'null'] }),
     payload: about('The bytes it came as.', TEXT),
     position: schemaOf('Position'),
+    replay: about('What was put back into the log for it; null when nothing was.', {
+      anyOf: [object(REPLAY), { type: 'null' }],
+    }),
+    replayOf: about('Of one that was put back and set aside again: the id under which it was set aside first.', {
+      type: ['string', 'null'],
+    }),
+  }),
+  BadReasons: object({
+    reasons: about(
+      'Most first.',
+      arrayOf(
+        object({
+          source: NAME,
+          code: NAME,
+          eventType: { type: ['string', 'null'] },
+          detail: about('What their details have in common: without what was got.', TEXT),
+          count: { type: 'integer', minimum: 1 },
+          waiting: about('Of these, not put back.', COUNT),
+          first: about('When the oldest of them arrived.', TIME),
+          last: TIME,
+          example: about('The id of the newest.', ID),
+        }),
+      ),
+    ),
+    kinds: about('How many kinds there are, listed or not.', COUNT),
+    counted: about('How many events set aside were looked at.', COUNT),
+    complete: about('Whether these were all.', FLAG),
+  }),
+  BadReplayed: object({
+    id: ID,
+    ...REPLAY,
+    appended: about('False when this was done before, and nothing was appended now.', FLAG),
+  }),
+  BadReplays: object({
+    found: about('Those of the kind that were not put back before.', COUNT),
+    replayed: about('Of these, appended now; with `dryRun`, that would be.', COUNT),
+    refused: about(
+      'Those that are no valid events as they came.',
+      arrayOf(object({ id: ID, code: NAME, detail: TEXT })),
+    ),
+    stopped: about('Why the piece was ended before its end; null when it was not.', {
+      anyOf: [object({ code: NAME, detail: TEXT }), { type: 'null' }],
+    }),
+    cursor: CURSOR,
   }),
   BadPage: BAD_PAGE,
   DeadPage: object({ dead: arrayOf(object(DEAD)), cursor: CURSOR }),

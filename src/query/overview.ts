@@ -85,12 +85,12 @@ export const live = endpoint({
   reply: async ({ reader, parts }, { source, bots = 'exclude' }) => {
     const question = { source, bots, now: parts.clock() };
     const found = await reader.snapshot(async (reads) => {
-      const { events, bad, dead, visitors, expired, erased } = await reads.totals();
+      const { events, bad, badExpired, dead, visitors, expired, erased } = await reads.totals();
       return {
         time: new Date(question.now).toISOString(),
         source,
         bots,
-        totals: { stored: events + expired + erased, events, visitors, bad, dead },
+        totals: { stored: events + expired + erased, events, visitors, bad: bad + badExpired, dead },
         visitorsNow: await visitorsNow(reads, parts, question),
         minutes: await eventsByMinute(reads, parts, question),
         newest: (await newestEvents(reads, question)).map(renderEvent),

@@ -351,6 +351,7 @@ test('bad events come newest first, whole, page by page', async () => {
     id: Buffer.from('local:24:1').toString('base64url'),
     ...{ source: 'shop', receivedAt: '2026-11-23T10:00:00.000Z', code: 'too_deep', detail: 'why', payload: '{"n":24' },
     position: { lane: 'local', sequence: '24', index: 1 },
+    ...{ eventType: null, replay: null, replayOf: null },
   });
   const second = await ask({ bad }, '/api/v1/bad', { limit: '24', cursor: first.body.cursor });
   expect(second.body).toMatchObject({ bad: [{ payload: '{"n":0' }], cursor: null });

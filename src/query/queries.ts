@@ -1,8 +1,10 @@
 import { asClickstreamError, ClickstreamError, problemOf } from '../core/errors.ts';
 import type { EventReader } from '../store/event-store.ts';
+import { bad, badEvent, badReasons } from './bad.ts';
+import { REPLAY_BAD, REPLAY_BADS } from './bad-replay.ts';
 import { dead, deadRecord, REDRIVE } from './dead.ts';
 import type { Endpoint, QueryParts } from './endpoint.ts';
-import { bad, badEvent, events, userEvents } from './lists.ts';
+import { events, userEvents } from './lists.ts';
 import { openApiDocument } from './openapi.ts';
 import { COLLECT } from './openapi-collect.ts';
 import { SERVED } from './openapi-served.ts';
@@ -36,6 +38,7 @@ function endpointsOf(measures: Measures): readonly Endpoint[] {
     statsEndpoint(measures),
     live,
     bad,
+    badReasons,
     badEvent,
     dead,
     deadRecord,
@@ -64,7 +67,9 @@ export async function answer(reader: EventReader, question: Question, parts: Que
 async function bodyOf(reader: EventReader, { path, parameters }: Question, parts: QueryParts): Promise<string> {
   const endpoints = endpointsOf(parts.measures);
   if (path === DOCUMENT_PATH) {
-    return JSON.stringify(openApiDocument([...COLLECT, ...endpoints, REDRIVE, REPLAY, ...SERVED]));
+    return JSON.stringify(
+      openApiDocument([...COLLECT, ...endpoints, REDRIVE, REPLAY, REPLAY_BAD, REPLAY_BADS, ...SERVED]),
+    );
   }
   for (const endpoint of endpoints) {
     const body = endpoint.answer({ reader, path, parameters, parts });

@@ -89,11 +89,43 @@ export interface BadEvent {
   readonly receivedAt: string;
   readonly code: string;
   readonly detail: string;
+  /** Where that much of it could be read. */
+  readonly eventType?: string | undefined;
   readonly payload: string;
+  /** Of one that was put back and set aside again: where it was set aside before. */
+  readonly cameFrom?: EventPosition | undefined;
+  readonly replay?: Replay | undefined;
 }
 
 /** An event set aside, without its bytes. */
-export type BadReason = Pick<BadEvent, 'position' | 'source' | 'code'>;
+export interface BadReason extends Omit<BadEvent, 'payload' | 'replay'> {
+  /** It was put back, and is known to lie in the log. */
+  readonly isReplayed: boolean;
+}
+
+/** What was decided to be put into the log in the place of an event that was set aside. */
+export interface Replay {
+  /** When, in ISO 8601. */
+  readonly at: string;
+  /** SHA-256 of what came in its place, in hexadecimal; undefined when it is put back as it was. */
+  readonly edit: string | undefined;
+  readonly visitor: string;
+  /** Its line of the record; gone once it is known where that lies. */
+  readonly line: string | undefined;
+  readonly position: RecordPosition | undefined;
+}
+
+export interface ReplayClaim {
+  /** Of the event that was set aside. */
+  readonly of: EventPosition;
+  readonly replay: Replay;
+}
+
+/** A claim's line lies in the log. */
+export interface ReplayNote {
+  readonly of: EventPosition;
+  readonly position: RecordPosition;
+}
 
 /** A record that could not be processed at all: the reason, and its full bytes. */
 export interface DeadRecord {
@@ -277,12 +309,19 @@ export interface EventStore {
    * such dead record.
    */
   markRedriven(lane: string, sequence: bigint, position: RecordPosition): Promise<RecordPosition>;
+  /**
+   * Notes with each event set aside what is put back for it, durably once it resolves, also where `apply` is not. The first claim of an
+   * event stands: those that stand are returned, in the order given. Throws when there is no such event.
+   */
+  claimReplays(claims: readonly ReplayClaim[]): Promise<readonly Replay[]>;
+  /** Notes where claimed lines lie. The first note of each event stands: those that stand are returned, in the order given. */
+  noteReplays(notes: readonly ReplayNote[]): Promise<readonly RecordPosition[]>;
 
   // Maintenance. Each does a bounded piece and says whether there is more.
   /**
-   * Takes events received before this time out of everything but the rows of views, oldest arrivals first; returns how many. At
-   * most `limit`, or by the whole hour where the store need not touch each event; one that came among younger ones, as what is
-   * replayed does, may stay as long as they.
+   * Takes events received before this time out of everything but the rows of views, and events set aside with what is noted of
+   * them, oldest arrivals first; returns how many. At most `limit` of either, or by the whole hour where the store need not touch
+   * each event; one that came among younger ones, as what is replayed does, may stay as long as they.
    */
   expire(before: { readonly receivedAt: string; readonly limit: number }): Promise<number>;
   /**
@@ -360,6 +399,8 @@ export interface DoubledEvent {
 export interface StoreTotals {
   readonly events: number;
   readonly bad: number;
+  /** Events set aside that retention took. */
+  readonly badExpired: number;
   readonly dead: number;
   readonly visitors: number;
   /** Events that retention took: all those of records at or before `expiredThrough` of their lane, by arrival. */

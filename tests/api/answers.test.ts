@@ -136,6 +136,8 @@ describe('every answer is as documented', () => {
     ...['', 'limit=2', 'code=type_invalid', 'code=none', 'source=none', 'source=default&code=id_missing'].map(
       (parameters) => `/api/v1/bad?${parameters}`,
     ),
+    ...[`type=page&${RANGE}`, 'replayed=exclude', 'replayed=only&limit=1'].map((rest) => `/api/v1/bad?${rest}`),
+    ...['', 'source=default', 'code=type_invalid&type=none'].map((rest) => `/api/v1/bad/reasons?${rest}`),
     ...['', 'limit=1', 'limit=1000'].map((parameters) => `/api/v1/dead?${parameters}`),
     ...[
       '/api/v1/sources',
@@ -170,6 +172,37 @@ describe('every answer is as documented', () => {
       { outcome: 'bad', code: 'type_invalid' },
     ]);
     expect((await checked(`/api/v1/bad/${told.notStored[1].id}`)).status).toBe(200);
+  });
+
+  test('/api/v1/bad/{id}/replay, and those of a kind', async () => {
+    const { bad } = JSON.parse((await checked('/api/v1/bad')).body) as { readonly bad: { readonly id: string }[] };
+    const post = async (path: string, body: string) => {
+      const headers = { 'content-type': 'application/json' };
+      const answer = await checked(path, { method: 'POST', headers, body });
+      return { status: answer.status, body: JSON.parse(answer.body) as object };
+    };
+    const one = `/api/v1/bad/${bad[0]?.id}/replay`;
+    expect(await post(one, '{}')).toMatchObject({ status: 409, body: { code: 'still_bad' } });
+    const event = { eventType: 'Mended', anonymousId: 'ada' };
+    expect(await post(one, JSON.stringify({ event }))).toMatchObject({ status: 200, body: { appended: true } });
+    expect(await post(one, '')).toMatchObject({ status: 200, body: { appended: false } });
+    expect((await checked(`/api/v1/bad/${bad[0]?.id}`)).body).toContain('"replay":{"at":"');
+    for (const [path, body, code] of [
+      [one, '[]', 'body_not_object'],
+      [one, '{', 'body_not_json'],
+      [one, '{"event":1}', 'body_not_object'],
+      [one, '{"events":{}}', 'parameter_invalid'],
+      [`${one}?dryRun=true`, '', 'parameter_invalid'],
+      ['/api/v1/bad/none/replay', '', 'not_found'],
+      ['/api/v1/bad/replay', '{"limit":501}', 'parameter_invalid'],
+      ['/api/v1/bad/replay', '{"code":null}', 'parameter_invalid'],
+      ['/api/v1/bad/replay', '{"cursor":"W10"}', 'cursor_invalid'],
+      [one, JSON.stringify({ event: { text: 'x'.repeat(256_000) } }), 'body_too_large'],
+    ] as const) {
+      expect((await post(path, body)).body, body.slice(0, 40)).toMatchObject({ code });
+    }
+    const some = await post('/api/v1/bad/replay', JSON.stringify({ limit: 2, source: 'default', dryRun: true }));
+    expect(some).toMatchObject({ status: 200, body: { found: 2, replayed: 0, stopped: null } });
   });
 
   test('/api/v1/dead/{id}, and put back', async () => {
@@ -328,6 +361,7 @@ describe('of a server with read tokens, or one that is not well', () => {
     const queries = createQueries({
       ask: () => Promise.reject(new Error('gone')),
       redrive: () => Promise.reject(new Error('gone')),
+      replayBad: { one: () => Promise.reject(new Error('gone')), some: () => Promise.reject(new Error('gone')) },
       replay: () => Promise.reject(new Error('gone')),
       access: { kind: 'token', authorize: (token) => token === 'right' },
       ready: () => ({ ready: false, reasons: ['the log cannot be written'] }),
@@ -354,6 +388,7 @@ describe('of a server with read tokens, or one that is not well', () => {
       '/api/v1/live',
       '/api/v1/bad',
       '/api/v1/bad/none',
+      '/api/v1/bad/reasons',
       '/api/v1/dead',
       '/api/v1/dead/none',
       '/api/v1/receipts/none?wait=5',
@@ -366,11 +401,12 @@ describe('of a server with read tokens, or one that is not well', () => {
     const redrive = ['/api/v1/dead/none/redrive', post] as const;
     const archive = { method: 'POST', headers: { 'content-type': 'application/x-ndjson', ...right.headers } };
     const replay = ['/api/v1/replay', archive] as const;
-    const others = [['/ready', {}], ['/metrics', {}], ['/openapi.json', {}], redrive, replay] as const;
+    const bads = ['/api/v1/bad/none/replay', '/api/v1/bad/replay'].map((path) => [path, post] as const);
+    const others = [['/ready', {}], ['/metrics', {}], ['/openapi.json', {}], redrive, replay, ...bads] as const;
     const answers = await answersOf({}, [...asked, ...others]);
     for (const answer of answers) expect(api.problemsOf(answer), answer.path).toEqual([]);
     const statuses = answers.map(({ status }) => status);
-    expect(statuses).toEqual([...paths.flatMap(() => [503, 401, 401]), 503, 401, 503, 503, 503]);
+    expect(statuses).toEqual([...paths.flatMap(() => [503, 401, 401]), 503, 401, 503, 503, 503, 503, 503]);
   });
 });
 

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import type { Event } from '../../src/core/event.ts';
+import type { BadEvent } from '../../src/store/event-store.ts';
 import type { StoreSubject, StoreTraits } from './store-subject.ts';
 import {
   allPages,
@@ -143,6 +144,38 @@ function describeExpiry(given: () => StoreSubject, { isAtomic }: StoreTraits): v
       ]),
     });
     expect(await mergedRows(reader)).toEqual(rows);
+  });
+
+  it('takes events set aside as well, and counts them', async () => {
+    const { store, reader } = given();
+    const badAt = (sequence: bigint): BadEvent => ({
+      position: { lane: 'a', sequence, index: 0 },
+      ...{ source: 'shop', receivedAt: `2026-11-23T1${sequence}:00:00.000Z`, code: 'id_missing', detail: 'none' },
+      payload: '{}',
+    });
+    const setAside = async (bad: BadEvent) => {
+      const { sequence } = bad.position;
+      const decision = await decisionOf(store, 'a', [{ sequence, events: [] }]);
+      await store.apply({ ...decision, latestReceivedAt: `2026-11-23T1${sequence}:00:00.000Z`, bad: [bad] });
+    };
+    const read = () =>
+      reader.snapshot(async (reads) => ({
+        reasons: (await reads.badReasons({ limit: 9 })).map(({ position }) => position.sequence),
+        older: (await reads.badReasons({ limit: 9, after: { lane: 'a', sequence: 2n, index: 0 } })).length,
+        at: (await reads.badAt(all.map(({ position }) => position))).map(({ position }) => position.sequence),
+        totals: await reads.totals(),
+      }));
+    const all = [1n, 2n, 3n, 4n].map(badAt);
+    for (const bad of all) await setAside(bad);
+    expect((await read()).totals).toMatchObject({ bad: 4, badExpired: 0 });
+    expect(await store.expire({ receivedAt: '2026-11-23T13:00:00.000Z', limit: 9 })).toBe(2);
+    expect(await read()).toMatchObject({
+      ...{ reasons: [4n, 3n], older: 0, at: [3n, 4n], totals: { bad: 2, badExpired: 2, events: 0, expired: 0 } },
+    });
+    expect(await store.expire({ receivedAt: '2026-11-23T14:00:00.000Z', limit: 9 })).toBe(1);
+    expect(await read()).toMatchObject({ reasons: [4n], totals: { bad: 1, badExpired: 3 } });
+    await setAside(badAt(5n));
+    expect((await read()).reasons).toEqual([5n, 4n]);
   });
 
   it('takes what expired for new when it comes again', async () => {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Event, identityOf, visitorOf } from '../../src/core/event.ts';
 import { LIMITS } from '../../src/core/limits.ts';
-import type { BadEvent, DeadRecord, EventPosition, EventRange } from '../../src/store/event-store.ts';
+import type { BadEvent, DeadRecord, EventPosition, EventRange, Replay } from '../../src/store/event-store.ts';
 import type { StoreSubject, StoreTraits } from './store-subject.ts';
 import {
   allPages,
@@ -232,13 +232,73 @@ function describeAside(given: () => StoreSubject): void {
     expect(read.bad).toEqual(newest);
     expect(read.two).toEqual(newest.slice(0, 2));
     expect(read.rest).toEqual(newest.slice(2));
-    const reasons = newest.slice(2, 4).map(({ position, source, code }) => ({ position, source, code }));
+    const reasons = newest.slice(2, 4).map(({ payload: _, ...reason }) => ({ ...reason, isReplayed: false }));
     expect(read.reasons).toEqual(reasons);
     expect(read.at).toEqual([first[3], first[1]]);
     expect(read.dead.map((dead) => ({ ...dead, payload: [...dead.payload] }))).toEqual([
       { lane: 'a', sequence: 4n, detail: 'first', payload: [...payload] },
     ]);
     expect(read.totals).toMatchObject({ bad: 5, dead: 1 });
+  });
+
+  it('knows the type of an event set aside, and where it was set aside before', async () => {
+    const { store, reader } = given();
+    const cameFrom = { lane: 'b', sequence: 10n ** 17n, index: 7 };
+    const again = { ...badAt('a', 1n, 0), eventType: 'Paid é', cameFrom };
+    await store.apply({ ...(await decisionOf(store, 'a', [{ sequence: 2n, events: [] }])), bad: [again] });
+    expect(await reader.snapshot((reads) => badEvents(reads, { limit: 2 }))).toEqual([again]);
+  });
+
+  describe('what is put back for an event set aside', () => {
+    const [one, two] = [badAt('a', 4n, 0), badAt('a', 4n, 1)] as const;
+    const replayOf = (line: string): Replay => ({
+      ...{ at: '2026-11-23T12:00:00.000Z', edit: line === 'edited' ? 'f00d' : undefined, visitor: 'device', line },
+      position: undefined,
+    });
+    const setBoth = async ({ store }: StoreSubject) => {
+      const decision = await decisionOf(store, 'a', [{ sequence: 4n, events: [] }]);
+      await store.apply({ ...decision, bad: [one, two] });
+    };
+    const read = ({ reader }: StoreSubject) =>
+      reader.snapshot(async (reads) => ({
+        replays: (await reads.badAt([one.position, two.position])).map(({ replay }) => replay),
+        areReplayed: (await reads.badReasons({ limit: 9 })).map(({ isReplayed }) => isReplayed),
+      }));
+
+    it('is what was claimed first, whoever asks and with what', async () => {
+      const subject = given();
+      const { store } = subject;
+      await setBoth(subject);
+      const claim = (bad: BadEvent, line: string) => ({ of: bad.position, replay: replayOf(line) });
+      expect(await store.claimReplays([claim(one, 'edited')])).toEqual([replayOf('edited')]);
+      const both = await store.claimReplays([claim(one, 'otherwise'), claim(two, 'as it came')]);
+      expect(both).toEqual([replayOf('edited'), replayOf('as it came')]);
+      expect(await read(subject)).toEqual({ replays: both, areReplayed: [false, false] });
+      expect(await store.claimReplays([])).toEqual([]);
+      await expect(store.claimReplays([claim(badAt('a', 5n, 0), '')])).rejects.toThrow('no event that was set aside');
+    });
+
+    it('lies where the first note says, and its line is forgotten then', async () => {
+      const subject = given();
+      const { store } = subject;
+      await setBoth(subject);
+      const [first, later] = [{ lane: 'b', sequence: 12n } as const, { lane: 'a', sequence: 13n } as const];
+      await store.claimReplays([{ of: one.position, replay: replayOf('edited') }]);
+      expect(await store.noteReplays([{ of: one.position, position: first }])).toEqual([first]);
+      expect(await store.noteReplays([{ of: one.position, position: later }])).toEqual([first]);
+      const noted = { ...replayOf('edited'), line: undefined, position: first };
+      expect(await store.claimReplays([{ of: one.position, replay: replayOf('late') }])).toEqual([noted]);
+      expect(await read(subject)).toEqual({ replays: [noted, undefined], areReplayed: [false, true] });
+    });
+
+    it('stays when a batch puts the event once more', async () => {
+      const subject = given();
+      await setBoth(subject);
+      await subject.store.claimReplays([{ of: one.position, replay: replayOf('edited') }]);
+      const decision = await decisionOf(subject.store, 'a', [{ sequence: 5n, events: [] }]);
+      await subject.store.apply({ ...decision, bad: [one] });
+      expect((await read(subject)).replays).toEqual([replayOf('edited'), undefined]);
+    });
   });
 
   describe('dead records', () => {

@@ -6,6 +6,7 @@ import {
   type Applied,
   type BadEvent,
   type BadRange,
+  type BadReason,
   type DeadRecord,
   type Decision,
   type DoubledEvent,
@@ -20,6 +21,9 @@ import {
   type Link,
   type Loaded,
   type RecordNote,
+  type Replay,
+  type ReplayClaim,
+  type ReplayNote,
   type Row,
   type RowKey,
   type RowUpdate,
@@ -62,6 +66,7 @@ export class MemoryEventStore implements EventStore, EventReader {
   readonly #rows = new Map<string, MemoryRow>();
   readonly #lanes = new Map<string, LaneState>();
   readonly #bad = new Map<string, BadEvent>();
+  #badExpired = 0;
   readonly #dead = new Map<string, DeadRecord>();
   readonly #notes = new Map<string, RecordNote & RecordPosition>();
   readonly #witnesses = new Map<string, Witness>();
@@ -134,7 +139,40 @@ export class MemoryEventStore implements EventStore, EventReader {
     return redriven;
   }
 
-  async expire({ receivedAt, limit }: Parameters<EventStore['expire']>[0]): Promise<number> {
+  async claimReplays(claims: readonly ReplayClaim[]): Promise<readonly Replay[]> {
+    return claims.map(({ of, replay }) => {
+      const bad = this.#bad.get(positionText(of));
+      if (bad === undefined) throw new Error(`no event that was set aside is at ${positionText(of)}`);
+      const stands = bad.replay ?? replay;
+      this.#bad.set(positionText(of), { ...bad, replay: stands });
+      return stands;
+    });
+  }
+
+  async noteReplays(notes: readonly ReplayNote[]): Promise<readonly RecordPosition[]> {
+    return notes.map(({ of, position }) => {
+      const bad = this.#bad.get(positionText(of));
+      if (bad?.replay === undefined) return position;
+      const stands = bad.replay.position ?? position;
+      this.#bad.set(positionText(of), { ...bad, replay: { ...bad.replay, line: undefined, position: stands } });
+      return stands;
+    });
+  }
+
+  async expire(before: Parameters<EventStore['expire']>[0]): Promise<number> {
+    return this.#expireEvents(before) + this.#expireBad(before);
+  }
+
+  #expireBad({ receivedAt, limit }: Parameters<EventStore['expire']>[0]): number {
+    const inOrder = [...this.#bad.values()].sort((a, b) => comparePlaces(a.position, b.position));
+    const young = inOrder.findIndex((bad) => bad.receivedAt >= receivedAt);
+    const expired = inOrder.slice(0, Math.min(limit, young < 0 ? inOrder.length : young));
+    for (const bad of expired) this.#bad.delete(positionText(bad.position));
+    this.#badExpired += expired.length;
+    return expired.length;
+  }
+
+  #expireEvents({ receivedAt, limit }: Parameters<EventStore['expire']>[0]): number {
     const young = this.events.findIndex(({ stored }) => stored.receivedAt >= receivedAt);
     const count = Math.min(limit, young < 0 ? this.events.length : young);
     for (const { stored } of this.events.splice(0, count)) {
@@ -225,7 +263,7 @@ export class MemoryEventStore implements EventStore, EventReader {
       const rows = [...this.#rows.values()].filter(({ key }) => key.view === view);
       return [...new Set(rows.map(({ key }) => key.source))].sort();
     },
-    badReasons: async (range) => this.#badIn(range).map(({ position, source, code }) => ({ position, source, code })),
+    badReasons: async (range) => this.#badIn(range).map(reasonOf),
     badAt: async (positions) =>
       positions.flatMap((position) => {
         const bad = this.#bad.get(positionText(position));
@@ -243,6 +281,7 @@ export class MemoryEventStore implements EventStore, EventReader {
     totals: async (): Promise<StoreTotals> => ({
       events: this.#put - this.#expired - this.#erased,
       bad: this.#bad.size,
+      badExpired: this.#badExpired,
       dead: this.#dead.size,
       visitors: this.visitors.size,
       expired: this.#expired,
@@ -365,6 +404,10 @@ function countOf(event: StoredEvent): StoredCount {
   const { source, receivedAt } = event;
   const identities = identityChecksum(identityOf(event));
   return { lane, sequence, source, hour: receivedAt.slice(0, 13), events: 1, identities };
+}
+
+function reasonOf({ payload, replay, ...reason }: BadEvent): BadReason {
+  return { ...reason, isReplayed: replay?.position !== undefined };
 }
 
 function storedOf({ position, visitor, receivedAt, facts, body }: EventPut): StoredEvent {

@@ -7,6 +7,7 @@ const WORDS: Readonly<Record<string, readonly string[]>> = {
   tail: ['--limit', '1'],
   'bad show': ['any'],
   receipt: ['any'],
+  'bad replay': ['any'],
   'redrive show': ['any'],
   'redrive put': ['any'],
   replay: ['package.json'],

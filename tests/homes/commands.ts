@@ -205,7 +205,45 @@ async function setAside(shell: Shell): Promise<string> {
   assert.match(shown.errors, /^\d{4}-\d\d-\d\dT[\d:.]+Z {2}type_invalid {2}default\n"type" must be one of /);
   assert.deepEqual(await shell.json(['bad', 'show', one.id]), one);
   await shell.refused(['bad', 'show', 'none'], { code: 2, errors: /^not_found: / });
-  return 'bad listed, counted, shown';
+  await putBack(shell, one);
+  return 'bad listed, counted, shown, put back';
+}
+
+/** As it came it is no event; mended it is one, once. */
+async function putBack(
+  shell: Shell,
+  { id, payload }: { readonly id: string; readonly payload: string },
+): Promise<void> {
+  const { reasons } = await shell.json(['bad', 'reasons', '--code', 'type_invalid']);
+  const kinds = reasons as readonly { readonly detail: string; readonly waiting: number }[];
+  assert.ok(kinds.some(({ detail, waiting }) => detail.startsWith('"type" must be one of') && waiting > 0));
+  assert.match(await shell.well(['bad', 'reasons']), / {2}type_invalid {2}default\n {2}"type" must be one of /);
+  await shell.refused(['bad', 'replay', id], { code: 2, errors: /^still_bad: type_invalid: / });
+  await shell.refused(['bad', 'replay'], { code: 2, errors: /^error: name the ids of events/ });
+  assert.match((await shell.run(['bad', 'replay', '--all', '--dry-run'])).output, /\d+ events would be put back/);
+  const folder = mkdtempSync(join(tmpdir(), 'clickstream-commands-'));
+  try {
+    const file = join(folder, 'event.json');
+    const eventType = shell.typeOf('Mended');
+    const edit = (type: string) =>
+      writeFileSync(file, JSON.stringify({ ...JSON.parse(payload), type: 'track', event: type }));
+    const words = ['bad', 'replay', id, '--edit', file];
+    edit(eventType);
+    const { replayed: first } = await shell.json(words);
+    assert.deepEqual(
+      (first as readonly { readonly appended: boolean }[]).map(({ appended }) => appended),
+      [true],
+    );
+    edit(`${eventType} otherwise`);
+    assert.match(await shell.well(words), new RegExp(`^${id} {2}was put back before edited \\(\\w{8}\\), to \\S+\n$`));
+    await shell.home.processed();
+    const stored = JSON.parse(await shell.well(['tail', '--type', eventType, '--limit', '1', '--json']));
+    assert.deepEqual([stored.eventType, stored.replayOf], [eventType, id]);
+    const listed = await shell.json(['bad', '--waiting', '--code', 'type_invalid', '--limit', '1000']);
+    assert.ok(!(listed.bad as readonly { readonly id: string }[]).some((other) => other.id === id));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
 async function deadRecords(shell: Shell): Promise<string> {

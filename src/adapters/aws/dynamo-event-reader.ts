@@ -25,6 +25,7 @@ import type {
   Witness,
 } from '../../store/event-store.ts';
 import { StoredCounting } from '../../store/stored-counting.ts';
+import { badEventOf, badPk, badPositionOf, badReasonOf, badSk, REASON_ATTRIBUTES } from './bad-items.ts';
 import { DynamoTable, type Key, type TableClient } from './dynamo-client.ts';
 import { isErasedLink, readPending } from './dynamo-erasures.ts';
 import { DynamoEventLists, mergeLists, ReadList, resultsOf } from './dynamo-event-lists.ts';
@@ -33,8 +34,6 @@ import { readSealed } from './dynamo-sealing.ts';
 import { GivenUpReader } from './given-up-notes.ts';
 import {
   AFTER_PART,
-  badPk,
-  badSk,
   deadPk,
   type Item,
   identityOfKey,
@@ -161,21 +160,21 @@ class DynamoReads implements EventReads {
   }
 
   async badReasons({ limit, after }: BadRange): Promise<readonly BadReason[]> {
+    const expiredThrough = await this.#badExpired();
     const lanes = await this.#laneNames();
-    const list = { pkOf: badPk, skOf: badSk, positionOf: badPositionOf, attributes: ['source', 'code'], lanes };
-    return (await this.#aside(list, { limit, after })).map(({ item, position }) => ({
-      position,
-      source: textOf(item, 'source'),
-      code: textOf(item, 'code'),
-    }));
+    const list = { pkOf: badPk, skOf: badSk, positionOf: badPositionOf, attributes: REASON_ATTRIBUTES, lanes };
+    const found = await this.#aside({ ...list, expiredThrough }, { limit, after });
+    return found.map(({ item }) => badReasonOf(item));
   }
 
   async badAt(positions: readonly EventPosition[]): Promise<readonly BadEvent[]> {
-    const keys = positions.map((position) => ({ pk: badPk(position.lane), sk: badSk(position) }));
+    const expiredThrough = await this.#badExpired();
+    const kept = positions.filter(({ lane, sequence }) => sequence > (expiredThrough.get(lane) ?? -1n));
+    const keys = kept.map((position) => ({ pk: badPk(position.lane), sk: badSk(position) }));
     const found = await this.#itemsAt(keys);
     const bad = await resultsOf(keys, async (key) => {
       const item = found.get(keyText(key));
-      return item && this.#badEventOf(item);
+      return item && badEventOf(this.#state, item);
     });
     return bad.filter((event) => event !== undefined);
   }
@@ -215,6 +214,7 @@ class DynamoReads implements EventReads {
       for await (const _ of this.#erasedAfter(lane, through)) sum.erased += 1;
       sum.events += totals.events;
       sum.bad += totals.bad;
+      sum.badExpired += totals.badExpired;
       sum.dead += totals.dead;
       sum.visitors += totals.visitors;
       sum.expired += totals.expired;
@@ -227,6 +227,7 @@ class DynamoReads implements EventReads {
     return {
       ...sum,
       events: sum.events - sum.expired - sum.erased,
+      bad: sum.bad - sum.badExpired,
       expiredThrough: new Map(expiredThrough),
       ...(expiredBefore !== '' && { expiredBefore }),
     };
@@ -292,6 +293,12 @@ class DynamoReads implements EventReads {
     } while (after !== undefined);
   }
 
+  /** What retention took, which may still lie there, is for nobody any more. */
+  async #badExpired(): Promise<ReadonlyMap<string, bigint>> {
+    const lanes = await this.#rows.lanes();
+    return new Map(lanes.map(({ lane, badExpiredThrough }) => [lane, badExpiredThrough ?? -1n]));
+  }
+
   async #laneNames(): Promise<readonly string[]> {
     return (await this.#rows.lanes()).map(({ lane }) => lane);
   }
@@ -301,13 +308,20 @@ class DynamoReads implements EventReads {
     list: AsideList,
     { limit, after }: BadRange,
   ): Promise<readonly { readonly item: Item; readonly position: EventPosition }[]> {
-    const { pkOf, attributes, lanes } = list;
+    const { pkOf, attributes, lanes, expiredThrough } = list;
     const names = [...KEY_NAMES, ...(attributes ?? [])];
-    const inputOf = (lane: string) => ({
-      KeyConditionExpression: `pk = :pk${after === undefined ? '' : ' AND sk < :before'}`,
+    const ends = lanes.map((lane) => ({
+      lane,
+      from: sequenceText((expiredThrough?.get(lane) ?? -1n) + 1n),
+      to: after === undefined ? AFTER_SEQUENCES : lastBefore(list, lane, after),
+    }));
+    const inputOf = ({ lane, from, to }: (typeof ends)[number]) => ({
+      // A key condition takes one comparison of the range key, and this one includes both ends.
+      KeyConditionExpression: 'pk = :pk AND sk BETWEEN :from AND :to',
       ExpressionAttributeValues: {
         ':pk': text(pkOf(lane)),
-        ...(after && { ':before': text(placeBefore(list, lane, after)) }),
+        ':from': text(from),
+        ':to': text(to),
       },
       ...(attributes && {
         ProjectionExpression: names.map((name) => `#${name}`).join(', '),
@@ -318,13 +332,16 @@ class DynamoReads implements EventReads {
       const position = list.positionOf(item);
       return { time: position.sequence, ...position, item };
     };
-    const lists = lanes.map(
-      (lane) =>
-        new ReadList({
-          ...{ table: this.#state, input: inputOf(lane), order: 'desc' },
-          ...{ keyOf: keyOfItem, names: KEY_NAMES },
-        }),
-    );
+    // DynamoDB refuses a range that ends before it begins.
+    const lists = ends
+      .filter(({ from, to }) => from <= to)
+      .map(
+        (end) =>
+          new ReadList({
+            ...{ table: this.#state, input: inputOf(end), order: 'desc' },
+            ...{ keyOf: keyOfItem, names: KEY_NAMES },
+          }),
+      );
     const found = await mergeLists(lists, { order: 'desc', limit });
     return found.map(({ lane, sequence, index, item }) => ({ item, position: { lane, sequence, index } }));
   }
@@ -332,17 +349,6 @@ class DynamoReads implements EventReads {
   async #itemsAt(keys: readonly Key[]): Promise<ReadonlyMap<string, Item>> {
     const items = await this.#state.getAll(keys);
     return new Map(items.map((item) => [keyText({ pk: textOf(item, 'pk'), sk: textOf(item, 'sk') }), item]));
-  }
-
-  async #badEventOf(item: Item): Promise<BadEvent> {
-    return {
-      position: badPositionOf(item),
-      source: textOf(item, 'source'),
-      receivedAt: textOf(item, 'receivedAt'),
-      code: textOf(item, 'code'),
-      detail: textOf(item, 'detail'),
-      payload: inflateRawSync(await readLarge(this.#state, item)).toString(),
-    };
   }
 
   async #deadRecordOf(item: Item): Promise<DeadRecord> {
@@ -363,20 +369,21 @@ interface AsideList {
   readonly skOf: (position: EventPosition) => string;
   readonly positionOf: (item: Item) => EventPosition;
   readonly lanes: readonly string[];
+  /** By lane: nothing up to there is listed. @default nothing is passed over */
+  readonly expiredThrough?: ReadonlyMap<string, bigint>;
   /** Those to read beside the key. @default all */
   readonly attributes?: readonly string[];
 }
 
-/** Of a lane, everything before a position of whichever lane lies before this sort key. */
-function placeBefore({ skOf }: AsideList, lane: string, after: EventPosition): string {
-  if (lane === after.lane) return skOf(after);
-  return `${sequenceText(after.sequence)}${lane < after.lane ? AFTER_PART : ''}`;
-}
+/** Sequences are digits. */
+const AFTER_SEQUENCES = '~';
 
-function badPositionOf(item: Item): EventPosition {
-  const [, lane = ''] = partsOf(textOf(item, 'pk'));
-  const [sequence = '', index = ''] = partsOf(textOf(item, 'sk'));
-  return { lane, sequence: BigInt(sequence), index: Number(index) };
+/** Of a lane, everything before a position of whichever lane lies at or before this sort key, and nothing else does. */
+function lastBefore({ skOf }: AsideList, lane: string, { sequence, index, lane: own }: EventPosition): string {
+  if (lane === own && index > 0) return skOf({ lane, sequence, index: index - 1 });
+  if (lane < own) return `${sequenceText(sequence)}${AFTER_PART}`;
+  // Items of the sequence before may have an index behind it.
+  return `${sequenceText(sequence - 1n)}${AFTER_PART}`;
 }
 
 function deadSk({ sequence }: EventPosition): string {

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { deflateRawSync } from 'node:zlib';
 import { ClickstreamError } from '../../core/errors.ts';
 import { type Identity, identityKey } from '../../core/event.ts';
 import { LIMITS } from '../../core/limits.ts';
@@ -13,6 +12,9 @@ import {
   type EventStore,
   type KnownEvent,
   type Loaded,
+  type Replay,
+  type ReplayClaim,
+  type ReplayNote,
   type Sealing,
   type VisitorPut,
   type VisitorState,
@@ -20,6 +22,7 @@ import {
   type Witness,
 } from '../../store/event-store.ts';
 import { atOnce } from './at-once.ts';
+import { claimReplays, noteReplays, putBadItems } from './bad-items.ts';
 import { putDeadItem } from './dead-items.ts';
 import { type Condition, DynamoTable, type TableClient } from './dynamo-client.ts';
 import { DynamoErasures, PendingErasures } from './dynamo-erasures.ts';
@@ -31,9 +34,6 @@ import { seal } from './dynamo-sealing.ts';
 import { EventKinds, type Kind } from './event-kinds.ts';
 import type { HalfPut } from './half-put.ts';
 import {
-  badAttributes,
-  badPk,
-  badSk,
   deadPk,
   eventItem,
   eventKeyOf,
@@ -56,7 +56,6 @@ import {
   WITNESS_PK,
   witnessItem,
 } from './items.ts';
-import { putLarge } from './large-values.ts';
 import { noteItem } from './record-notes.ts';
 import type { TableNames } from './tables.ts';
 
@@ -159,7 +158,7 @@ export class DynamoEventStore implements EventStore {
       this.#expectsDuplicates = true;
       return { kind: 'contradicted', known };
     }
-    await this.#putBad(decision);
+    await putBadItems(this.#state, decision.bad, { hour: arrivals.hour ?? '', version: this.#attempt });
     await this.#putDead(decision);
     await this.#putNotes(decision);
     await this.#putLinks(decision);
@@ -184,6 +183,7 @@ export class DynamoEventStore implements EventStore {
       journal: name === undefined ? journal : [...journal, name],
       expiredThrough: before?.expiredThrough,
       expiredBefore: before?.expiredBefore,
+      badExpiredThrough: before?.badExpiredThrough,
       ...arrivals,
       revision: revision + 1,
     });
@@ -210,6 +210,14 @@ export class DynamoEventStore implements EventStore {
     const noted = { ...dead, ...redrivenAttributes(position) };
     const result = await this.#state.put(noted, { expression: 'attribute_not_exists(redrivenLane)' });
     return (result.kind === 'refused' && result.found && redrivenOf(result.found)) || position;
+  }
+
+  claimReplays(claims: readonly ReplayClaim[]): Promise<readonly Replay[]> {
+    return claimReplays(this.#state, claims);
+  }
+
+  noteReplays(notes: readonly ReplayNote[]): Promise<readonly RecordPosition[]> {
+    return noteReplays(this.#state, notes);
   }
 
   expire({ receivedAt }: { readonly receivedAt: string }): Promise<number> {
@@ -355,14 +363,6 @@ export class DynamoEventStore implements EventStore {
     // One at or past mine was written by another try of the same records.
     if (result.found !== undefined && sequenceOf(result.found) >= sequence) return;
     throw new ClickstreamError('overloaded', `visitor ${visitor} of ${source} is no longer as it was loaded`);
-  }
-
-  async #putBad({ bad }: Decision): Promise<void> {
-    await atOnce(bad, LIMITS.dynamoPutsAtOnce, async (event) => {
-      const key = { pk: badPk(event.position.lane), sk: badSk(event.position) };
-      const held = await putLarge(this.#state, key, deflateRawSync(event.payload), this.#attempt());
-      await this.#state.put({ pk: text(key.pk), sk: text(key.sk), ...badAttributes(event), ...held });
-    });
   }
 
   async #putDead({ dead }: Decision): Promise<void> {

@@ -37,7 +37,7 @@ export class DynamoExpiry {
     if (mark !== undefined) await this.#state.put(arrivalMarkItem(stored.lane, mark));
   }
 
-  /** Whole hours that lie before this time. Returns how many events that is. */
+  /** Whole hours that lie before this time. Returns how many events that is, those set aside with them. */
   async expire(receivedAt: string): Promise<number> {
     let expired = 0;
     for (const { lane } of await lanesIn(this.#state)) expired += await this.#expireLane(lane, hourOf(receivedAt));
@@ -56,13 +56,15 @@ export class DynamoExpiry {
       const standing = stored.expiredThrough ?? -1n;
       if (mark === undefined || mark.through <= standing) return undefined;
       erased = await this.#erasedIn(lane, { after: standing, through: mark.through });
-      const totals = { ...stored.totals, erased: stored.totals.erased + erased.length };
+      const badExpired = mark.bad ?? stored.totals.badExpired;
+      const totals = { ...stored.totals, badExpired, erased: stored.totals.erased + erased.length };
       // What erasure took of these hours is told by its own total.
       const all = { ...totals, expired: mark.events - totals.erased };
-      expired = all.expired - stored.totals.expired;
+      expired = all.expired - stored.totals.expired + badExpired - stored.totals.badExpired;
       // Of what arrived up to then some may be later in the lane, and lie there still.
       const expiredBefore = new Date(Date.parse(mark.latestReceivedAt) + 1).toISOString();
-      return { ...stored, totals: all, expiredThrough: mark.through, expiredBefore };
+      const badExpiredThrough = mark.bad === undefined ? stored.badExpiredThrough : mark.through;
+      return { ...stored, totals: all, expiredThrough: mark.through, expiredBefore, badExpiredThrough };
     });
     // These say nothing more: what they tell lies at or before `expiredThrough` now.
     await this.#state.deleteAll([...marks, ...erased].map(keyOfItem));
@@ -85,7 +87,8 @@ function markOfIdle(stored: StoredLane, before: string): ArrivalMark | undefined
 
 function markOf({ hour, state, totals, latestReceivedAt }: StoredLane): ArrivalMark | undefined {
   if (hour === undefined) return undefined;
-  return { hour, through: state.done, events: totals.events, latestReceivedAt: latestOf({ hour, latestReceivedAt }) };
+  const { events, bad } = totals;
+  return { hour, through: state.done, events, bad, latestReceivedAt: latestOf({ hour, latestReceivedAt }) };
 }
 
 /** Where a lane was at the end of an hour: every record up to `through` had arrived in it or before. */
@@ -94,6 +97,8 @@ interface ArrivalMark {
   readonly through: bigint;
   /** Stored by then, since the lane began. */
   readonly events: number;
+  /** Set aside by then; absent in what older versions marked. */
+  readonly bad: number | undefined;
   /** As the lane had it by then. */
   readonly latestReceivedAt: string;
 }
@@ -107,12 +112,13 @@ function arrivalsPk(lane: string): string {
   return keyOf('arrivals', lane);
 }
 
-function arrivalMarkItem(lane: string, { hour, through, events, latestReceivedAt }: ArrivalMark): Item {
+function arrivalMarkItem(lane: string, { hour, through, events, bad, latestReceivedAt }: ArrivalMark): Item {
   const key = { pk: text(arrivalsPk(lane)), sk: text(hour) };
   return {
     ...key,
     through: text(through.toString()),
     events: number(events),
+    ...(bad !== undefined && { bad: number(bad) }),
     latestReceivedAt: text(latestReceivedAt),
   };
 }
@@ -120,7 +126,8 @@ function arrivalMarkItem(lane: string, { hour, through, events, latestReceivedAt
 function arrivalMarkOf(item: Item): ArrivalMark {
   const hour = textOf(item, 'sk');
   const latestReceivedAt = latestOf({ hour, latestReceivedAt: item.latestReceivedAt?.S });
-  return { hour, through: sequenceOf(item, 'through'), events: numberOf(item, 'events'), latestReceivedAt };
+  const bad = item.bad === undefined ? undefined : numberOf(item, 'bad');
+  return { hour, through: sequenceOf(item, 'through'), events: numberOf(item, 'events'), bad, latestReceivedAt };
 }
 
 /** What a lane becomes by a batch. `nowMs` are epoch milliseconds. */

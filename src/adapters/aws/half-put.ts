@@ -3,8 +3,9 @@ import type { Identity } from '../../core/event.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { LaneRecord } from '../../log/event-log.ts';
 import { atOnce } from './at-once.ts';
+import { badPk } from './bad-items.ts';
 import { DynamoTable, type Key, keyOfItem } from './dynamo-client.ts';
-import { badPk, eventKeyOf, type Item, keyOf, orderOf, partsOf, sequenceText, textOf, typeOrderOf } from './items.ts';
+import { eventKeyOf, type Item, keyOf, orderOf, partsOf, sequenceText, textOf, typeOrderOf } from './items.ts';
 import { partKeys } from './large-values.ts';
 import type { TableNames } from './tables.ts';
 

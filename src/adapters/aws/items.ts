@@ -7,7 +7,6 @@ import { LIMITS } from '../../core/limits.ts';
 import type { Facts } from '../../core/view.ts';
 import type { RecordPosition } from '../../log/event-log.ts';
 import type {
-  BadEvent,
   DeadRecord,
   EventPosition,
   EventPut,
@@ -34,7 +33,7 @@ import type {
  *   row       pk row, view, version, source   sk bucket, lane                  one writer: the lane's compaction
  *   visitor   pk visitor, source, id    sk -                                   one writer: the lane that owns the key
  *   link      pk link, userId           sk source, visitor                     put if absent
- *   bad       pk bad, lane              sk sequence, index                     put if absent
+ *   bad       pk bad, lane              sk sequence, index                     put if absent; TTL counted like an event's
  *   dead      pk dead, lane             sk sequence                            put if absent
  *   note      pk note, lane             sk sequence                            which events of a record were not stored; expires
  *   given-up  pk given-up               sk lane, sequence                      put if absent; what Lambda gave up adds to the ledger
@@ -178,8 +177,14 @@ export function eventItem(
     typeOrder: text(hasList ? order : keyOf(order, eventType)),
     receivedAt: text(receivedAt),
     packed: packed(`${facts}\n${body}`),
-    expiresAt: number(Date.parse(`${hour}:00:00Z`) / 1_000 + SECONDS_KEPT),
+    ...expiryOf(hour),
   };
+}
+
+/** When DynamoDB deletes what a lane took in an hour; never, where no hour is known. */
+export function expiryOf(hour: string): Item {
+  if (hour === '') return {};
+  return { expiresAt: number(Date.parse(`${hour}:00:00Z`) / 1_000 + SECONDS_KEPT) };
 }
 
 const SECONDS_KEPT = 3_600 + (LIMITS.eventRetentionDays + LIMITS.expiredKeptDays) * 86_400;
@@ -215,13 +220,16 @@ export function storedEventOf(item: Item): StoredEvent {
 export interface LaneTotals {
   readonly events: number;
   readonly bad: number;
+  readonly badExpired: number;
   readonly dead: number;
   readonly visitors: number;
   readonly expired: number;
   readonly erased: number;
 }
 
-export const NO_TOTALS: LaneTotals = { events: 0, bad: 0, dead: 0, visitors: 0, expired: 0, erased: 0 };
+export const NO_TOTALS: LaneTotals = {
+  ...{ events: 0, bad: 0, badExpired: 0, dead: 0, visitors: 0, expired: 0, erased: 0 },
+};
 
 export interface StoredLane {
   readonly lane: string;
@@ -231,6 +239,8 @@ export interface StoredLane {
   readonly journal: readonly string[];
   readonly expiredThrough: bigint | undefined;
   readonly expiredBefore?: string | undefined;
+  /** The same of events set aside; apart, for marks of older versions do not tell how many they were. */
+  readonly badExpiredThrough?: bigint | undefined;
   /** The latest hour of UTC in which anything of it arrived, by the collectors' clocks and never after the lane's own. */
   readonly hour: string | undefined;
   /** The latest arrival of all, by the collectors' clocks alone: one of them may be ahead. ISO 8601. */
@@ -243,6 +253,7 @@ export const LANE_PK = 'lane';
 
 export function laneItem(stored: StoredLane): Item {
   const { lane, state, totals, journal, expiredThrough, expiredBefore, hour, latestReceivedAt, revision } = stored;
+  const { badExpiredThrough } = stored;
   const cuts = Object.entries(state.cuts).map(([view, cut]) => [view, { S: cut.toString() }] as const);
   const registry = Object.entries(state.registry).map(([view, version]) => [view, number(version)] as const);
   return {
@@ -255,6 +266,7 @@ export function laneItem(stored: StoredLane): Item {
     journal: { L: journal.map(text) },
     revision: number(revision),
     ...(expiredThrough !== undefined && { expiredThrough: text(expiredThrough.toString()) }),
+    ...(badExpiredThrough !== undefined && { badExpiredThrough: text(badExpiredThrough.toString()) }),
     ...(hour !== undefined && { hour: text(hour) }),
     ...(latestReceivedAt !== undefined && { latestReceivedAt: text(latestReceivedAt) }),
     ...(expiredBefore !== undefined && { expiredBefore: text(expiredBefore) }),
@@ -279,6 +291,7 @@ export function laneOf(item: Item): StoredLane {
     journal: (item.journal?.L ?? []).map(({ S = '' }) => S),
     expiredThrough: expiredThrough === undefined ? undefined : BigInt(expiredThrough),
     expiredBefore: item.expiredBefore?.S,
+    badExpiredThrough: item.badExpiredThrough && sequenceOf(item, 'badExpiredThrough'),
     hour: item.hour?.S,
     latestReceivedAt: item.latestReceivedAt?.S,
     revision: numberOf(item, 'revision'),
@@ -353,19 +366,6 @@ export function visitorStateOf(item: Item): VisitorState {
 
 export function linkItem({ userId, source, visitor }: Link, order: string): Item {
   return { pk: text(keyOf('link', userId)), sk: text(keyOf(source, visitor)), order: text(order) };
-}
-
-export function badPk(lane: string): string {
-  return keyOf('bad', lane);
-}
-
-export function badSk({ sequence, index }: Pick<EventPosition, 'sequence' | 'index'>): string {
-  return keyOf(sequenceText(sequence), String(index).padStart(6, '0'));
-}
-
-/** Everything of a bad event but its payload, which may need parts. */
-export function badAttributes({ source, receivedAt, code, detail }: BadEvent): Item {
-  return { source: text(source), receivedAt: text(receivedAt), code: text(code), detail: text(detail) };
 }
 
 export function deadPk(lane: string): string {

@@ -5,9 +5,15 @@ import { type Item, keyOf, number, numberOf, text, textOf } from './items.ts';
 /**
  * A value as an attribute of its item, or, where it is longer than an item may be (400 KB,
  * https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html), in parts beside it, which are put here,
- * before the item that names them. `version` tells the parts of one putting from those of another.
+ * before the item that names them. `version` tells the parts of one putting from those of another; `more` is what each part has beside.
  */
-export async function putLarge(table: DynamoTable, key: Key, value: Uint8Array, version: string): Promise<Item> {
+export async function putLarge(
+  table: DynamoTable,
+  key: Key,
+  value: Uint8Array,
+  version: string,
+  more: Item = {},
+): Promise<Item> {
   if (value.length <= LIMITS.dynamoValueBytesMax) return { value: { B: value } };
   const parts = Math.ceil(value.length / LIMITS.dynamoValueBytesMax);
   for (let part = 0; part < parts; part += 1) {
@@ -16,6 +22,7 @@ export async function putLarge(table: DynamoTable, key: Key, value: Uint8Array, 
     await table.set({
       pk: text(pk),
       sk: text(sk),
+      ...more,
       value: { B: value.subarray(start, start + LIMITS.dynamoValueBytesMax) },
     });
   }

@@ -22,6 +22,7 @@ import type {
   VisitorKey,
   Witness,
 } from '../../store/event-store.ts';
+import { BadReads } from './bad-rows.ts';
 import { SqliteEventLists } from './event-lists.ts';
 import { integerOf, ReadStatements } from './read-statements.ts';
 import { openDatabaseToRead } from './schema.ts';
@@ -80,10 +81,12 @@ export class SqliteEventReader implements EventReader {
 class SqliteReads implements EventReads {
   readonly #reads: ReadStatements;
   readonly #lists: SqliteEventLists;
+  readonly #bad: BadReads;
 
   constructor(database: DatabaseSync) {
     this.#reads = new ReadStatements(database);
     this.#lists = new SqliteEventLists(this.#reads);
+    this.#bad = new BadReads(this.#reads);
   }
 
   async eventsOf(visitor: string, range: EventRange): Promise<readonly StoredEvent[]> {
@@ -135,20 +138,11 @@ class SqliteReads implements EventReads {
   }
 
   async badReasons(range: BadRange): Promise<readonly BadReason[]> {
-    const rows = this.#badIn<Pick<BadRow, 'sequence' | 'lane' | 'place' | 'source' | 'code'>>(REASON_COLUMNS, range);
-    return rows.map(({ sequence, lane, place, source, code }) => ({
-      position: { lane, sequence, index: Number(place) },
-      source,
-      code,
-    }));
+    return this.#bad.reasons(range);
   }
 
   async badAt(positions: readonly EventPosition[]): Promise<readonly BadEvent[]> {
-    const sql = `SELECT ${BAD_COLUMNS} FROM bad WHERE sequence = ? AND lane = ? AND place = ?`;
-    return positions.flatMap(({ lane, sequence, index }) => {
-      const row = this.#reads.one<BadRow>(sql, integerOf(sequence), lane, index);
-      return row === undefined ? [] : [badEventOf(row)];
-    });
+    return this.#bad.at(positions);
   }
 
   async dead(limit: number, after?: RecordPosition): Promise<readonly DeadRecord[]> {
@@ -199,11 +193,12 @@ class SqliteReads implements EventReads {
       Record<Exclude<keyof StoreTotals, 'expiredThrough' | 'expiredBefore'>, bigint> & {
         readonly expired_before: string | null;
       }
-    >('SELECT events, bad, dead, visitors, expired, erased, expired_before FROM totals');
+    >('SELECT events, bad, bad_expired AS badExpired, dead, visitors, expired, erased, expired_before FROM totals');
     if (row === undefined) throw new Error('the store has lost its totals');
     return {
       events: Number(row.events),
       bad: Number(row.bad),
+      badExpired: Number(row.badExpired),
       dead: Number(row.dead),
       visitors: Number(row.visitors),
       expired: Number(row.expired),
@@ -262,15 +257,6 @@ class SqliteReads implements EventReads {
     return [...byIdentity.values()].filter(({ positions }) => positions.length > 1);
   }
 
-  #badIn<Found>(columns: string, { limit, after }: BadRange): readonly Found[] {
-    const before = after === undefined ? '' : 'WHERE (sequence, lane, place) < (?, ?, ?)';
-    return this.#reads.all<Found>(
-      `SELECT ${columns} FROM bad ${before} ORDER BY sequence DESC, lane DESC, place DESC LIMIT ?`,
-      ...(after === undefined ? [] : [integerOf(after.sequence), after.lane, after.index]),
-      limit,
-    );
-  }
-
   /** The newest version that all lanes fold from their beginning, or whose rebuild is finished. */
   #versionReady(view: string): bigint | undefined {
     const rebuilt = this.#reads.one<{ readonly version: bigint | null }>(
@@ -311,25 +297,6 @@ class SqliteReads implements EventReads {
   #lanes(): readonly LaneRow[] {
     return this.#reads.all<LaneRow>(`SELECT ${LANE_COLUMNS} FROM lanes`);
   }
-}
-
-interface BadRow {
-  readonly sequence: bigint;
-  readonly lane: string;
-  readonly place: bigint;
-  readonly source: string;
-  readonly received_at: string;
-  readonly code: string;
-  readonly detail: string;
-  readonly payload: string;
-}
-
-const REASON_COLUMNS = 'sequence, lane, place, source, code';
-const BAD_COLUMNS = 'sequence, lane, place, source, received_at, code, detail, payload';
-
-function badEventOf({ sequence, lane, place, source, received_at, code, detail, payload }: BadRow): BadEvent {
-  const position = { lane, sequence, index: Number(place) };
-  return { position, source, receivedAt: received_at, code, detail, payload };
 }
 
 interface DeadRow {

@@ -39,14 +39,36 @@ function codeOf(open: () => unknown): string | undefined {
   return undefined;
 }
 
-const TO_FORMAT_4 = `
-DROP TABLE notes; ALTER TABLE removed DROP COLUMN identities;
+const ADDED_TO_BAD = [
+  ...['event_type', 'from_sequence', 'from_lane', 'from_place', 'to_sequence', 'to_lane'],
+  ...['replay_at', 'replay_edit', 'replay_visitor', 'replay_line'],
+];
+const TO_FORMAT_4 = `${ADDED_TO_BAD.map((name) => `ALTER TABLE bad DROP COLUMN ${name};`).join('\n')}
+ALTER TABLE totals DROP COLUMN bad_expired; DROP TABLE notes; ALTER TABLE removed DROP COLUMN identities;
 ALTER TABLE witnesses DROP COLUMN events; ALTER TABLE witnesses DROP COLUMN identities`;
-const TO_FORMAT_3 = `
-${TO_FORMAT_4};
+const TO_FORMAT_3 = `${TO_FORMAT_4};
 DROP INDEX events_of_others; ALTER TABLE events DROP COLUMN other_type;
 ALTER TABLE removed DROP COLUMN source; ALTER TABLE removed DROP COLUMN hour; ALTER TABLE lanes DROP COLUMN arrived_at_ms;
 ALTER TABLE witnesses DROP COLUMN at_ms; DROP TABLE sealed; ALTER TABLE totals DROP COLUMN expired_before`;
+
+it('what is to be put back for an event set aside is synced before anybody is told', async () => {
+  const database = openDatabase(folder);
+  const store = new SqliteEventStore(database);
+  const position = { lane: 'a', sequence: 1n, index: 0 };
+  const bad = { position, source: 'shop', receivedAt: 'now', code: 'id_missing', detail: '', payload: '{}' };
+  await store.apply({ ...(await decisionOf(store, 'a', [{ sequence: 1n, events: [] }])), bad: [bad] });
+  const said: string[] = [];
+  const exec = database.exec.bind(database);
+  database.exec = (sql) => {
+    said.push(sql);
+    exec(sql);
+  };
+  const replay = { at: 'now', edit: undefined, visitor: 'v', line: '{}', position: undefined };
+  await store.claimReplays([{ of: position, replay }]);
+  // Of a commit in between, SQLite's own word is that it is durable.
+  expect(said.slice(0, 3)).toEqual(['PRAGMA synchronous = FULL', 'BEGIN IMMEDIATE', 'COMMIT']);
+  await store.close();
+});
 
 describe('what the folder holds', () => {
   it.each([
@@ -181,6 +203,31 @@ describe('what the folder holds', () => {
       { collector: 'd', number: 1, lane: 'a', sequence: 2n, atMs: 6, counted },
     ]);
     await reader.close();
+  });
+
+  it('is brought up from format 4, and what was set aside in it can be put back', async () => {
+    const store = openEventStore({ folder });
+    await write(store, 'a', [{ sequence: 1n, events: [anEvent()] }]);
+    await store.close();
+    const database = new DatabaseSync(path());
+    database.exec(`${TO_FORMAT_4}; PRAGMA user_version = 4`);
+    database.exec(
+      `INSERT INTO bad (sequence, lane, place, source, received_at, code, detail, payload)
+       VALUES (1, 'a', 0, 'shop', '2026-11-23T10:00:00.000Z', 'id_missing', 'old', '{}'); UPDATE totals SET bad = 1`,
+    );
+    database.close();
+    const upgraded = openEventStore({ folder });
+    const position = { lane: 'a', sequence: 1n, index: 0 };
+    const replay = { at: 'now', edit: undefined, visitor: 'v', line: '{}', position: undefined };
+    expect(await upgraded.claimReplays([{ of: position, replay }])).toEqual([replay]);
+    const reader = openEventReader({ folder });
+    const bad = await reader.snapshot((reads) => reads.badAt([position]));
+    expect(bad).toMatchObject([{ detail: 'old', payload: '{}' }]);
+    expect(await upgraded.expire({ receivedAt: '2026-11-23T11:00:00.000Z', limit: 9 })).toBe(2);
+    const totals = await reader.snapshot((reads) => reads.totals());
+    expect(totals).toMatchObject({ bad: 0, badExpired: 1 });
+    await reader.close();
+    await upgraded.close();
   });
 
   it('refuses what is no database, is one of another program, or is not there to read', () => {

@@ -12,6 +12,9 @@ import {
   type LaneState,
   type Link,
   type Loaded,
+  type Replay,
+  type ReplayClaim,
+  type ReplayNote,
   type RowUpdate,
   type Sealing,
   type VisitorKey,
@@ -20,6 +23,7 @@ import {
   visitorText,
   type Witness,
 } from '../../store/event-store.ts';
+import { BadRows, expireBad } from './bad-rows.ts';
 import { Checkpointer } from './checkpointer.ts';
 import { EventRows } from './event-rows.ts';
 import { assertRowsLevel, type Lateness, LateRows, MARK_COUNTED } from './late-rows.ts';
@@ -65,6 +69,7 @@ export class SqliteEventStore implements EventStore {
   readonly #people: Names;
   readonly #labels: Names;
   readonly #events: EventRows;
+  readonly #bad: BadRows;
   /** Rows that are written with their batch. */
   readonly #rows: ViewRows;
   readonly #late: LateRows | undefined;
@@ -89,6 +94,7 @@ export class SqliteEventStore implements EventStore {
     this.#people = new Names(database, 'people');
     this.#labels = new Names(database, 'labels');
     this.#events = new EventRows(database, { people: this.#people, labels: this.#labels });
+    this.#bad = new BadRows(database);
     this.#rows = new ViewRows(database);
   }
 
@@ -144,10 +150,24 @@ export class SqliteEventStore implements EventStore {
     return { lane: stands.lane, sequence: stands.sequence };
   }
 
+  async claimReplays(claims: readonly ReplayClaim[]): Promise<readonly Replay[]> {
+    // Once its line is in the log, a power loss must not take back which line it was.
+    const stand = this.#durably(() => this.#bad.claim(claims));
+    this.#writeAheadLog.checkpointWhenDue();
+    return stand;
+  }
+
+  async noteReplays(notes: readonly ReplayNote[]): Promise<readonly RecordPosition[]> {
+    const stand = this.#write(() => this.#bad.note(notes));
+    this.#writeAheadLog.checkpointWhenDue();
+    return stand;
+  }
+
   async expire(before: { readonly receivedAt: string; readonly limit: number }): Promise<number> {
     const expired = this.#write(() => this.#deleting(() => expireEvents(this.#database, before)));
+    const bad = this.#write(() => expireBad(this.#database, before));
     this.#writeAheadLog.checkpointWhenDue();
-    return expired;
+    return expired + bad;
   }
 
   async rebuild(view: View, limit: number): Promise<boolean> {
@@ -187,15 +207,19 @@ export class SqliteEventStore implements EventStore {
    * before; a checkpoint, which does the same for what no reader holds up, then keeps the log short.
    */
   async sync(): Promise<ReadonlyMap<string, bigint>> {
+    const lanes = this.#durably(() => {
+      this.#statements.countSync.run();
+      return selectAll<{ lane: string; done: bigint }>(this.#statements.dones);
+    });
+    this.#writeAheadLog.checkpoint();
+    return new Map(lanes.map(({ lane, done }) => [lane, done]));
+  }
+
+  #durably<T>(work: () => T): T {
     this.#writeAheadLog.assertSyncs();
     this.#database.exec('PRAGMA synchronous = FULL');
     try {
-      const lanes = this.#write(() => {
-        this.#statements.countSync.run();
-        return selectAll<{ lane: string; done: bigint }>(this.#statements.dones);
-      });
-      this.#writeAheadLog.checkpoint();
-      return new Map(lanes.map(({ lane, done }) => [lane, done]));
+      return this.#write(work);
     } finally {
       this.#database.exec('PRAGMA synchronous = NORMAL');
     }
@@ -217,7 +241,7 @@ export class SqliteEventStore implements EventStore {
     for (const visitor of decision.visitors) this.#putVisitor(visitor);
     for (const link of decision.links) this.#putLink(link);
     this.#absorb(decision.rows);
-    const bad = this.#putBad(decision);
+    const bad = this.#bad.put(decision.bad);
     const dead = this.#putDead(decision);
     this.#putNotes(decision);
     const { done, registry, cuts, arrivedAtMs } = becomes;
@@ -300,16 +324,6 @@ export class SqliteEventStore implements EventStore {
     );
   }
 
-  #putBad({ bad }: Decision): number {
-    let put = 0;
-    for (const { position, source, receivedAt, code, detail, payload } of bad) {
-      const { lane, sequence, index } = position;
-      const { changes } = this.#statements.putBad.run(sequence, lane, index, source, receivedAt, code, detail, payload);
-      put += Number(changes);
-    }
-    return put;
-  }
-
   #putDead({ dead }: Decision): number {
     let put = 0;
     for (const { lane, sequence, detail, payload } of dead) {
@@ -371,10 +385,6 @@ function prepareStatements(database: DatabaseSync) {
       'UPDATE visitors SET sequence = ?, state = ? WHERE visitor = ? AND source = ? AND sequence = ?',
     ),
     putLink: prepare('INSERT INTO links (user, visitor, source) VALUES (?, ?, ?) ON CONFLICT DO NOTHING'),
-    putBad: prepare(
-      `INSERT INTO bad (sequence, lane, place, source, received_at, code, detail, payload)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-    ),
     putNote: prepare('INSERT INTO notes VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING'),
     forgetNotes: prepare(
       `DELETE FROM notes WHERE (lane, sequence) IN (

@@ -25,6 +25,15 @@ const NOTES = `CREATE TABLE notes (
   PRIMARY KEY (lane, sequence)
 ) STRICT, WITHOUT ROWID;`;
 
+/** The payload comes last: it may be long, and whoever reads reasons reads no further than before it. */
+const BAD = `CREATE TABLE bad (
+  sequence INTEGER NOT NULL, lane TEXT NOT NULL, place INTEGER NOT NULL, source TEXT NOT NULL, received_at TEXT NOT NULL,
+  code TEXT NOT NULL, detail TEXT NOT NULL, event_type TEXT, from_sequence INTEGER, from_lane TEXT, from_place INTEGER,
+  replay_at TEXT, replay_edit TEXT, replay_visitor TEXT, replay_line TEXT, to_sequence INTEGER, to_lane TEXT,
+  payload TEXT NOT NULL,
+  PRIMARY KEY (sequence, lane, place)
+) STRICT, WITHOUT ROWID;`;
+
 /**
  * - `people` and `labels` give texts small integers that grow with time, for random texts as index keys are what slows a
  *   large store. People (ids of users and devices) can be erased; labels (sources, event types) stay.
@@ -35,6 +44,7 @@ const NOTES = `CREATE TABLE notes (
  * - `counted` is the last event that the rows of views hold: they may be written later than events.
  * - `removed` counts the events of a record that erasure or a cut-off expiry took; `hour` is that of its arrival. `identities`, the
  *   sum of their checksums, is null where it is not known of all.
+ * - `from_…` of an event set aside is where it was set aside before; `replay_…` is what was put back for it, and `to_…` where that lies.
  * - `sealed` is the ledger of what is settled, in the place of its rows.
  */
 const SCHEMA = `
@@ -79,11 +89,7 @@ CREATE TABLE rebuilds (
   view TEXT NOT NULL, version INTEGER NOT NULL, through INTEGER NOT NULL, until INTEGER NOT NULL, finished INTEGER NOT NULL,
   PRIMARY KEY (view, version)
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE bad (
-  sequence INTEGER NOT NULL, lane TEXT NOT NULL, place INTEGER NOT NULL, source TEXT NOT NULL, received_at TEXT NOT NULL,
-  code TEXT NOT NULL, detail TEXT NOT NULL, payload TEXT NOT NULL,
-  PRIMARY KEY (sequence, lane, place)
-) STRICT, WITHOUT ROWID;
+${BAD}
 CREATE TABLE dead (
   sequence INTEGER NOT NULL, lane TEXT NOT NULL, detail TEXT NOT NULL, payload BLOB NOT NULL,
   redriven_lane TEXT, redriven_sequence INTEGER,
@@ -98,9 +104,9 @@ CREATE TABLE sealed (revision INTEGER NOT NULL, text TEXT NOT NULL) STRICT;
 CREATE TABLE totals (
   events INTEGER NOT NULL, bad INTEGER NOT NULL, dead INTEGER NOT NULL, visitors INTEGER NOT NULL,
   expired INTEGER NOT NULL, erased INTEGER NOT NULL, syncs INTEGER NOT NULL,
-  expired_before TEXT
+  expired_before TEXT, bad_expired INTEGER NOT NULL DEFAULT 0
 ) STRICT;
-INSERT INTO totals VALUES (0, 0, 0, 0, 0, 0, 0, NULL);
+INSERT INTO totals VALUES (0, 0, 0, 0, 0, 0, 0, NULL, 0);
 PRAGMA application_id = ${APPLICATION_ID};
 PRAGMA user_version = ${FORMAT_VERSION};
 `;
@@ -133,8 +139,14 @@ WHERE expired > 0;
 PRAGMA user_version = 4;
 `;
 
-/** In format 4 nothing was noted of records, and there were no checksums of identities. */
+/** In format 4 what was set aside was kept for good, and not put back; nothing was noted of records, and identities had no checksums. */
 const FROM_4 = `
+ALTER TABLE bad RENAME TO bad_of_4;
+${BAD}
+INSERT INTO bad (sequence, lane, place, source, received_at, code, detail, payload)
+SELECT sequence, lane, place, source, received_at, code, detail, payload FROM bad_of_4;
+DROP TABLE bad_of_4;
+ALTER TABLE totals ADD COLUMN bad_expired INTEGER NOT NULL DEFAULT 0;
 ${NOTES}
 ALTER TABLE removed ADD COLUMN identities INTEGER;
 ALTER TABLE witnesses ADD COLUMN events INTEGER;

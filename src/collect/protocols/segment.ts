@@ -103,7 +103,8 @@ function batchContextProblem(context: Json | undefined, eventCount: number): str
   return chars > requestRecordsBytesMax ? `would be ${chars} characters in ${eventCount} events` : undefined;
 }
 
-function mapBatched(event: Json, batch: JsonObject): Mapped {
+/** What a batch holds, as one of its events; by itself, of a batch that says nothing for all of them. */
+export function mapBatched(event: Json, batch: JsonObject = NO_BATCH): Mapped {
   if (!isObject(event)) {
     const detail = `an event must be an object, got ${kindOf(event)}`;
     return { kind: 'unmappable', reason: { code: 'not_an_object', detail } };

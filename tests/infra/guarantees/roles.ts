@@ -30,7 +30,7 @@ const GRANTS: Readonly<Record<'collect' | 'process' | 'query', readonly string[]
     'SecretsManager::Secret ReadToken secretsmanager: GetSecretValue',
     'Kinesis::Stream kinesis: PutRecords',
     'Kinesis::Stream kinesis: ListShards GetShardIterator GetRecords',
-    'DynamoDB::Table State dynamodb: PutItem of dead*',
+    'DynamoDB::Table State dynamodb: PutItem of dead* bad*',
     'DynamoDB::Table State dynamodb: PutItem BatchWriteItem of sealed part?sealed',
     'DynamoDB::Table State dynamodb: DeleteItem of witness row?ledger?1?*',
     'KMS::Key kms: Encrypt Decrypt ReEncryptFrom ReEncryptTo GenerateDataKey DescribeKey via dynamodb',
@@ -104,7 +104,7 @@ export const functionsMayOnly: Guarantee = {
       delete statementsOf(t, /ReaderRole/).find(({ Sid }) => Sid === 'NotePutBack').Condition,
     'query may write lanes': (t) =>
       (statementsOf(t, /ReaderRole/).find(({ Sid }) => Sid === 'NotePutBack').Condition = {
-        'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': ['dead*', 'lane'] },
+        'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': ['dead*', 'bad*', 'lane'] },
       }),
     'query may put any state in the place of the totals': (t) =>
       delete statementsOf(t, /ReaderRole/).find(({ Sid }) => Sid === 'Seal').Condition,
