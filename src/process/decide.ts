@@ -1,5 +1,6 @@
 import { ClickstreamError } from '../core/errors.ts';
 import { type Event, type Identity, identityKey, type Reason } from '../core/event.ts';
+import { inForce } from '../core/generations.ts';
 import type { Enriched, Facts, View } from '../core/view.ts';
 import type { RecordHeader } from '../log/record.ts';
 import type {
@@ -56,7 +57,8 @@ export function decide(batch: {
   readonly records: readonly Opened[];
   readonly steps: Steps;
 }): Decided {
-  const { lane, loaded, steps } = batch;
+  const { lane, loaded } = batch;
+  const steps = { ...batch.steps, views: batch.steps.views.map((view) => inForce(view, loaded.generations)) };
   const before = loaded.lane;
   const base = takeUpViews(before, registryOf(steps.views));
   const fresh = batch.records.filter(({ sequence }) => sequence > base.done);

@@ -44,6 +44,7 @@ class ListeningStore implements EventStore {
   seal: EventStore['seal'] = (sealing) => this.#store.seal(sealing);
   markRedriven: EventStore['markRedriven'] = (...note) => this.#store.markRedriven(...note);
   expire: EventStore['expire'] = (before) => this.#store.expire(before);
+  askRebuild: EventStore['askRebuild'] = (view) => this.#store.askRebuild(view);
   rebuild: EventStore['rebuild'] = (view, limit) => this.#store.rebuild(view, limit);
   sync: EventStore['sync'] = () => this.#store.sync();
   close: EventStore['close'] = () => this.#store.close();

@@ -7,7 +7,7 @@ import { LIMITS } from '../../core/limits.ts';
 /** `clik` in ASCII: tells our file from any other of SQLite's (https://www.sqlite.org/fileformat2.html#application_id). */
 const APPLICATION_ID = 0x636c696b;
 /** The format this program reads and writes; kept in user_version. */
-const FORMAT_VERSION = 4;
+const FORMAT_VERSION = 5;
 /** The oldest format that is brought up to this one. */
 const FORMAT_VERSION_MIN = 2;
 /**
@@ -15,6 +15,10 @@ const FORMAT_VERSION_MIN = 2;
  * pages take a quarter less time than those of 8 KiB, and write twice as much.
  */
 const PAGE_BYTES = 16_384;
+
+const GENERATIONS = `CREATE TABLE generations (
+  view TEXT PRIMARY KEY, code INTEGER NOT NULL, version INTEGER NOT NULL, base INTEGER NOT NULL, asked_at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;`;
 
 /** Empty for whoever has fewer types than have lists of their own. */
 const EVENTS_OF_OTHERS = `CREATE INDEX events_of_others ON events (other_type, source, timestamp, lane, sequence, place) WHERE other_type IS NOT NULL;`;
@@ -29,6 +33,8 @@ const EVENTS_OF_OTHERS = `CREATE INDEX events_of_others ON events (other_type, s
  * - `counted` is the last event that the rows of views hold: they may be written later than events.
  * - `removed` counts the events of a record that erasure or a cut-off expiry took; `hour` is that of its arrival.
  * - `sealed` is the ledger of what is settled, in the place of its rows.
+ * - `generations` says which version of rows a view was last asked to be folded anew into. Of a rebuild, `kept_through` is how far the
+ *   rows of expired events are taken over: the place of the last one, as JSON.
  */
 const SCHEMA = `
 CREATE TABLE people (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE) STRICT;
@@ -70,8 +76,11 @@ CREATE TABLE lanes (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE rebuilds (
   view TEXT NOT NULL, version INTEGER NOT NULL, through INTEGER NOT NULL, until INTEGER NOT NULL, finished INTEGER NOT NULL,
+  folded INTEGER NOT NULL DEFAULT 0, events INTEGER NOT NULL DEFAULT 0, started_at_ms INTEGER, finished_at_ms INTEGER,
+  kept_before TEXT, kept_through TEXT,
   PRIMARY KEY (view, version)
 ) STRICT, WITHOUT ROWID;
+${GENERATIONS}
 CREATE TABLE bad (
   sequence INTEGER NOT NULL, lane TEXT NOT NULL, place INTEGER NOT NULL, source TEXT NOT NULL, received_at TEXT NOT NULL,
   code TEXT NOT NULL, detail TEXT NOT NULL, payload TEXT NOT NULL,
@@ -125,6 +134,18 @@ WHERE expired > 0;
 PRAGMA user_version = 4;
 `;
 
+/** In format 4 a view was folded anew only when its version in the program grew. */
+const FROM_4 = `
+ALTER TABLE rebuilds ADD COLUMN folded INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE rebuilds ADD COLUMN events INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE rebuilds ADD COLUMN started_at_ms INTEGER;
+ALTER TABLE rebuilds ADD COLUMN finished_at_ms INTEGER;
+ALTER TABLE rebuilds ADD COLUMN kept_before TEXT;
+ALTER TABLE rebuilds ADD COLUMN kept_through TEXT;
+${GENERATIONS}
+PRAGMA user_version = 5;
+`;
+
 /**
  * Opens `<folder>/store.sqlite` for its one writer, and makes it when absent. Throws ClickstreamError
  * `data_format_newer` (and touches nothing) or `data_unusable`.
@@ -146,6 +167,7 @@ export function openDatabase(folder: string): DatabaseSync {
       checkVersion(versionOf(database));
       if (versionOf(database) === 2) transact(database, () => database.exec(FROM_2));
       if (versionOf(database) === 3) transact(database, () => database.exec(FROM_3));
+      if (versionOf(database) === 4) transact(database, () => database.exec(FROM_4));
     });
   });
 }
