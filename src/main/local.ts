@@ -12,7 +12,7 @@ import { Redriver } from '../collect/redrive.ts';
 import { asClickstreamError, ClickstreamError } from '../core/errors.ts';
 import { assertLimits, LIMITS } from '../core/limits.ts';
 import type { RecordPosition } from '../log/event-log.ts';
-import { collect } from '../pipeline.ts';
+import { collect, VIEW_NAMES } from '../pipeline.ts';
 import { createRedrive } from '../query/dead.ts';
 import { type Access, createQueries, type Queries } from '../query/http.ts';
 import { createReplay } from '../query/replay.ts';
@@ -57,6 +57,8 @@ class Local {
   readonly #closers: (() => unknown)[] = [];
   /** Dead records that were put back, whose note the processor is asked for, by lane and sequence. */
   readonly #marking = new Map<string, PromiseWithResolvers<RecordPosition>>();
+  /** Views whose rebuild the processor is asked for, by name. */
+  readonly #asking = new Map<string, PromiseWithResolvers<void>>();
   #processorFault: Fault;
   #tellProcessor: (message: ToProcessor) => void = () => undefined;
   #stopping: Promise<void> | undefined;
@@ -159,6 +161,9 @@ class Local {
           case 'redriven':
             this.#marked(message.record, message.stands);
             break;
+          case 'rebuildAsked':
+            this.#rebuildAsked(message);
+            break;
           case 'told':
             report(message.text);
             break;
@@ -192,6 +197,21 @@ class Local {
       );
   }
 
+  /** Of the processor. What is asked for twice at once is one. */
+  #askRebuild(view: string): Promise<void> {
+    const asking = this.#asking.get(view) ?? Promise.withResolvers<void>();
+    this.#asking.set(view, asking);
+    this.#tellProcessor({ kind: 'askRebuild', view });
+    return asking.promise;
+  }
+
+  #rebuildAsked({ view, isTaken }: Extract<FromProcessor, { readonly kind: 'rebuildAsked' }>): void {
+    const asking = this.#asking.get(view);
+    this.#asking.delete(view);
+    if (isTaken) asking?.resolve();
+    else asking?.reject(new ClickstreamError('overloaded', 'the store does not take it now'));
+  }
+
   #trim: (doneAndDurable: bigint) => void = () => undefined;
 
   #tellFinding: (finding: LogFinding) => void = () => undefined;
@@ -217,6 +237,7 @@ class Local {
         mark: (lane, sequence, position) => this.#markRedriven({ lane, sequence }, position),
       }),
       replay: createReplay({ append: (records) => redriver.appendAll(records), clock: Date.now }),
+      rebuilder: { views: VIEW_NAMES, ask: (view) => this.#askRebuild(view) },
       access,
       ready: () => {
         const { writable, detail } = log.condition();

@@ -9,7 +9,7 @@ import { LogReader } from '../adapters/embedded/log-reader.ts';
 import { asClickstreamError, type ErrorCode } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { LaneRecord, RecordPosition } from '../log/event-log.ts';
-import { processBatch, seal } from '../pipeline.ts';
+import { processBatch, seal, viewOf } from '../pipeline.ts';
 import { VIEWS } from '../process/views/registry.ts';
 import type { Witness } from '../store/event-store.ts';
 import { ConfiguredSteps, type StepSettings } from './steps.ts';
@@ -26,6 +26,8 @@ export interface ProcessWorkerData {
 export type ToProcessor =
   | { readonly kind: 'start' }
   | { readonly kind: 'witness'; readonly witness: Witness }
+  /** A view is to be folded anew: answered with `rebuildAsked`. */
+  | { readonly kind: 'askRebuild'; readonly view: string }
   /** A dead record was put back to this position: to be noted, and answered with `redriven`. */
   | { readonly kind: 'markRedriven'; readonly record: RecordPosition; readonly position: RecordPosition }
   | { readonly kind: 'stop' };
@@ -40,6 +42,8 @@ export type FromProcessor =
   | { readonly kind: 'synced'; readonly done: bigint }
   /** What is noted of a dead record now; nothing, when the store did not take it. */
   | { readonly kind: 'redriven'; readonly record: RecordPosition; readonly stands: RecordPosition | undefined }
+  /** Whether the store took it; what was asked for while it was under way is the same one. */
+  | { readonly kind: 'rebuildAsked'; readonly view: string; readonly isTaken: boolean }
   /** Something to be told to who runs the server. */
   | { readonly kind: 'told'; readonly text: string }
   /** What reading the log found, before what follows it is processed. */
@@ -132,6 +136,15 @@ class Processor {
         const stands = await this.#attempt(() => this.#store.markRedriven(lane, sequence, position));
         this.#tell({ kind: 'redriven', record, stands });
       }
+      if (message.kind === 'askRebuild') {
+        const { view } = message;
+        const isTaken = await this.#attempt(async () => {
+          await this.#store.askRebuild(viewOf(view));
+          return true;
+        });
+        if (isTaken === true) this.#rebuilt = false;
+        this.#tell({ kind: 'rebuildAsked', view, isTaken: isTaken === true });
+      }
       if (message.kind === 'start') {
         const after = await this.#done();
         const onFinding = (finding: LogFinding) => this.#tell({ kind: 'finding', finding });
@@ -155,7 +168,7 @@ class Processor {
     this.#progress.processed(sequence, reader.bytesConsumed);
     // Under steady load nothing is ever idle: what is due is done all the same.
     await this.#sealWhenDue();
-    if (!this.#readAll && !this.#isDue()) return;
+    if (!this.#readAll && this.#rebuilt && !this.#isDue()) return;
     if ((await this.#maintain()) || !this.#readAll) return;
     await this.#attempt(() => this.#store.settle());
     this.#progress.waitForMore(IDLE_WAIT_MS);

@@ -7,6 +7,7 @@ import { openApiDocument } from './openapi.ts';
 import { COLLECT } from './openapi-collect.ts';
 import { SERVED } from './openapi-served.ts';
 import { audit, live, schemas, sources, statsEndpoint } from './overview.ts';
+import { REBUILD, rebuilds } from './rebuilds.ts';
 import { REPLAY } from './replay.ts';
 import type { Measures } from './stats.ts';
 
@@ -41,6 +42,7 @@ function endpointsOf(measures: Measures): readonly Endpoint[] {
     sources,
     schemas,
     audit,
+    rebuilds,
   ];
   declared.set(measures, endpoints);
   return endpoints;
@@ -62,7 +64,7 @@ export async function answer(reader: EventReader, question: Question, parts: Que
 async function bodyOf(reader: EventReader, { path, parameters }: Question, parts: QueryParts): Promise<string> {
   const endpoints = endpointsOf(parts.measures);
   if (path === DOCUMENT_PATH) {
-    return JSON.stringify(openApiDocument([...COLLECT, ...endpoints, REDRIVE, REPLAY, ...SERVED]));
+    return JSON.stringify(openApiDocument([...COLLECT, ...endpoints, REDRIVE, REPLAY, REBUILD, ...SERVED]));
   }
   for (const endpoint of endpoints) {
     const body = endpoint.answer({ reader, path, parameters, parts });

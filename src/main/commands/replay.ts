@@ -1,10 +1,10 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { ClickstreamError } from '../../core/errors.ts';
 import type { Archived } from '../../log/archive.ts';
-import { progressLine } from '../load/report.ts';
 import { type ArchiveFile, archiveFiles, readFile } from '../replay/archive-files.ts';
 import { type Refused, ReplaySender } from '../replay/sender.ts';
 import type { ApiClient } from './client.ts';
+import { ProgressBar } from './progress-bar.ts';
 import { EXIT, finish, grouped, type ServerOptions, serverCommand, styled, visible, withServer } from './terminal.ts';
 
 const HELP = `
@@ -223,33 +223,4 @@ function placeText({ file, record }: { readonly file: string; readonly record: n
 
 function shellWord(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
-}
-
-const BAR_MS = 200;
-const LINE_MS = 5_000;
-
-/** On a terminal a line that is written over, elsewhere one now and then. */
-class ProgressBar {
-  readonly #stream = process.stderr;
-  readonly #timer: NodeJS.Timeout;
-
-  constructor(progress: () => { readonly text: string; readonly part: number }) {
-    const live = this.#stream.isTTY === true;
-    const show = () => {
-      const { text, part } = progress();
-      const line = live ? `\r\u001b[2K${progressLine({ text, part, columns: this.#stream.columns })}` : `${text}\n`;
-      this.#stream.write(line);
-    };
-    this.#timer = setInterval(show, live ? BAR_MS : LINE_MS);
-  }
-
-  /** Makes room for another line. */
-  clear(): void {
-    if (this.#stream.isTTY === true) this.#stream.write('\r\u001b[2K');
-  }
-
-  hide(): void {
-    clearInterval(this.#timer);
-    this.clear();
-  }
 }
