@@ -10,9 +10,11 @@ import type { Redriver } from './collect/redrive.ts';
 import { replayedLine } from './collect/replayed-line.ts';
 import type { ClickstreamError } from './core/errors.ts';
 import type { Clock } from './core/time.ts';
+import type { View } from './core/view.ts';
 import { DIMENSIONS, type Dimension, TOTAL } from './process/views/dimensions.ts';
 import { LEDGER, ledgerBucket, ledgerRows } from './process/views/ledger.ts';
 import { propertiesSeen } from './process/views/properties-seen.ts';
+import { VIEWS } from './process/views/registry.ts';
 import { sessions, sessionTables } from './process/views/sessions.ts';
 import type { Table, Tables } from './process/views/table.ts';
 import { traffic, trafficTables } from './process/views/traffic.ts';
@@ -74,6 +76,16 @@ function measure<Cell>(
   };
 }
 
+/** Of the views that can be asked to be folded anew. */
+export const VIEW_NAMES = VIEWS.map(({ name }) => name);
+
+/** The view of a name, one of `VIEW_NAMES`. */
+export function viewOf(name: string): View {
+  const view = VIEWS.find((known) => known.name === name);
+  if (view === undefined) throw new Error(`there is no view ${name}`);
+  return view;
+}
+
 const LEDGER_ROWS = { name: LEDGER.name, decode: ledgerRows.decode, bucketOf: ledgerBucket };
 
 /** One pass over the ledger: what is settled goes into totals, and its rows go. Returns how many went. */
@@ -123,6 +135,7 @@ export function answer(
     ...rest,
     measures: MEASURES,
     ledger: LEDGER_ROWS,
+    views: VIEW_NAMES,
     seen: propertiesSeen,
     schemas,
   });

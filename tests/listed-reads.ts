@@ -1,4 +1,5 @@
 import { visitorOf } from '../src/core/event.ts';
+import type { ViewRebuild } from '../src/core/generations.ts';
 import type { RecordPosition } from '../src/log/event-log.ts';
 import type {
   BadEvent,
@@ -32,6 +33,7 @@ export interface Listed {
   readonly witnesses?: readonly Witness[];
   readonly totals?: Partial<StoreTotals>;
   readonly sealed?: SealedText;
+  readonly rebuilds?: readonly ViewRebuild[];
   readonly storedCounts?: readonly StoredCount[];
   readonly doubled?: readonly DoubledEvent[];
   readonly notes?: readonly (RecordNote & RecordPosition)[];
@@ -88,6 +90,7 @@ export function readsOf(listed: Listed): EventReads {
     lanes: async () => listed.lanes ?? new Map(),
     witnesses: async () => listed.witnesses ?? [],
     totals: async () => totalsOf(listed.totals),
+    rebuilds: async () => listed.rebuilds ?? [],
     sealed: async () => listed.sealed,
     storedCounts: async () => ({ records: listed.storedCounts ?? [], hours: listed.storedCounts ?? [] }),
     doubled: async (limit) => (listed.doubled ?? []).slice(0, limit),

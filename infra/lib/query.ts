@@ -4,7 +4,7 @@ import * as iam from 'aws-cdk-lib/aws-iam';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
 import { badPk } from '../../src/adapters/aws/bad-items.ts';
-import { deadPk, partsOf, rowPk, SEALED_KEY, WITNESS_PK } from '../../src/adapters/aws/items.ts';
+import { deadPk, partsOf, REBUILD_PK, rowPk, SEALED_KEY, WITNESS_PK } from '../../src/adapters/aws/items.ts';
 import { partPk } from '../../src/adapters/aws/large-values.ts';
 import { LEDGER } from '../../src/process/views/ledger.ts';
 import { PipelineFunction } from './pipeline-function.ts';
@@ -32,7 +32,7 @@ function like(pk: string): string {
   return pk.replaceAll('\0', '?');
 }
 
-/** Reads for the API, the dashboard and the commands, puts dead letters back into the stream, seals and audits the ledger by a schedule. */
+/** Reads for the API, the dashboard and the commands, puts dead letters back into the stream, notes which views are to be folded anew, seals and audits the ledger by a schedule. */
 export class Query extends Construct {
   readonly function: PipelineFunction;
 
@@ -62,6 +62,13 @@ export class Query extends Construct {
           actions: redrive.note,
           resources: [store.state.tableArn],
           conditions: partitions(`${DEAD}*`, `${BAD}*`),
+        }),
+        // Which views are to be folded anew; the process function does it.
+        new iam.PolicyStatement({
+          sid: 'AskRebuild',
+          actions: ['dynamodb:PutItem'],
+          resources: [store.state.tableArn],
+          conditions: partitions(REBUILD_PK),
         }),
         new iam.PolicyStatement({
           sid: 'Seal',

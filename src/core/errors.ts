@@ -242,6 +242,12 @@ export const ERRORS = {
     meaning: 'The data folder was written by a newer version; nothing in it was touched.',
     cure: 'Run the newer version, or use another folder with --data.',
   },
+  view_unknown: {
+    status: 404,
+    retriable: false,
+    meaning: 'No view has this name.',
+    cure: 'See `clickstream rebuild`, or GET /api/v1/rebuilds, which list the views.',
+  },
   views_newer: {
     status: 500,
     retriable: true,

@@ -216,6 +216,8 @@ export const LIMITS = {
   expiredKeptDays: 3,
   /** Events of one step of a rebuild: each may change rows of its own, in the table that batches write to as well. */
   rebuildEventsMax: 500,
+  /** What the rebuild of one view folds in a day beside those of all others (docs/deploy.md): events that expire before it is done are not counted on. */
+  rebuildEventsPerDay: 2_000_000,
   /** Lists of one type are written in this many pieces, for a partition takes 1,000 write units a second. */
   typeShards: 8,
   /**

@@ -12,7 +12,7 @@ import { Redriver } from '../collect/redrive.ts';
 import { asClickstreamError, ClickstreamError } from '../core/errors.ts';
 import { assertLimits, LIMITS } from '../core/limits.ts';
 import type { RecordPosition } from '../log/event-log.ts';
-import { collect, createReplayOfBad } from '../pipeline.ts';
+import { collect, createReplayOfBad, VIEW_NAMES } from '../pipeline.ts';
 import { createRedrive } from '../query/dead.ts';
 import { type Access, createQueries, type Queries } from '../query/http.ts';
 import { createReplay } from '../query/replay.ts';
@@ -162,8 +162,7 @@ class Local {
           case 'redriven':
             this.#marked(message.record, message.stands);
             break;
-          case 'claimed':
-          case 'noted':
+          case 'answered':
             this.#answered(message.id, message.stand);
             break;
           case 'told':
@@ -199,7 +198,7 @@ class Local {
       );
   }
 
-  /** What of events set aside is written, by the processor too. Rejects when the store does not take it now. */
+  /** What else is written to the store than events, by the processor too. Rejects when the store does not take it now. */
   #askProcessor<Stand>(message: (id: number) => ToProcessor): Promise<Stand> {
     const id = this.#asked;
     this.#asked += 1;
@@ -249,6 +248,7 @@ class Local {
         clock: Date.now,
       }),
       replay: createReplay({ append: (records) => redriver.appendAll(records), clock: Date.now }),
+      rebuilder: { views: VIEW_NAMES, ask: (view) => this.#askProcessor((id) => ({ kind: 'askRebuild', id, view })) },
       access,
       ready: () => {
         const { writable, detail } = log.condition();

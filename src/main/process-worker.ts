@@ -9,9 +9,9 @@ import { LogReader } from '../adapters/embedded/log-reader.ts';
 import { asClickstreamError, type ErrorCode } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { LaneRecord, RecordPosition } from '../log/event-log.ts';
-import { processBatch, seal } from '../pipeline.ts';
+import { processBatch, seal, viewOf } from '../pipeline.ts';
 import { VIEWS } from '../process/views/registry.ts';
-import type { Replay, ReplayClaim, ReplayNote, Witness } from '../store/event-store.ts';
+import type { ReplayClaim, ReplayNote, Witness } from '../store/event-store.ts';
 import { ConfiguredSteps, type StepSettings } from './steps.ts';
 
 export interface ProcessWorkerData {
@@ -28,10 +28,10 @@ export type ToProcessor =
   | { readonly kind: 'witness'; readonly witness: Witness }
   /** A dead record was put back to this position: to be noted, and answered with `redriven`. */
   | { readonly kind: 'markRedriven'; readonly record: RecordPosition; readonly position: RecordPosition }
-  /** Answered with `claimed`. */
+  /** These are answered with `answered`. */
   | { readonly kind: 'claimReplays'; readonly id: number; readonly claims: readonly ReplayClaim[] }
-  /** Answered with `noted`. */
   | { readonly kind: 'noteReplays'; readonly id: number; readonly notes: readonly ReplayNote[] }
+  | { readonly kind: 'askRebuild'; readonly id: number; readonly view: string }
   | { readonly kind: 'stop' };
 
 /** What this worker tells the main thread. */
@@ -44,9 +44,8 @@ export type FromProcessor =
   | { readonly kind: 'synced'; readonly done: bigint }
   /** What is noted of a dead record now; nothing, when the store did not take it. */
   | { readonly kind: 'redriven'; readonly record: RecordPosition; readonly stands: RecordPosition | undefined }
-  /** Those that stand, or nothing, when the store did not take them. */
-  | { readonly kind: 'claimed'; readonly id: number; readonly stand: readonly Replay[] | undefined }
-  | { readonly kind: 'noted'; readonly id: number; readonly stand: readonly RecordPosition[] | undefined }
+  /** What stands now of what was asked for under this id; undefined when the store did not take it. */
+  | { readonly kind: 'answered'; readonly id: number; readonly stand: unknown }
   /** Something to be told to who runs the server. */
   | { readonly kind: 'told'; readonly text: string }
   /** What reading the log found, before what follows it is processed. */
@@ -140,12 +139,18 @@ class Processor {
         this.#tell({ kind: 'redriven', record, stands });
       }
       if (message.kind === 'claimReplays') {
-        const { id, claims } = message;
-        this.#tell({ kind: 'claimed', id, stand: await this.#attempt(() => this.#store.claimReplays(claims)) });
+        await this.#answer(message.id, () => this.#store.claimReplays(message.claims));
       }
       if (message.kind === 'noteReplays') {
-        const { id, notes } = message;
-        this.#tell({ kind: 'noted', id, stand: await this.#attempt(() => this.#store.noteReplays(notes)) });
+        await this.#answer(message.id, () => this.#store.noteReplays(message.notes));
+      }
+      if (message.kind === 'askRebuild') {
+        const { id, view } = message;
+        await this.#answer(id, async () => {
+          await this.#store.askRebuild(viewOf(view));
+          this.#rebuilt = false;
+          return true;
+        });
       }
       if (message.kind === 'start') {
         const after = await this.#done();
@@ -153,6 +158,10 @@ class Processor {
         this.#reader = new LogReader({ folder: this.#log, progress: this.#progress, after, onFinding });
       }
     }
+  }
+
+  async #answer(id: number, write: () => Promise<unknown>): Promise<void> {
+    this.#tell({ kind: 'answered', id, stand: await this.#attempt(write) });
   }
 
   async #turn(reader: LogReader): Promise<void> {
@@ -170,7 +179,7 @@ class Processor {
     this.#progress.processed(sequence, reader.bytesConsumed);
     // Under steady load nothing is ever idle: what is due is done all the same.
     await this.#sealWhenDue();
-    if (!this.#readAll && !this.#isDue()) return;
+    if (!this.#readAll && this.#rebuilt && !this.#isDue()) return;
     if ((await this.#maintain()) || !this.#readAll) return;
     await this.#attempt(() => this.#store.settle());
     this.#progress.waitForMore(IDLE_WAIT_MS);

@@ -7,7 +7,7 @@ import { ClickstreamError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { Clock } from '../core/time.ts';
 import type { EventLog } from '../log/event-log.ts';
-import { answer, createReplayOfBad, seal } from '../pipeline.ts';
+import { answer, createReplayOfBad, seal, VIEW_NAMES, viewOf } from '../pipeline.ts';
 import { readBadPiece } from '../query/bad-replay.ts';
 import { createRedrive } from '../query/dead.ts';
 import { createQueries } from '../query/http.ts';
@@ -20,7 +20,7 @@ export interface QueryParts {
   readonly reader: EventReader;
   /** What is put back goes into it. */
   readonly log: EventLog;
-  readonly store: Pick<EventStore, 'claimReplays' | 'markRedriven' | 'noteReplays' | 'seal'>;
+  readonly store: Pick<EventStore, 'askRebuild' | 'claimReplays' | 'markRedriven' | 'noteReplays' | 'seal'>;
   /** Every shard that the stream has, with when nothing was left to do in it (src/adapters/aws/kinesis-shards.ts). */
   readonly shards: (dones: ReadonlyMap<string, bigint>) => Promise<ReadonlyMap<string, number | undefined>>;
   readonly secret: Pick<Secret, 'text' | 'look' | 'settled'>;
@@ -89,6 +89,7 @@ export function createQueryHandler(parts: QueryParts): QueryHandler {
       clock,
     }),
     replay: createReplay({ append: (records) => redriver.appendAll(records), clock }),
+    rebuilder: { views: VIEW_NAMES, ask: (view) => store.askRebuild(viewOf(view)) },
     access: { kind: 'token', authorize: readTokenOf(secret) },
     // One that answers is able to. Whether events are taken and processed, CloudWatch's alarms tell.
     ready: () => ({ ready: true, reasons: [] }),

@@ -27,7 +27,7 @@ export const handler = createQueryHandler({
   reader: new DynamoEventReader({ client, tables }),
   log: new KinesisEventLog({ client: kinesis, stream }),
   shards: (dones) => lookAtShards({ client: kinesis, stream, clock: Date.now }, dones),
-  // It notes what was put back, and seals the ledger; it folds nothing.
+  // It notes what was put back and which views are to be folded anew, and seals the ledger; it folds nothing.
   store: new DynamoEventStore({ client, tables, folds: [] }),
   secret,
   clock: Date.now,

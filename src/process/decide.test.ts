@@ -12,7 +12,7 @@ import { sessionTables } from './views/sessions.ts';
 import type { Table } from './views/table.ts';
 import { type Traffic, traffic, trafficTables } from './views/traffic.ts';
 
-const NOTHING: Loaded = { lane: undefined, visitors: new Map(), known: new Map() };
+const NOTHING: Loaded = { lane: undefined, visitors: new Map(), known: new Map(), generations: {} };
 const LANE: LaneState = { done: 4n, registry: registryOf(VIEWS), cuts: {} };
 const STEPS: Steps = { views: VIEWS, enrich: createEnrich({ domains: () => [] }), check: () => undefined };
 

@@ -1,5 +1,6 @@
 import { ClickstreamError } from '../core/errors.ts';
 import { type Event, type Identity, identityKey, type Reason, replayMarkOf } from '../core/event.ts';
+import { inForce } from '../core/generations.ts';
 import { addIdentities, noIdentities, type OutcomeIdentities } from '../core/identities.ts';
 import { isCanonicalTime } from '../core/time.ts';
 import type { Enriched, Facts, View } from '../core/view.ts';
@@ -60,7 +61,8 @@ export function decide(batch: {
   readonly records: readonly Opened[];
   readonly steps: Steps;
 }): Decided {
-  const { lane, loaded, steps } = batch;
+  const { lane, loaded } = batch;
+  const steps = { ...batch.steps, views: batch.steps.views.map((view) => inForce(view, loaded.generations)) };
   const before = loaded.lane;
   const base = takeUpViews(before, registryOf(steps.views));
   const fresh = batch.records.filter(({ sequence }) => sequence > base.done);

@@ -46,6 +46,7 @@ class ListeningStore implements EventStore {
   claimReplays: EventStore['claimReplays'] = (claims) => this.#store.claimReplays(claims);
   noteReplays: EventStore['noteReplays'] = (notes) => this.#store.noteReplays(notes);
   expire: EventStore['expire'] = (before) => this.#store.expire(before);
+  askRebuild: EventStore['askRebuild'] = (view) => this.#store.askRebuild(view);
   rebuild: EventStore['rebuild'] = (view, limit) => this.#store.rebuild(view, limit);
   sync: EventStore['sync'] = () => this.#store.sync();
   close: EventStore['close'] = () => this.#store.close();

@@ -1,6 +1,6 @@
 import { ClickstreamError } from '../core/errors.ts';
 import { shown } from '../core/event.ts';
-import { isObject, type JsonObject } from '../core/json.ts';
+import type { JsonObject } from '../core/json.ts';
 import { LIMITS } from '../core/limits.ts';
 import { isCanonicalTime } from '../core/time.ts';
 import type { RecordPosition } from '../log/event-log.ts';
@@ -8,6 +8,7 @@ import { decodeHeader, RecordError } from '../log/record.ts';
 import type { DeadRecord, EventReads } from '../store/event-store.ts';
 import { decodeCursor, encodeCursor, positionId, positionOf } from './cursor.ts';
 import { endpoint, readSegment } from './endpoint.ts';
+import { readJsonBody } from './json-body.ts';
 import { CURSOR, LIMIT, pageOf, pageText } from './lists.ts';
 import type { Operation } from './openapi.ts';
 import { schemaOf } from './openapi-schemas.ts';
@@ -152,14 +153,7 @@ export async function answerRedrive(redrive: Redrive, { path, parameters, body }
 
 /** There is nothing to say in it: what is more than `{}` or no byte at all is a mistake. */
 function checkBody(body: Uint8Array): void {
-  if (body.length === 0) return;
-  let said: unknown;
-  try {
-    said = JSON.parse(utf8.decode(body));
-  } catch (cause) {
-    throw new ClickstreamError('body_not_json', undefined, { cause });
-  }
-  if (!isObject(said)) throw new ClickstreamError('body_not_object', 'the body must be {} or empty');
+  const said = readJsonBody(body, '{} or empty');
   readParameters(Object.fromEntries(Object.keys(said).map((name) => [name, ''])), {});
 }
 

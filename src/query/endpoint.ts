@@ -13,6 +13,8 @@ import type { Measures } from './stats.ts';
 export interface QueryParts {
   readonly measures: Measures;
   readonly ledger: LedgerRows;
+  /** The names of all views. */
+  readonly views: readonly string[];
   /** What the log still holds, for the audit. Absent where it cannot be looked into. */
   readonly log?: (() => Promise<LogView>) | undefined;
   /** The last sequence of each lane that the log holds. Absent where that is not known. */

@@ -37,6 +37,7 @@ async function serve(part: Partial<QueriesOptions> = {}): Promise<Ask> {
     redrive: async (id) => ({ id, redriven: { lane: 'local', sequence: 7n }, appended: true }),
     replayBad: { one: () => Promise.reject(new Error('gone')), some: () => Promise.reject(new Error('gone')) },
     replay: async () => ({ records: 0, events: 0, refused: [] }),
+    rebuilder: { views: ['traffic'], ask: async () => undefined },
     access: { kind: 'loopback' },
     ready: () => ({ ready: true, reasons: [] }),
     metrics: () => 'up 1\n',
@@ -158,6 +159,44 @@ describe('a question of the API', () => {
     });
     expect(codeOf(await ask('/api/v1/live'))).toEqual(problem(503, 'query_unavailable'));
     expect(reported.map(({ message }) => message)).toEqual(['worker gone']);
+  });
+});
+
+describe('a rebuild', () => {
+  const PATH = '/api/v1/rebuilds';
+  const json = { 'content-type': 'application/json' };
+  const listening = async (part: Partial<QueriesOptions> = {}) => {
+    const asked: string[] = [];
+    const rebuilder = {
+      views: ['traffic'],
+      ask: async (view: string) => {
+        asked.push(view);
+      },
+    };
+    return { asked, ask: await serve({ rebuilder, ...part }) };
+  };
+  const body = '{"view":"traffic"}';
+
+  test('is asked for by a POST, and told of by a GET', async () => {
+    const { asked, ask } = await listening();
+    expect((await ask(PATH, { method: 'POST', headers: json, body })).text).toBe(body);
+    expect(JSON.parse((await ask(PATH)).text)).toEqual({ path: PATH, parameters: {} });
+    expect(asked).toEqual(['traffic']);
+  });
+
+  test('is not by a form of another site, without the token, by another host or method', async () => {
+    const { asked, ask } = await listening();
+    const form = { method: 'POST', headers: { 'content-type': 'text/plain' }, body };
+    expect(codeOf(await ask(PATH, form))).toEqual(problem(415, 'content_type_unsupported'));
+    const evil = { method: 'POST', headers: { ...json, host: 'evil.example' }, body };
+    expect(codeOf(await ask(PATH, evil))).toEqual(problem(403, 'host_refused'));
+    const put = await ask(PATH, { method: 'PUT', headers: json, body });
+    expect([put.status, put.headers.allow]).toEqual([405, 'GET, HEAD, POST']);
+    expect(asked).toEqual([]);
+    const token = await listening({ access: { kind: 'token', authorize: (text) => text === 'right' } });
+    const wrong = { method: 'POST', headers: { ...json, authorization: 'Bearer wrong' }, body };
+    expect(codeOf(await token.ask(PATH, wrong))).toEqual(problem(401, 'read_token_wrong'));
+    expect(token.asked).toEqual([]);
   });
 });
 

@@ -9,6 +9,7 @@ import type { Operation } from './openapi.ts';
 import { SERVED } from './openapi-served.ts';
 import { PAGE, PAGE_POLICY } from './page.ts';
 import type { Answer, Question } from './queries.ts';
+import { answerRebuild, REBUILD, type Rebuilder } from './rebuilds.ts';
 import { receiptWaits } from './receipt-wait.ts';
 import { answerReplay, REPLAY, REPLAY_TYPE, type Replay } from './replay.ts';
 
@@ -35,6 +36,8 @@ export interface QueriesOptions {
   readonly replayBad: BadReplay;
   /** Puts records of an archive into the log. */
   readonly replay: Replay;
+  /** Has views folded anew. */
+  readonly rebuilder: Rebuilder;
   readonly access: Access;
   /** Able to take events and to process them. */
   readonly ready: () => Readiness;
@@ -63,7 +66,7 @@ type ReplyTo = (question: Question, request: IncomingMessage, isGone: () => bool
 interface Route {
   readonly open: Operation['open'];
   /** As in the Allow header. */
-  readonly allow: 'GET, HEAD' | 'POST';
+  readonly allow: 'GET, HEAD' | 'POST' | 'GET, HEAD, POST';
   readonly reply: ReplyTo;
 }
 
@@ -131,9 +134,24 @@ export function createQueries(options: QueriesOptions): Queries {
       return jsonReply({ status: 200, body: await replayBadBounded({ ...question, body }) });
     },
   };
+  const { views } = options.rebuilder;
+  const rebuildBounded = bounded(options.rebuilder.ask, options);
+  const rebuild: Route = {
+    ...{ open: REBUILD.open, allow: 'GET, HEAD, POST' },
+    reply: async (question, request, isGone) => {
+      if (request.method !== 'POST') return api.reply(question, request, isGone);
+      checkContentType(request, JSON_TYPE);
+      const body = await readBody(request, LIMITS.apiBodyBytesMax);
+      return jsonReply({
+        status: 200,
+        body: await answerRebuild({ views, ask: rebuildBounded }, { ...question, body }),
+      });
+    },
+  };
   const apiRouteOf = (path: string): Route => {
     if (path === REPLAY.path) return replay;
     if (isBadReplayPath(path)) return replayBad;
+    if (path === REBUILD.path) return rebuild;
     return isRedrivePath(path) ? redrive : api;
   };
 

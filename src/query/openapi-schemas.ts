@@ -37,6 +37,7 @@ const COUNT: JsonObject = { type: 'integer', minimum: 0 };
 /** As `-?` says, a lane that has nothing done yet is at -1. */
 const BIG: JsonObject = { type: 'string', pattern: '^-?\\d+$' };
 const TIME: JsonObject = { type: 'string', format: 'date-time' };
+const TIME_OR_NULL: JsonObject = { type: ['string', 'null'], format: 'date-time' };
 /** Of a tracker: ISO 8601 in UTC at any precision; a day that its month lacks is kept as it was sent. */
 const TRACKER_TIME: JsonObject = {
   type: 'string',
@@ -329,6 +330,27 @@ export const SCHEMAS: JsonObject = {
     redriven: object(PLACE),
     appended: about('False when this was done before, and nothing was appended now.', FLAG),
   }),
+  Rebuilds: object({
+    rebuilds: arrayOf(
+      object({
+        view: NAME,
+        state: about('finished: its numbers are the new ones.', {
+          type: 'string',
+          enum: ['never', 'waiting', 'folding', 'finished'],
+        }),
+        askedAt: about('Null when it was not asked for, but came with a new version of the program.', TIME_OR_NULL),
+        startedAt: TIME_OR_NULL,
+        finishedAt: TIME_OR_NULL,
+        folded: about('Stored events that were looked at.', COUNT),
+        events: about('About how many there are to be looked at.', COUNT),
+        keptBefore: about(
+          'Times that began before this keep their numbers, for some of their events are expired; null where none is.',
+          TIME_OR_NULL,
+        ),
+      }),
+    ),
+  }),
+  RebuildAsked: object({ view: NAME }),
   Replayed: object({
     records: about('Appended now.', COUNT),
     events: about('Of these records.', COUNT),

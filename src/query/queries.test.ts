@@ -41,6 +41,7 @@ const distinct: Total<Counts> = { ...(measureOf('visitors', []).total as Total<C
 const parts: QueryParts = {
   measures: { events: measureOf('events', ['eventType']), visitors: { total: distinct, by: {} } },
   ledger: { name: LEDGER.name, decode: (text) => ledgerRows.decode(text), bucketOf: ledgerBucket },
+  views: ['traffic', 'sessions'],
   schemas: () => ({ list: [], fault: undefined }),
   seen: propertiesSeen,
   clock: () => NOW,

@@ -9,6 +9,7 @@ import { openApiDocument } from './openapi.ts';
 import { COLLECT } from './openapi-collect.ts';
 import { SERVED } from './openapi-served.ts';
 import { audit, live, schemas, sources, statsEndpoint } from './overview.ts';
+import { REBUILD, rebuilds } from './rebuilds.ts';
 import { receipt } from './receipts.ts';
 import { REPLAY } from './replay.ts';
 import type { Measures } from './stats.ts';
@@ -46,6 +47,7 @@ function endpointsOf(measures: Measures): readonly Endpoint[] {
     sources,
     schemas,
     audit,
+    rebuilds,
   ];
   declared.set(measures, endpoints);
   return endpoints;
@@ -68,7 +70,7 @@ async function bodyOf(reader: EventReader, { path, parameters }: Question, parts
   const endpoints = endpointsOf(parts.measures);
   if (path === DOCUMENT_PATH) {
     return JSON.stringify(
-      openApiDocument([...COLLECT, ...endpoints, REDRIVE, REPLAY, REPLAY_BAD, REPLAY_BADS, ...SERVED]),
+      openApiDocument([...COLLECT, ...endpoints, REDRIVE, REPLAY, REPLAY_BAD, REPLAY_BADS, REBUILD, ...SERVED]),
     );
   }
   for (const endpoint of endpoints) {

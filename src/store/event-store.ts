@@ -1,4 +1,5 @@
 import type { Event, Identity } from '../core/event.ts';
+import type { Generations, ViewRebuild } from '../core/generations.ts';
 import type { Facts, RowFold, View } from '../core/view.ts';
 import type { RecordPosition } from '../log/event-log.ts';
 
@@ -173,6 +174,8 @@ export interface Loaded {
   readonly visitors: ReadonlyMap<string, VisitorState>;
   /** By `identityKey`: those of the identities asked for that the store already holds, as far as it looked. */
   readonly known: ReadonlyMap<string, KnownEvent>;
+  /** Never older than what the lane has taken up. */
+  readonly generations: Generations;
 }
 
 /** `contradicted`: nothing was applied, for these identities were already there; decide again knowing them. */
@@ -328,8 +331,16 @@ export interface EventStore {
    * A view (or version) that a lane took up with a cut lacks the events at or before that cut. Folds the next `limit`
    * of them, as they lie in the store with their facts, into rows of the lane `rebuild`. Until all are folded, readers see
    * the view's version before; then the rows of older versions go. True when nothing is left to do.
+   *
+   * Of a version that was asked for with `askRebuild`, readers until then see what came since as well, and rows of times that may
+   * count expired events are taken over as they are, for nothing could fold them anew.
    */
   rebuild(view: View, limit: number): Promise<boolean>;
+  /**
+   * Asks for a view to be folded anew, by `rebuild`, into rows of a version of their own. While the view is being folded anew
+   * already, that is what was asked for, and nothing changes. Throws ClickstreamError `views_newer`.
+   */
+  askRebuild(view: View): Promise<void>;
   /** False, and nothing happened, when the sealed ledger is no longer the one that this was made of. */
   seal(sealing: Sealing): Promise<boolean>;
   /** Makes everything applied so far durable, and returns the lanes' `done` that now are. */
@@ -379,6 +390,8 @@ export interface EventReads {
   lanes(): Promise<ReadonlyMap<string, LaneState>>;
   witnesses(): Promise<readonly Witness[]>;
   totals(): Promise<StoreTotals>;
+  /** How the latest folding anew of each view stands, by view in order; those never folded anew are left out. */
+  rebuilds(): Promise<readonly ViewRebuild[]>;
   /** Not remembered within a snapshot: where that is not of one moment, it tells whether the ledger was sealed meanwhile. */
   sealed(): Promise<SealedText | undefined>;
   /** Of records at or before `through` of their lane. Slow; for the audit. */

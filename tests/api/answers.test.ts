@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { PROTOCOLS } from '../../src/collect/protocols.ts';
 import { encodeReceipt } from '../../src/log/receipt.ts';
 import { createQueries, type QueriesOptions } from '../../src/query/http.ts';
@@ -229,6 +229,37 @@ describe('every answer is as documented', () => {
     expect([refused.status, JSON.parse(refused.body).code]).toEqual([409, 'dead_unreadable']);
   });
 
+  test('/api/v1/rebuilds', async () => {
+    const asking = (body: string) => ({ method: 'POST', headers: { 'content-type': 'application/json' }, body });
+    const states = async () => {
+      const { rebuilds } = JSON.parse((await checked('/api/v1/rebuilds')).body) as {
+        readonly rebuilds: readonly { readonly view: string; readonly state: string }[];
+      };
+      return Object.fromEntries(rebuilds.map(({ view, state }) => [view, state]));
+    };
+    expect(await states()).toEqual({ traffic: 'never', sessions: 'never', 'properties-seen': 'never' });
+    const asked = await checked('/api/v1/rebuilds', asking('{"view":"sessions"}'));
+    expect([asked.status, JSON.parse(asked.body)]).toEqual([200, { view: 'sessions' }]);
+    await vi.waitFor(
+      async () => expect(await states()).toMatchObject({ sessions: 'finished', traffic: 'never' }),
+      10_000,
+    );
+    for (const [body, status, code] of [
+      ['{"view":"none"}', 404, 'view_unknown'],
+      ['{"view":1}', 400, 'parameter_invalid'],
+      ['', 400, 'parameter_invalid'],
+      ['{"view":"traffic","now":true}', 400, 'parameter_invalid'],
+      ['[]', 400, 'body_not_object'],
+      ['{', 400, 'body_not_json'],
+      [' '.repeat(2_000), 413, 'body_too_large'],
+    ] as const) {
+      const refused = await checked('/api/v1/rebuilds', asking(body));
+      expect([refused.status, JSON.parse(refused.body).code], body.slice(0, 40)).toEqual([status, code]);
+    }
+    expect((await checked('/api/v1/rebuilds', { method: 'POST', body: '{"view":"traffic"}' })).status).toBe(415);
+    expect((await checked('/api/v1/rebuilds?view=traffic')).status).toBe(400);
+  });
+
   test('/api/v1/replay', async () => {
     const headers = { 'content-type': 'application/x-ndjson' };
     const record = Buffer.from(recordOf([eventWith({ anonymousId: 'archived' })])).toString();
@@ -363,6 +394,7 @@ describe('of a server with read tokens, or one that is not well', () => {
       redrive: () => Promise.reject(new Error('gone')),
       replayBad: { one: () => Promise.reject(new Error('gone')), some: () => Promise.reject(new Error('gone')) },
       replay: () => Promise.reject(new Error('gone')),
+      rebuilder: { views: ['traffic'], ask: () => Promise.reject(new Error('gone')) },
       access: { kind: 'token', authorize: (token) => token === 'right' },
       ready: () => ({ ready: false, reasons: ['the log cannot be written'] }),
       metrics: () => '',
@@ -395,6 +427,7 @@ describe('of a server with read tokens, or one that is not well', () => {
       '/api/v1/schemas',
       '/api/v1/sources',
       '/api/v1/audit',
+      '/api/v1/rebuilds',
     ];
     const asked = paths.flatMap((path) => [right, wrong, {}].map((asking) => [path, asking] as const));
     const post = { method: 'POST', headers: { 'content-type': 'application/json', ...right.headers } };
@@ -402,11 +435,20 @@ describe('of a server with read tokens, or one that is not well', () => {
     const archive = { method: 'POST', headers: { 'content-type': 'application/x-ndjson', ...right.headers } };
     const replay = ['/api/v1/replay', archive] as const;
     const bads = ['/api/v1/bad/none/replay', '/api/v1/bad/replay'].map((path) => [path, post] as const);
-    const others = [['/ready', {}], ['/metrics', {}], ['/openapi.json', {}], redrive, replay, ...bads] as const;
+    const rebuild = ['/api/v1/rebuilds', { ...post, body: '{"view":"traffic"}' }] as const;
+    const others = [
+      ['/ready', {}],
+      ['/metrics', {}],
+      ['/openapi.json', {}],
+      redrive,
+      replay,
+      ...bads,
+      rebuild,
+    ] as const;
     const answers = await answersOf({}, [...asked, ...others]);
     for (const answer of answers) expect(api.problemsOf(answer), answer.path).toEqual([]);
     const statuses = answers.map(({ status }) => status);
-    expect(statuses).toEqual([...paths.flatMap(() => [503, 401, 401]), 503, 401, 503, 503, 503, 503, 503]);
+    expect(statuses).toEqual([...paths.flatMap(() => [503, 401, 401]), 503, 401, 503, 503, 503, 503, 503, 503]);
   });
 });
 

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe } from 'vitest';
 import { describeMaintenance } from './event-store-maintenance.contract.ts';
 import { describeReading } from './event-store-reading.contract.ts';
+import { describeAskedRebuild } from './event-store-rebuild.contract.ts';
 import { describeWriting } from './event-store-writing.contract.ts';
 import { describeIndependentEnds } from './independent-ends.contract.ts';
 import type { StoreSubject, StoreTraits } from './store-subject.ts';
@@ -17,12 +18,10 @@ export function describeEventStore(name: string, traits: StoreTraits, open: () =
     describeWriting(() => subject, traits);
     describeReading(() => subject, open, traits);
     describeIndependentEnds(() => subject);
-    describeMaintenance(
-      () => subject,
-      (next) => {
-        subject = next;
-      },
-      traits,
-    );
+    const replace = (next: StoreSubject) => {
+      subject = next;
+    };
+    describeMaintenance(() => subject, replace, traits);
+    describeAskedRebuild(() => subject, replace, traits);
   });
 }

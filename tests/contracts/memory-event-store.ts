@@ -1,4 +1,12 @@
 import { type Event, type Identity, identityKey, identityOf } from '../../src/core/event.ts';
+import {
+  type Generations,
+  isKept,
+  nextGeneration,
+  type ViewRebuild,
+  versionInForce,
+  versionsRead,
+} from '../../src/core/generations.ts';
 import { identityChecksum } from '../../src/core/identities.ts';
 import type { Facts, View } from '../../src/core/view.ts';
 import type { RecordPosition } from '../../src/log/event-log.ts';
@@ -12,7 +20,6 @@ import {
   type DoubledEvent,
   type EventPosition,
   type EventPut,
-  type EventRange,
   type EventReader,
   type EventReads,
   type EventStore,
@@ -39,6 +46,7 @@ import {
   type Witness,
 } from '../../src/store/event-store.ts';
 import { StoredCounting } from '../../src/store/stored-counting.ts';
+import { comparePlaces, deadText, laneText, page, positionText, rowText } from './memory-lists.ts';
 
 interface MemoryEvent {
   readonly stored: StoredEvent;
@@ -55,6 +63,9 @@ interface Rebuild {
   /** What lay in the store when it started, still to be folded. */
   rest: readonly MemoryEvent[];
   isFinished: boolean;
+  folded: number;
+  readonly events: number;
+  readonly keptBefore: string | undefined;
 }
 
 /** The ports of the store in memory, for tests: as plain as can be, and slow. A snapshot sees what is written meanwhile. */
@@ -71,6 +82,7 @@ export class MemoryEventStore implements EventStore, EventReader {
   readonly #notes = new Map<string, RecordNote & RecordPosition>();
   readonly #witnesses = new Map<string, Witness>();
   readonly #rebuilds = new Map<string, Rebuild>();
+  #generations: Generations = {};
   /** By lane and sequence: events that erasure or a cut-off expiry took. */
   /** One for each event. */
   #removed: StoredCount[] = [];
@@ -87,7 +99,8 @@ export class MemoryEventStore implements EventStore, EventReader {
       const state = this.visitors.get(text);
       if (state !== undefined) visitors.set(text, state);
     }
-    return { lane: this.#lanes.get(lane), visitors, known: this.#known(keys.identities()) };
+    const known = this.#known(keys.identities());
+    return { lane: this.#lanes.get(lane), visitors, known, generations: this.#generations };
   }
 
   async apply(decision: Decision): Promise<Applied> {
@@ -190,18 +203,34 @@ export class MemoryEventStore implements EventStore, EventReader {
     return count;
   }
 
-  async rebuild(view: View, limit: number): Promise<boolean> {
+  async askRebuild(view: View): Promise<void> {
+    const next = nextGeneration(
+      view,
+      {
+        generations: this.#generations,
+        lanes: [...this.#lanes.values()],
+        isFinished: (version) => this.#rebuilds.get(`${view.name}@${version}`)?.isFinished === true,
+      },
+      Date.now(),
+    );
+    if (next !== undefined) this.#generations = { ...this.#generations, [view.name]: next };
+  }
+
+  async rebuild(asked: View, limit: number): Promise<boolean> {
+    const version = versionInForce(asked, this.#generations);
+    if (version === undefined) return true;
+    const view = { ...asked, version };
     const cuts = this.#takeUp(view);
     if (cuts.size === 0) return true;
-    const key = `${view.name}@${view.version}`;
-    const rebuild = this.#rebuilds.get(key) ?? { rest: [...this.events], isFinished: false };
-    this.#rebuilds.set(key, rebuild);
+    const rebuild = this.#rebuildOf(view);
+    if (rebuild.isFinished) return true;
     const events = rebuild.rest.slice(0, limit);
     rebuild.rest = rebuild.rest.slice(limit);
+    rebuild.folded += events.length;
     for (const { stored, facts } of events) {
       const cut = cuts.get(stored.position.lane);
       if (cut !== undefined && stored.position.sequence <= cut && this.#has(stored.position)) {
-        this.#foldAnew(view, stored, JSON.parse(facts) as Facts);
+        this.#foldAnew(view, stored, { facts: JSON.parse(facts) as Facts, keptBefore: rebuild.keptBefore });
       }
     }
     if (rebuild.rest.length > 0) return false;
@@ -210,6 +239,24 @@ export class MemoryEventStore implements EventStore, EventReader {
       if (row.view === view.name && row.version < view.version) this.#rows.delete(text);
     }
     return true;
+  }
+
+  /** As it stands; one that begins takes over the rows that are kept. */
+  #rebuildOf(view: View): Rebuild {
+    const key = `${view.name}@${view.version}`;
+    const standing = this.#rebuilds.get(key);
+    if (standing !== undefined) return standing;
+    const isAsked = this.#generations[view.name]?.version === view.version;
+    const keptBefore = isAsked ? this.#expiredBefore : undefined;
+    const events = this.events.length;
+    const rebuild = { rest: [...this.events], isFinished: false, folded: 0, events, keptBefore };
+    this.#rebuilds.set(key, rebuild);
+    for (const { key: row, text } of [...this.#rows.values()]) {
+      if (row.view !== view.name || row.version !== view.version - 1 || !isKept(row.bucket, keptBefore)) continue;
+      const taken = { ...row, version: view.version, lane: 'rebuild' };
+      this.#rows.set(rowText(taken), this.#absorbed({ key: taken, row: view, deltas: [view.decode(text)] }));
+    }
+    return rebuild;
   }
 
   async seal({ from, text, rows, witnesses }: Sealing): Promise<boolean> {
@@ -248,11 +295,18 @@ export class MemoryEventStore implements EventStore, EventReader {
         .slice(0, limit)
         .map(({ source, visitor }) => ({ source, visitor })),
     rows: async ({ view, source, from, to }): Promise<readonly Row[]> => {
-      const version = this.#versionReady(view);
+      const ready = this.#versionReady(view);
+      const finished = [...this.#rebuilds].flatMap(([key, { isFinished }]) =>
+        isFinished && key.startsWith(`${view}@`) ? [Number(key.slice(view.length + 1))] : [],
+      );
+      const rebuilt = finished.length === 0 ? undefined : Math.max(...finished);
+      const versions = versionsRead({ ready, rebuilt, generation: this.#generations[view] });
+      const isRead = ({ version, lane }: RowKey) =>
+        versions.some((read) => read.version === version && (read.isWhole || lane !== 'rebuild'));
       const found = [...this.#rows.values()].filter(
         ({ key }) =>
           key.view === view &&
-          key.version === version &&
+          isRead(key) &&
           (source === undefined || key.source === source) &&
           key.bucket >= from &&
           key.bucket < to,
@@ -289,6 +343,13 @@ export class MemoryEventStore implements EventStore, EventReader {
       expiredThrough: new Map(this.#expiredThrough),
       ...(this.#expiredBefore !== undefined && { expiredBefore: this.#expiredBefore }),
     }),
+    rebuilds: async (): Promise<readonly ViewRebuild[]> =>
+      Object.entries(this.#generations).map(([view, { version, askedAtMs }]) => {
+        const rebuild = this.#rebuilds.get(`${view}@${version}`);
+        if (rebuild === undefined) return { view, state: 'waiting', askedAtMs, folded: 0, events: 0 };
+        const { isFinished, folded, events, keptBefore } = rebuild;
+        return { view, state: isFinished ? 'finished' : 'folding', askedAtMs, folded, events, keptBefore };
+      }),
     sealed: async () => this.#sealed,
     storedCounts: async (asked): Promise<StoredCounts> => {
       const counts = new StoredCounting(asked);
@@ -368,10 +429,15 @@ export class MemoryEventStore implements EventStore, EventReader {
     return cuts;
   }
 
-  #foldAnew(view: View, event: Event, facts: Facts): void {
+  #foldAnew(
+    view: View,
+    event: Event,
+    { facts, keptBefore }: { readonly facts: Facts; readonly keptBefore: string | undefined },
+  ): void {
     const at = view.at(event, facts);
     if (at === undefined) return;
     for (const bucket of view.buckets(at)) {
+      if (isKept(bucket, keptBefore)) continue;
       const key = { view: view.name, version: view.version, source: event.source, bucket, lane: 'rebuild' };
       const deltas = [view.fold(view.empty(), event, facts, 0)];
       this.#rows.set(rowText(key), this.#absorbed({ key, row: view, deltas }));
@@ -414,68 +480,6 @@ function storedOf({ position, visitor, receivedAt, facts, body }: EventPut): Sto
   const event = JSON.parse(body) as Event;
   const { source, visitor: device } = visitor;
   return { ...event, source, receivedAt, position, visitor: device, facts: JSON.parse(facts) as Facts };
-}
-
-/** Orders by time, then lane, sequence, index, and cuts out the page. */
-function page(
-  events: readonly StoredEvent[],
-  { from, to, eventType, source, order, limit, after }: EventRange,
-  timeOf: (event: StoredEvent) => string,
-): readonly StoredEvent[] {
-  const markOf = (event: StoredEvent) => ({ time: timeOf(event), ...event.position });
-  const sign = order === 'asc' ? 1 : -1;
-  return events
-    .filter(
-      (event) =>
-        (eventType === undefined || event.eventType === eventType) &&
-        (source === undefined || event.source === source) &&
-        (from === undefined || compareTimes(timeOf(event), from) >= 0) &&
-        (to === undefined || compareTimes(timeOf(event), to) < 0) &&
-        (after === undefined || sign * compareMarks(markOf(event), after) > 0),
-    )
-    .sort((a, b) => sign * compareMarks(markOf(a), markOf(b)))
-    .slice(0, limit);
-}
-
-type Mark = EventPosition & { readonly time: string };
-
-function compareMarks(a: Mark, b: Mark): number {
-  return (
-    compareTimes(a.time, b.time) || compare(a.lane, b.lane) || compare(a.sequence, b.sequence) || a.index - b.index
-  );
-}
-
-/** Without the final Z, texts order as times do. */
-function compareTimes(a: string, b: string): number {
-  return compare(a.slice(0, -1), b.slice(0, -1));
-}
-
-/** Sequences order ignoring the lane. */
-function comparePlaces(a: EventPosition, b: EventPosition): number {
-  return compare(a.sequence, b.sequence) || compare(a.lane, b.lane) || a.index - b.index;
-}
-
-function compare<T extends string | bigint>(a: T, b: T): number {
-  return a < b ? -1 : a > b ? 1 : 0;
-}
-
-function positionText({ lane, sequence, index }: EventPosition): string {
-  return `${lane}\0${sequence}\0${index}`;
-}
-
-function deadText({ lane, sequence }: RecordPosition): string {
-  return `${lane}\0${sequence}`;
-}
-
-function rowText({ view, version, source, bucket, lane }: RowKey): string {
-  return `${view}\0${version}\0${source}\0${bucket}\0${lane}`;
-}
-
-function laneText(lane: LaneState | undefined): string {
-  if (lane === undefined) return '';
-  const cuts = Object.entries(lane.cuts).map(([view, cut]) => `${view}=${cut}`);
-  const registry = Object.entries(lane.registry).map(([view, version]) => `${view}@${version}`);
-  return [lane.done, ...registry.sort(), ...cuts.sort()].join(' ');
 }
 
 function putIfAbsent<Value>(map: Map<string, Value>, key: string, value: Value): void {

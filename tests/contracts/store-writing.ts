@@ -1,4 +1,5 @@
 import { type Event, identityKey, identityOf, visitorOf } from '../../src/core/event.ts';
+import { inForce } from '../../src/core/generations.ts';
 import { identityChecksum } from '../../src/core/identities.ts';
 import type { Facts, View } from '../../src/core/view.ts';
 import {
@@ -113,7 +114,7 @@ export async function decisionOf(
   store: EventStore,
   lane: string,
   records: readonly TestRecord[],
-  { views = [typeCounts(1)], known, isBlind = false }: DecisionOptions = {},
+  { views: given = [typeCounts(1)], known, isBlind = false }: DecisionOptions = {},
 ): Promise<Decision> {
   const all = records.flatMap(({ sequence, events }) => events.map((event, index) => ({ sequence, event, index })));
   const visitors = new Map(
@@ -124,6 +125,7 @@ export async function decisionOf(
   );
   const identities = () => all.map(({ event }) => identityOf(event));
   const loaded = await store.load(lane, { visitors, identities });
+  const views = given.map((view) => inForce(view, loaded.generations));
   const fresh = all.filter(({ event }) => {
     const key = identityKey(identityOf(event));
     return isBlind || (!loaded.known.has(key) && known?.has(key) !== true);

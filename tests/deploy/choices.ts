@@ -75,7 +75,7 @@ function https(imported: X509Certificate): Scene {
       assert.match(`${page.status} ${page.headers.get('content-type')}`, /^200 text\/html/);
       await tracker.send(events(20, { scene: 'https' }));
       await emulator.drained();
-      const shell = new Shell({ ...access, processed: () => emulator.drained() });
+      const shell = new Shell({ ...access, processed: () => emulator.drained(), maintained: async () => undefined });
       await COMMAND_PARTS['the newest events']?.(shell);
       return `${version}, a certificate for ${NAME}; ${await tracker.everyOnce('https')} events; ${shell.runs} commands`;
     },

@@ -6,13 +6,17 @@ import { openPaths } from '../homes/open-paths.ts';
 import type { CommandHome } from '../homes/shell.ts';
 import { ACCOUNT, REGION } from './emulator.ts';
 import type { Scene } from './scenes.ts';
+import { scheduleOf } from './schedules.ts';
 import type { Stage } from './stage.ts';
 
 /** What is shorter is no name that tells of anything, and is found by chance. */
 const NAME_CHARS_MIN = 8;
 
-function homeOf({ access, emulator }: Stage): CommandHome {
-  return { ...access, processed: () => emulator.drained() };
+function homeOf(stage: Stage): CommandHome {
+  const maintained = async () => {
+    await (await scheduleOf(stage, 'process', 'maintain')).invoke();
+  };
+  return { ...stage.access, processed: () => stage.emulator.drained(), maintained };
 }
 
 export const COMMAND_SCENES: readonly Scene[] = [

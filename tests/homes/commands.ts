@@ -29,6 +29,7 @@ export const COMMAND_PARTS: Readonly<Record<string, (shell: Shell) => Promise<st
   receipts,
   'dead records': deadRecords,
   'an archive replayed': replayed,
+  'a view folded anew': foldedAnew,
   load,
   audit,
   refusals,
@@ -292,6 +293,62 @@ async function deadRecords(shell: Shell): Promise<string> {
   await shell.home.processed();
   await shell.refused(['redrive', 'show', 'none'], { code: 2, errors: /^not_found: / });
   return 'dead records listed, shown, put back';
+}
+
+async function foldedAnew(shell: Shell): Promise<string> {
+  const day = quietDay();
+  const pages = Array.from({ length: 5 }, (_, place) => ({
+    ...{ type: 'page', messageId: `anew-${place}`, anonymousId: 'anew', properties: { path: '/anew' } },
+    timestamp: `${day}T10:0${place}:00.000Z`,
+  }));
+  await shell.send(pages);
+  const count = async () => {
+    const end = Date.now() + FOLLOWS_WITHIN_MS;
+    for (;;) {
+      const { rows } = await shell.json(['stats', 'events', '--from', `${day}T00:00:00Z`, '--to', `${day}T23:00:00Z`]);
+      const sum = (rows as readonly { readonly value: number }[]).reduce((all, { value }) => all + value, 0);
+      if (sum === pages.length || Date.now() > end) return sum;
+      await sleep(100);
+    }
+  };
+  assert.equal(await count(), pages.length);
+  assert.match(await shell.well(['rebuild']), /^traffic +.+\nsessions +.+\nproperties-seen +.+\n$/);
+  assert.match(await shell.well(['rebuild', 'traffic']), /^traffic will be folded anew; see: clickstream rebuild\n$/);
+  // On AWS it is a schedule that goes on with it.
+  const meanwhile = async <T>(run: Promise<T>): Promise<T> => {
+    let isOver = false;
+    const end = run.finally(() => {
+      isOver = true;
+    });
+    while (!isOver) {
+      await shell.home.maintained();
+      await sleep(100);
+    }
+    return end;
+  };
+  assert.match(
+    await meanwhile(shell.well(['rebuild', 'traffic', '--follow'])),
+    /^traffic +folded anew .+: [\d,]+ events\n$/,
+  );
+  assert.equal(await count(), pages.length);
+  assert.deepEqual(await shell.json(['rebuild', 'sessions']), { view: 'sessions' });
+  const done = await meanwhile(shell.json(['rebuild', 'sessions', '--follow']));
+  assert.equal(done.state, 'finished');
+  const { rebuilds } = await shell.json(['rebuild']);
+  const states = (rebuilds as readonly { readonly view: string; readonly state: string }[]).map(({ view, state }) => [
+    view,
+    state,
+  ]);
+  assert.deepEqual(states.slice(0, 2), [
+    ['traffic', 'finished'],
+    ['sessions', 'finished'],
+  ]);
+  await shell.refused(['rebuild', 'none'], {
+    code: 2,
+    errors: /^view_unknown: there is no view "none"; there are: traffic, /,
+  });
+  await shell.refused(['rebuild', '--follow'], { code: 2, errors: /^error: name the view/ });
+  return 'two views folded anew';
 }
 
 async function replayed(shell: Shell): Promise<string> {

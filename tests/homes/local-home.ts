@@ -45,6 +45,7 @@ export async function startLocalHome(planted: readonly string[]): Promise<LocalH
       }
       throw new Error('events are still pending');
     },
+    maintained: async () => undefined,
     stop: async () => {
       await server.stop();
       rmSync(folder, { recursive: true });

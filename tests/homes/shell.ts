@@ -11,6 +11,8 @@ export interface CommandHome {
   readonly readToken: string;
   /** Waits until what was acknowledged is processed. */
   readonly processed: () => Promise<void>;
+  /** Does what is done now and then, where that is a schedule's. */
+  readonly maintained: () => Promise<void>;
 }
 
 /** `bad show` and its like: the commands that ask a server. */

@@ -1,10 +1,17 @@
 import { randomBytes } from 'node:crypto';
-import { BatchWriteItemCommand, DeleteItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
+import {
+  BatchWriteItemCommand,
+  DeleteItemCommand,
+  GetItemCommand,
+  PutItemCommand,
+  QueryCommand,
+} from '@aws-sdk/client-dynamodb';
 import { expect, test } from 'vitest';
 import { SEALED_PARTITIONS, SUPERFLUOUS_PARTITIONS } from '../../infra/lib/query.ts';
 import type { TableClient } from '../../src/adapters/aws/dynamo-client.ts';
 import { DynamoEventStore } from '../../src/adapters/aws/dynamo-event-store.ts';
-import { deadPk, journalPk, LANE_PK, rowPk, visitorPk } from '../../src/adapters/aws/items.ts';
+import { deadPk, journalPk, LANE_PK, REBUILD_PK, rowPk, visitorPk } from '../../src/adapters/aws/items.ts';
+import { VIEWS } from '../../src/process/views/registry.ts';
 import { TABLES } from '../simulation/dynamo-protocol.ts';
 import { MemoryDynamo } from '../simulation/memory-dynamo.ts';
 
@@ -66,4 +73,20 @@ test('a role that may seal may write what sealing writes, and nothing else', asy
     'part\0row\0ledger\u00001\0shop',
   ];
   for (const pk of others) expect(isLike(pk, [...SEALED_PARTITIONS, ...SUPERFLUOUS_PARTITIONS]), pk).toBe(false);
+});
+
+test('asking for a rebuild writes nothing but the partition that the role has for it', async () => {
+  const { client } = new MemoryDynamo();
+  const written: (string | undefined)[] = [];
+  const listening: TableClient = {
+    ...client,
+    send: (async (command: object) => {
+      const isRead = command instanceof GetItemCommand || command instanceof QueryCommand;
+      if (!isRead) written.push(command instanceof PutItemCommand ? command.input.Item?.pk?.S : String(command));
+      return client.send(command as never);
+    }) as TableClient['send'],
+  };
+  const store = new DynamoEventStore({ client: listening, tables: TABLES, folds: [] });
+  for (const view of VIEWS) await store.askRebuild(view);
+  expect(written).toEqual(VIEWS.map(() => REBUILD_PK));
 });

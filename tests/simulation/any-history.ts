@@ -40,3 +40,6 @@ const historyOf = (kinds: Parameters<typeof anyOf>[0]) =>
 
 /** Records of one lane. */
 export const anyHistory = historyOf(['bad', 'dead', 'erase']);
+
+/** The same, of which nobody is erased. */
+export const anyHistoryWithoutErasure = historyOf(['bad', 'dead']);

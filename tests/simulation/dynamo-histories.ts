@@ -2,7 +2,7 @@
  * Plays histories of a lane, and of one that is split midway, on a model of DynamoDB with throttles, lost answers, unprocessed keys, retries, bisects and
  * zombies, and holds what is left against each record applied once, in order:
  * `node tests/simulation/dynamo-histories.ts --histories 1000 --seed 1`. A failing seed is printed, and replays alone. With --sealing, histories of
- * the ledger that is sealed and audited meanwhile.
+ * the ledger that is sealed and audited meanwhile; with --rebuilding, of views that are folded anew.
  */
 import { isDeepStrictEqual, parseArgs } from 'node:util';
 import fc from 'fast-check';
@@ -11,6 +11,7 @@ import { MemoryEventStore } from '../contracts/memory-event-store.ts';
 import { seededRandom } from '../random.ts';
 import { anyHistory } from './any-history.ts';
 import { drawLanes, playOnDynamo, saidByDynamo, saidByMemory } from './dynamo-protocol.ts';
+import { problemsOfRebuilding } from './dynamo-rebuilding.ts';
 import { problemsOfSealing } from './dynamo-sealing.ts';
 
 /** Undefined when the history is right. */
@@ -37,14 +38,21 @@ async function problemOfSealing(seed: number): Promise<string | undefined> {
   return problem;
 }
 
+async function problemOfRebuilding(seed: number): Promise<string | undefined> {
+  const [problem] = await problemsOfRebuilding(seed).catch((thrown: unknown) => [`threw ${String(thrown)}`]);
+  return problem;
+}
+
 const { values } = parseArgs({
   options: {
     histories: { type: 'string', default: '1000' },
     seed: { type: 'string', default: '1' },
     sealing: { type: 'boolean', default: false },
+    rebuilding: { type: 'boolean', default: false },
   },
 });
-const problemOf = values.sealing ? problemOfSealing : problemOfProtocol;
+const problemOfOther = values.rebuilding ? problemOfRebuilding : problemOfProtocol;
+const problemOf = values.sealing ? problemOfSealing : problemOfOther;
 const [first, wanted] = [Number(values.seed), Number(values.histories)];
 let failed = 0;
 let played = 0;

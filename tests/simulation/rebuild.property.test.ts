@@ -9,9 +9,9 @@ import type { View } from '../../src/core/view.ts';
 import type { LaneRecord } from '../../src/log/event-log.ts';
 import { processBatch } from '../../src/process/process-batch.ts';
 import { sessions, sessionTables } from '../../src/process/views/sessions.ts';
-import type { Table, Tables } from '../../src/process/views/table.ts';
 import { traffic, trafficTables } from '../../src/process/views/traffic.ts';
 import { anyEventsOfOneVisitor, recordOf } from '../events.ts';
+import { merged } from './merged-rows.ts';
 
 const NOW = [traffic, sessions] as readonly View[];
 /** As if a later version of the program counted the same in another way. */
@@ -44,29 +44,6 @@ async function read(folder: string) {
   const rows = (view: string) => reader.snapshot((reads) => reads.rows({ view, from: '', to: '~' }));
   const seen = [merged(trafficTables, await rows(traffic.name)), merged(sessionTables, await rows(sessions.name))];
   await reader.close();
-  return seen;
-}
-
-function merged<Cell>(
-  tables: Tables<Cell>,
-  rows: readonly { readonly key: { readonly source: string; readonly bucket: string }; readonly text: string }[],
-): ReadonlyMap<string, string> {
-  const states = new Map<string, Table<Cell>>();
-  for (const { key, text } of rows) {
-    const name = `${key.source} ${key.bucket}`;
-    states.set(name, tables.addAll(states.get(name) ?? tables.empty(), tables.decode(text)));
-  }
-  const seen = new Map<string, string>();
-  for (const [name, table] of states) {
-    const whole: Table<Cell> = new Map();
-    for (const dimension of table.keys()) {
-      const counted = { order: 0, text: undefined };
-      const cells = [...tables.values(table, dimension)].map(([value, cell]) => [value, { ...counted, cell }] as const);
-      whole.set(dimension, { byValue: new Map(cells), sorted: undefined });
-    }
-    const text = tables.encode(whole);
-    if (text !== '') seen.set(name, text);
-  }
   return seen;
 }
 

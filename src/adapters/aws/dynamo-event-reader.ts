@@ -1,6 +1,7 @@
 import { inflateRawSync } from 'node:zlib';
 import { ClickstreamError } from '../../core/errors.ts';
 import { type Identity, identityKey, identityOf } from '../../core/event.ts';
+import type { ViewRebuild } from '../../core/generations.ts';
 import { identityChecksum } from '../../core/identities.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { RecordPosition } from '../../log/event-log.ts';
@@ -29,6 +30,7 @@ import { badEventOf, badPk, badPositionOf, badReasonOf, badSk, REASON_ATTRIBUTES
 import { DynamoTable, type Key, type TableClient } from './dynamo-client.ts';
 import { isErasedLink, readPending } from './dynamo-erasures.ts';
 import { DynamoEventLists, mergeLists, ReadList, resultsOf } from './dynamo-event-lists.ts';
+import { rebuildsOf } from './dynamo-generations.ts';
 import { DynamoRowReader } from './dynamo-row-reader.ts';
 import { readSealed } from './dynamo-sealing.ts';
 import { GivenUpReader } from './given-up-notes.ts';
@@ -199,6 +201,10 @@ class DynamoReads implements EventReads {
 
   async lanes(): Promise<ReadonlyMap<string, LaneState>> {
     return new Map((await this.#rows.lanes()).map(({ lane, state }) => [lane, state]));
+  }
+
+  async rebuilds(): Promise<readonly ViewRebuild[]> {
+    return rebuildsOf(await this.#rows.rebuilds(), await this.#rows.lanes());
   }
 
   async witnesses(): Promise<readonly Witness[]> {

@@ -27,7 +27,8 @@ import { putDeadItem } from './dead-items.ts';
 import { type Condition, DynamoTable, type TableClient } from './dynamo-client.ts';
 import { DynamoErasures, PendingErasures } from './dynamo-erasures.ts';
 import { arrivalsAfter, DynamoExpiry } from './dynamo-expiry.ts';
-import { isSameState, Lanes, lanesIn } from './dynamo-lanes.ts';
+import { askRebuild, foldsOf, isBehindLane, readGenerations } from './dynamo-generations.ts';
+import { isSameState, Lanes, lanesIn, stateOf } from './dynamo-lanes.ts';
 import { DynamoRebuild } from './dynamo-rebuild.ts';
 import { DynamoRows, type NamedFold } from './dynamo-rows.ts';
 import { seal } from './dynamo-sealing.ts';
@@ -84,6 +85,7 @@ export interface DynamoEventStoreOptions {
 export class DynamoEventStore implements EventStore {
   readonly #events: DynamoTable;
   readonly #state: DynamoTable;
+  readonly #folds: readonly NamedFold[];
   readonly #rows: DynamoRows;
   readonly #rebuild: DynamoRebuild;
   readonly #expiry: DynamoExpiry;
@@ -110,6 +112,7 @@ export class DynamoEventStore implements EventStore {
     const { client, tables, folds, journalItemsMax, attempt = randomUUID, clock = Date.now } = options;
     this.#events = new DynamoTable(client, tables.events);
     this.#state = new DynamoTable(client, tables.state);
+    this.#folds = folds;
     this.#rows = new DynamoRows(this.#state, folds);
     this.#kinds = new EventKinds(this.#state);
     this.#lanes = new Lanes(this.#state);
@@ -127,11 +130,15 @@ export class DynamoEventStore implements EventStore {
   async load(lane: string, keys: Parameters<EventStore['load']>[1]): Promise<Loaded> {
     this.#putAlready = new Set();
     this.#expiredThrough.clear();
-    const [stored, pending, items] = await Promise.all([
-      this.#lanes.read(lane),
+    const [stored, asked, pending, items] = await Promise.all([
+      this.#lanes.begun(lane),
+      readGenerations(this.#state),
       this.#erasures.pending(),
       this.#state.getAll([...keys.visitors.values()].map((key) => ({ pk: visitorPk(key), sk: VISITOR_SK }))),
     ]);
+    const isBehind = isBehindLane(asked, this.#folds, stored);
+    const generations = isBehind ? await readGenerations(this.#state) : asked;
+    for (const fold of foldsOf(this.#folds, generations)) this.#rows.know(fold);
     const byKey = new Map(items.map((item) => [textOf(item, 'pk'), visitorStateOf(item)]));
     const visitors = new Map<string, VisitorState>();
     this.#pending = pending;
@@ -141,15 +148,15 @@ export class DynamoEventStore implements EventStore {
       if (state?.state === '') this.#emptied.set(name, state.sequence);
       else if (state !== undefined) visitors.set(name, state);
     }
-    const known = await this.#lookFor(keys.identities, { visitors, done: stored?.state.done ?? -1n });
+    const known = await this.#lookFor(keys.identities, { visitors, done: stored.state.done });
     if (this.#expectsDuplicates) this.#expectsDuplicates = known.size > 0;
-    return { lane: stored?.state, visitors, known };
+    return { lane: stateOf(stored), visitors, known, generations };
   }
 
   async apply(decision: Decision): Promise<Applied> {
     const { lane } = decision;
     const before = await this.#laneWithRoom(lane);
-    if (!isSameState(before?.state, decision.loaded))
+    if (!isSameState(stateOf(before), decision.loaded))
       throw new ClickstreamError('overloaded', `lane ${lane} is no longer as it was loaded`);
     const arrivals = arrivalsAfter(before, decision, this.#clock());
     await this.#kinds.list(decision.events.map(kindOfPut));
@@ -228,6 +235,10 @@ export class DynamoEventStore implements EventStore {
   rebuild(view: View, limit: number): Promise<boolean> {
     this.#lanes.clear();
     return this.#rebuild.step(view, limit);
+  }
+
+  askRebuild(view: View): Promise<void> {
+    return askRebuild(this.#state, view, this.#clock);
   }
 
   seal(sealing: Sealing): Promise<boolean> {

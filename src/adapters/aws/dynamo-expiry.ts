@@ -108,6 +108,12 @@ function latestOf({ hour, latestReceivedAt }: Pick<StoredLane, 'hour' | 'latestR
   return latestReceivedAt ?? `${hour}:59:59.999Z`;
 }
 
+/** The hour of the oldest arrivals of a lane that are not expired. */
+export async function oldestHour(state: DynamoTable, { lane, hour }: StoredLane): Promise<string | undefined> {
+  for await (const item of state.partition(arrivalsPk(lane))) return textOf(item, 'sk');
+  return hour;
+}
+
 function arrivalsPk(lane: string): string {
   return keyOf('arrivals', lane);
 }

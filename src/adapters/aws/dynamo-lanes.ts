@@ -3,7 +3,7 @@ import { ClickstreamError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { LaneState } from '../../store/event-store.ts';
 import type { Condition, DynamoTable } from './dynamo-client.ts';
-import { LANE_PK, laneItem, laneOf, type StoredLane } from './items.ts';
+import { LANE_PK, laneItem, laneOf, NO_TOTALS, type StoredLane } from './items.ts';
 
 export async function lanesIn(state: DynamoTable): Promise<readonly StoredLane[]> {
   const lanes: StoredLane[] = [];
@@ -53,6 +53,20 @@ export class Lanes {
     return stored;
   }
 
+  /**
+   * As it stands; one that is new is put first, with nothing done. So whoever has all lanes fold into another version either finds
+   * it, or began before: then what was asked for is seen by who reads it after this.
+   */
+  async begun(lane: string): Promise<StoredLane> {
+    const found = await this.read(lane);
+    if (found !== undefined) return found;
+    const state = { done: -1n, registry: {}, cuts: {} };
+    const none = { journal: [], expiredThrough: undefined, hour: undefined };
+    const begun = { lane, state, totals: NO_TOTALS, ...none, revision: 1 };
+    await this.#state.put(laneItem(begun), { expression: 'attribute_not_exists(pk)' });
+    return (await this.read(lane)) ?? begun;
+  }
+
   /** As last read or written; read, if it never was. */
   async known(lane: string): Promise<StoredLane | undefined> {
     return this.#known.has(lane) ? this.#known.get(lane) : this.read(lane);
@@ -82,6 +96,11 @@ export class Lanes {
     }
     this.#known.set(after.lane, after);
   }
+}
+
+/** One with nothing done is there for rebuilds alone. */
+export function stateOf(stored: StoredLane | undefined): LaneState | undefined {
+  return stored === undefined || stored.state.done < 0n ? undefined : stored.state;
 }
 
 export function isSameState(a: LaneState | undefined, b: LaneState | undefined): boolean {

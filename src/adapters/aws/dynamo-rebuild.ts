@@ -1,44 +1,47 @@
 import { ClickstreamError } from '../../core/errors.ts';
+import { isKept, versionInForce } from '../../core/generations.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { Clock } from '../../core/time.ts';
 import type { View } from '../../core/view.ts';
+import type { RowKey, RowUpdate } from '../../store/event-store.ts';
 import { updatesOf } from '../../store/row-updates.ts';
 import { type DynamoTable, type Key, keyOfItem } from './dynamo-client.ts';
+import { oldestHour } from './dynamo-expiry.ts';
+import { progressIn, progressItem, type RebuildProgress, readGenerations, rebuildKey } from './dynamo-generations.ts';
 import { changeLane, lanesIn } from './dynamo-lanes.ts';
+import { DynamoRowReader } from './dynamo-row-reader.ts';
 import type { DynamoRows } from './dynamo-rows.ts';
 import { readHidden } from './hidden-events.ts';
-import { type Item, keyOf, number, numberOf, positionOf, REBUILD_PK, rowPk, storedEventOf, text } from './items.ts';
+import {
+  AFTER_PART,
+  keyOf,
+  number,
+  partsOf,
+  positionOf,
+  REBUILD_LANE,
+  rowPk,
+  type StoredLane,
+  storedEventOf,
+  textOf,
+} from './items.ts';
 import { partKeys } from './large-values.ts';
 
-/** The lane that rebuilt rows belong to; no lane of a log is called so. */
-const REBUILD_LANE = 'rebuild';
-
-/** How far the rebuild of one version of a view is. */
-interface Progress {
-  /** Pages of the table that were read. */
-  readonly step: number;
-  /** Where the next page begins; undefined before the first and after the last. */
-  readonly after: Item | undefined;
-  readonly isScanned: boolean;
-  /** The journal item of the last page, while rows may lack it. */
-  readonly pending: string | undefined;
-  /** When the rows were whole: readers have them from then on. */
-  readonly finishedAtMs: number | undefined;
-  /** Rows of older versions are gone. */
-  readonly isDropped: boolean;
-  /** Grows with every write: what a compare-and-set asks for. */
-  readonly revision: number;
-}
-
-const BEGINNING: Progress = {
-  step: 0,
-  after: undefined,
-  isScanned: false,
-  pending: undefined,
-  finishedAtMs: undefined,
-  isDropped: false,
-  revision: 0,
+const BEGINNING: RebuildProgress = {
+  ...{ step: 0, keepFrom: undefined, after: undefined, isScanned: false, pending: undefined },
+  ...{ startedAtMs: undefined, finishedAtMs: undefined, isDropped: false },
+  ...{ folded: 0, events: 0, keptBefore: undefined, revision: 0 },
 };
+
+/** Buckets begin with letters. */
+const AFTER_BUCKETS = '~';
+
+const MS_PER_DAY = 86_400_000;
+/** Expired events are deleted after `expiredKeptDays`: so much longer than was thought a rebuild may take. */
+const LATE_MS_MAX = (LIMITS.expiredKeptDays - 1) * MS_PER_DAY;
+
+function msToFold(events: number): number {
+  return Math.ceil(events / LIMITS.rebuildEventsPerDay) * MS_PER_DAY;
+}
 
 export interface DynamoRebuildParts {
   readonly events: DynamoTable;
@@ -61,13 +64,24 @@ export class DynamoRebuild {
   }
 
   /** One page, or some rows of older versions. True when nothing is left to do for now. */
-  async step(view: View, limit: number): Promise<boolean> {
+  async step(asked: View, limit: number): Promise<boolean> {
+    const { state, rows } = this.#parts;
+    const generations = await readGenerations(state);
+    const version = versionInForce(asked, generations);
+    if (version === undefined) return true;
+    const view = { ...asked, version };
     const cuts = await this.#takeUp(view);
     if (cuts.size === 0) return true;
-    this.#parts.rows.know(view);
-    let progress = await this.#foldPending(view, await this.#progressOf(view));
-    if (progress?.isScanned === false)
-      progress = await this.#foldPending(view, await this.#plan(view, progress, { cuts, limit }));
+    rows.know(view);
+    const isSameCode = generations[view.name]?.version === version;
+    let progress = await this.#foldPending(view, await this.#progressOf(view, isSameCode));
+    if (progress?.isScanned === false) {
+      const planned =
+        progress.keepFrom !== undefined
+          ? await this.#planKept(view, progress, { keepFrom: progress.keepFrom, limit })
+          : await this.#plan(view, progress, { cuts, limit });
+      progress = await this.#foldPending(view, planned);
+    }
     // Another one is at it, and was faster.
     if (progress === undefined) return false;
     return progress.finishedAtMs !== undefined && this.#dropOlder(view, progress, limit);
@@ -83,8 +97,8 @@ export class DynamoRebuild {
     for (const { lane, state } of lanes) {
       const isTaken = state.registry[view.name] === view.version;
       const cut = isTaken ? state.cuts[name] : state.done;
-      if (cut === undefined) continue;
-      cuts.set(lane, cut);
+      // One that has nothing done folds into this version from its beginning, but must know.
+      if (cut !== undefined && state.done >= 0n) cuts.set(lane, cut);
       if (isTaken) continue;
       await changeLane(table, lane, (stored) => {
         const standing = stored.state.registry[view.name] ?? 0;
@@ -92,11 +106,14 @@ export class DynamoRebuild {
           throw new ClickstreamError('views_newer', `lane ${lane} has ${view.name}@${standing}`);
         // A batch of the lane, or another rebuild, took it up meanwhile, with a cut of its own.
         if (standing === view.version) {
-          cuts.set(lane, stored.state.cuts[name] ?? -1n);
+          const cutBefore = stored.state.cuts[name];
+          if (cutBefore === undefined) cuts.delete(lane);
+          else cuts.set(lane, cutBefore);
           return undefined;
         }
-        cuts.set(lane, stored.state.done);
         const registry = { ...stored.state.registry, [view.name]: view.version };
+        if (stored.state.done < 0n) return { ...stored, state: { ...stored.state, registry } };
+        cuts.set(lane, stored.state.done);
         const cutsNow = { ...stored.state.cuts, [name]: stored.state.done };
         return { ...stored, state: { ...stored.state, registry, cuts: cutsNow } };
       });
@@ -104,18 +121,94 @@ export class DynamoRebuild {
     return cuts;
   }
 
-  async #progressOf(view: View): Promise<Progress> {
-    const item = await this.#parts.state.get(keyOfView(view));
-    return item === undefined ? BEGINNING : progressIn(item);
+  /** As it stands, or as it begins. Rows that another version of the program folded cannot be kept: only of the same code they mean the same. */
+  async #progressOf(view: View, isSameCode: boolean): Promise<RebuildProgress> {
+    const { state, clock } = this.#parts;
+    const item = await state.get(rebuildKey(view));
+    if (item !== undefined) return progressIn(item);
+    const lanes = await lanesIn(state);
+    const events = lanes.reduce((sum, { totals }) => sum + totals.events - totals.expired - totals.erased, 0);
+    const startedAtMs = clock();
+    const keptBefore = isSameCode ? await this.#keptBefore(lanes, { startedAtMs, events }) : undefined;
+    const keepFrom = keptBefore === undefined ? undefined : '';
+    return { ...BEGINNING, startedAtMs, events, keptBefore, keepFrom };
+  }
+
+  /** Undefined when nothing is expired, nor will be before all is folded. */
+  async #keptBefore(
+    lanes: readonly StoredLane[],
+    { startedAtMs, events }: { readonly startedAtMs: number; readonly events: number },
+  ): Promise<string | undefined> {
+    const { state } = this.#parts;
+    const dueAtMs = startedAtMs - LIMITS.eventRetentionDays * MS_PER_DAY + msToFold(events);
+    const expiring = new Date(dueAtMs).toISOString();
+    const expired = lanes.flatMap(({ expiredBefore }) => expiredBefore ?? []);
+    const oldest = await Promise.all(lanes.map((lane) => oldestHour(state, lane)));
+    const isExpiring = expired.length > 0 || oldest.some((hour) => hour !== undefined && hour < expiring);
+    return isExpiring ? [...expired, expiring].sort().at(-1) : undefined;
+  }
+
+  /**
+   * Reads some of the rows that readers see, of one source, and fixes what they bring to the new ones: those of times of which events
+   * are expired. Every lane has taken up the new version, so nothing is added to the rows of before any more, but what journals hold
+   * may become rows: one look reads both.
+   */
+  async #planKept(
+    view: View,
+    progress: RebuildProgress,
+    { keepFrom, limit }: { readonly keepFrom: string; readonly limit: number },
+  ): Promise<RebuildProgress | undefined> {
+    const reader = new DynamoRowReader(this.#parts.state);
+    const before = (await reader.versionsRead(view.name)).filter(({ version }) => version < view.version);
+    const [standing = '', bucket = ''] = partsOf(keepFrom);
+    const listed = await Promise.all(before.map(({ version }) => reader.sourcesOf(view.name, version)));
+    const [source] = listed
+      .flat()
+      .filter((name) => name >= standing)
+      .sort();
+    if (source === undefined) return this.#fix(view, { ...progress, keepFrom: undefined }, []);
+    const from = source === standing ? bucket : '';
+    const ends = before.map(({ version }) => this.#bucketAfter({ view: view.name, version, source }, { from, limit }));
+    const [to] = (await Promise.all(ends)).filter((end) => end !== undefined).sort();
+    const range = { view: view.name, source, from, to: to ?? AFTER_BUCKETS };
+    const found = await Promise.all(before.map((version) => reader.rowsOf(version, range)));
+    const kept = found.flat().filter((row) => isKept(row.key.bucket, progress.keptBefore));
+    const updates = [...Map.groupBy(kept, (row) => row.key.bucket)].map(([of, rows]) => ({
+      key: { view: view.name, version: view.version, source, bucket: of, lane: REBUILD_LANE },
+      row: view,
+      deltas: rows.map((row) => view.decode(row.text)),
+    }));
+    // After a source's last bucket: the next source is the first that comes after its name.
+    const next = to === undefined ? `${source}${AFTER_PART}` : keyOf(source, to);
+    return this.#fix(view, { ...progress, keepFrom: next }, updates);
+  }
+
+  /** The first bucket after some `limit` rows; undefined when there are no more. Whole buckets only, for all their rows are read in one look. */
+  async #bucketAfter(
+    list: Pick<RowKey, 'view' | 'version' | 'source'>,
+    { from, limit }: { readonly from: string; readonly limit: number },
+  ): Promise<string | undefined> {
+    let count = 0;
+    let last: string | undefined;
+    for await (const item of this.#parts.state.partition(rowPk(list), { from, to: AFTER_BUCKETS })) {
+      const [bucket = ''] = partsOf(textOf(item, 'sk'));
+      if (count >= limit && bucket !== last) return bucket;
+      count += 1;
+      last = bucket;
+    }
+    return undefined;
   }
 
   /** Reads a page, and fixes what it adds. Undefined when another one did so first. */
   async #plan(
     view: View,
-    progress: Progress,
+    progress: RebuildProgress,
     { cuts, limit }: { readonly cuts: ReadonlyMap<string, bigint>; readonly limit: number },
-  ): Promise<Progress | undefined> {
-    const { events: table, state, rows, attempt } = this.#parts;
+  ): Promise<RebuildProgress | undefined> {
+    const { events: table, state, clock } = this.#parts;
+    const begunMsAgo = clock() - (progress.startedAtMs ?? clock());
+    if (progress.keptBefore !== undefined && begunMsAgo > msToFold(progress.events) + LATE_MS_MAX)
+      throw new Error(`the rebuild of ${view.name} has taken too long: events may be deleted before it folds them`);
     const [{ items, after }, hidden] = await Promise.all([
       table.scan({ after: progress.after, limit }),
       readHidden(state, () => lanesIn(state)),
@@ -125,18 +218,30 @@ export class DynamoRebuild {
       return sequence <= (cuts.get(lane) ?? -1n) && !hidden.hides(item);
     });
     const events = before.map(storedEventOf).sort((a, b) => (a.position.sequence < b.position.sequence ? -1 : 1));
-    const step = progress.step + 1;
-    const updates = updatesOf(view, events, () => REBUILD_LANE);
+    const updates = updatesOf(view, events, () => REBUILD_LANE).filter(
+      ({ key }) => !isKept(key.bucket, progress.keptBefore),
+    );
+    const folded = progress.folded + items.length;
+    return this.#fix(view, { ...progress, after, folded, isScanned: after === undefined }, updates);
+  }
+
+  /** Puts what a page adds into the journal, and names it by a compare-and-set. Undefined when another one did so first. */
+  async #fix(
+    view: View,
+    becomes: RebuildProgress,
+    updates: readonly RowUpdate[],
+  ): Promise<RebuildProgress | undefined> {
+    const { rows, attempt } = this.#parts;
+    const step = becomes.step + 1;
     const place = { lane: REBUILD_LANE, sequence: BigInt(step), attempt: attempt() };
     const pending = await rows.putJournal(updates, place);
-    const next = { ...progress, step, after, pending, isScanned: after === undefined };
-    const put = await this.#put(view, next);
+    const put = await this.#put(view, { ...becomes, step, pending });
     if (put === undefined && pending !== undefined) await rows.drop(REBUILD_LANE, [pending]);
     return put;
   }
 
   /** Folds what a page was found to add; done again, by whomever, it changes nothing. */
-  async #foldPending(view: View, progress: Progress | undefined): Promise<Progress | undefined> {
+  async #foldPending(view: View, progress: RebuildProgress | undefined): Promise<RebuildProgress | undefined> {
     if (progress === undefined || progress.finishedAtMs !== undefined) return progress;
     const { rows, clock } = this.#parts;
     const { pending, isScanned } = progress;
@@ -151,7 +256,7 @@ export class DynamoRebuild {
   }
 
   /** Undefined when it is no longer as it was read. */
-  async #put(view: View, becomes: Progress): Promise<Progress | undefined> {
+  async #put(view: View, becomes: RebuildProgress): Promise<RebuildProgress | undefined> {
     const next = { ...becomes, revision: becomes.revision + 1 };
     const result = await this.#parts.state.put(
       progressItem(view, next),
@@ -171,7 +276,7 @@ export class DynamoRebuild {
   }
 
   /** Once every query that began with the older version has ended. */
-  async #dropOlder(view: View, progress: Progress, limit: number): Promise<boolean> {
+  async #dropOlder(view: View, progress: RebuildProgress, limit: number): Promise<boolean> {
     const { state, clock } = this.#parts;
     const dueAtMs = (progress.finishedAtMs ?? 0) + 2 * LIMITS.queryMsMax;
     if (progress.isDropped || clock() < dueAtMs) return true;
@@ -192,33 +297,4 @@ export class DynamoRebuild {
     await this.#put(view, { ...progress, isDropped: true });
     return true;
   }
-}
-
-function keyOfView({ name, version }: View): Key {
-  return { pk: REBUILD_PK, sk: keyOf(name, version) };
-}
-
-function progressItem(view: View, progress: Progress): Item {
-  const { pk, sk } = keyOfView(view);
-  const { step, after, isScanned, pending, finishedAtMs, isDropped, revision } = progress;
-  return {
-    ...{ pk: text(pk), sk: text(sk), step: number(step), revision: number(revision) },
-    ...(after !== undefined && { after: { M: after } }),
-    ...(isScanned && { scanned: number(1) }),
-    ...(pending !== undefined && { pending: text(pending) }),
-    ...(finishedAtMs !== undefined && { finished: number(1), finishedAtMs: number(finishedAtMs) }),
-    ...(isDropped && { dropped: number(1) }),
-  };
-}
-
-function progressIn(item: Item): Progress {
-  return {
-    step: numberOf(item, 'step'),
-    after: item.after?.M,
-    isScanned: numberOf(item, 'scanned') === 1,
-    pending: item.pending?.S,
-    finishedAtMs: numberOf(item, 'finished') === 1 ? numberOf(item, 'finishedAtMs') : undefined,
-    isDropped: numberOf(item, 'dropped') === 1,
-    revision: numberOf(item, 'revision'),
-  };
 }

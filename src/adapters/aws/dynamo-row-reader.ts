@@ -1,7 +1,10 @@
 import { inflateRawSync } from 'node:zlib';
+import { type ReadVersion, versionsRead } from '../../core/generations.ts';
 import type { EventReads, Row, RowKey } from '../../store/event-store.ts';
 import type { DynamoTable } from './dynamo-client.ts';
 import { resultsOf } from './dynamo-event-lists.ts';
+import { finishedIn, type Rebuilds, readRebuilds } from './dynamo-generations.ts';
+import { stateOf } from './dynamo-lanes.ts';
 import {
   type Item,
   type Journal,
@@ -11,9 +14,8 @@ import {
   keyOf,
   LANE_PK,
   laneOf,
-  numberOf,
   partsOf,
-  REBUILD_PK,
+  REBUILD_LANE,
   rowPk,
   type StoredLane,
   sequenceOf,
@@ -45,7 +47,7 @@ export class DynamoRowReader {
   readonly #table: DynamoTable;
   #lanes: Promise<readonly StoredLane[]> | undefined;
   #journals: Promise<readonly LaneJournal[]> | undefined;
-  #rebuilt: Promise<readonly ViewVersion[]> | undefined;
+  #rebuilds: Promise<Rebuilds> | undefined;
   /** By view. */
   readonly #ready = new Map<string, Promise<number | undefined>>();
   /** By view and version. */
@@ -56,20 +58,27 @@ export class DynamoRowReader {
   }
 
   lanes(): Promise<readonly StoredLane[]> {
-    this.#lanes ??= all(this.#table.partition(LANE_PK)).then((items) => items.map(laneOf));
+    this.#lanes ??= all(this.#table.partition(LANE_PK)).then((items) =>
+      items.map(laneOf).filter((lane) => stateOf(lane) !== undefined),
+    );
     return this.#lanes;
   }
 
   async rows(range: RowRange): Promise<readonly Row[]> {
+    if (range.from >= range.to) return [];
+    const versions = await this.versionsRead(range.view);
+    return (await resultsOf(versions, (version) => this.rowsOf(version, range))).flat();
+  }
+
+  async rowsOf({ version, isWhole }: ReadVersion, range: RowRange): Promise<readonly Row[]> {
     const { view, from, to } = range;
-    const version = await this.#versionReady(view);
-    if (version === undefined || from >= to) return [];
     this.#journals ??= this.lanes().then((lanes) => this.#journalsOf(lanes));
     const journals = await this.#journals;
-    const sources = range.source === undefined ? await this.#sourcesOf(view, version) : [range.source];
-    const stored = (
+    const sources = range.source === undefined ? await this.sourcesOf(view, version) : [range.source];
+    const all = (
       await resultsOf(sources, (source) => this.#storedRows({ view, version, source }, { from, to }))
     ).flat();
+    const stored = isWhole ? all : all.filter(({ key }) => key.lane !== REBUILD_LANE && !isApartOf(REBUILD_LANE, key));
     const added = journals.flatMap((journal) => addedBy(journal, { view, version, from, to, sources }));
     const held = new Map(stored.map(({ key, sequence }) => [rowName(key), sequence]));
     const isHeld = ({ key, sequence, apart }: AddedRow) =>
@@ -82,11 +91,25 @@ export class DynamoRowReader {
   }
 
   async sources(view: string): Promise<readonly string[]> {
-    const version = await this.#versionReady(view);
-    return version === undefined ? [] : this.#sourcesOf(view, version);
+    const versions = await this.versionsRead(view);
+    const sources = await resultsOf(versions, ({ version }) => this.sourcesOf(view, version));
+    return [...new Set(sources.flat())].sort();
   }
 
-  #sourcesOf(view: string, version: number): Promise<readonly string[]> {
+  rebuilds(): Promise<Rebuilds> {
+    // After the lanes: what a lane has taken up was asked for before.
+    this.#rebuilds ??= this.lanes().then(() => readRebuilds(this.#table));
+    return this.#rebuilds;
+  }
+
+  async versionsRead(view: string): Promise<readonly ReadVersion[]> {
+    const ready = await this.#versionReady(view);
+    const rebuilds = await this.rebuilds();
+    const [rebuilt] = [...finishedIn(rebuilds, view)].sort((a, b) => b - a);
+    return versionsRead({ ready, rebuilt, generation: rebuilds.generations[view] });
+  }
+
+  sourcesOf(view: string, version: number): Promise<readonly string[]> {
     const pk = keyOf('sources', view, version);
     return remembered(this.#sources, pk, async () =>
       (await all(this.#table.partition(pk))).map((item) => textOf(item, 'sk')),
@@ -100,8 +123,7 @@ export class DynamoRowReader {
   /** The newest version that all lanes fold from their beginning, or whose rebuild is finished. */
   async #findVersion(view: string): Promise<number | undefined> {
     const lanes = (await this.lanes()).map(({ state }) => state);
-    this.#rebuilt ??= this.#finishedRebuilds();
-    const rebuilt = (await this.#rebuilt).flatMap((rebuild) => (rebuild.view === view ? [rebuild.version] : []));
+    const rebuilt = finishedIn(await this.rebuilds(), view);
     const folded = lanes.flatMap(({ registry }) => registry[view] ?? []);
     // A lane that has not come to the version yet folds nothing into it; one that is past it has folded it.
     const isWhole = (version: number) =>
@@ -112,19 +134,9 @@ export class DynamoRowReader {
       if (rebuilt.includes(version)) return version;
       if (!isWhole(version)) continue;
       // One that all lanes are past was there if any of its rows was.
-      if (folded.includes(version) || (await this.#sourcesOf(view, version)).length > 0) return version;
+      if (folded.includes(version) || (await this.sourcesOf(view, version)).length > 0) return version;
     }
     return undefined;
-  }
-
-  async #finishedRebuilds(): Promise<readonly ViewVersion[]> {
-    const items = await all(this.#table.partition(REBUILD_PK));
-    return items
-      .filter((item) => numberOf(item, 'finished') === 1)
-      .map((item) => {
-        const [view = '', version] = partsOf(textOf(item, 'sk'));
-        return { view, version: Number(version) };
-      });
   }
 
   async #journalsOf(lanes: readonly StoredLane[]): Promise<readonly LaneJournal[]> {
@@ -209,6 +221,11 @@ function addedBy(
         apart: `${lane}@${sequence}.${order}`,
       })),
     );
+}
+
+/** Whether a row holds what a writer of the lane did not know how to fold. */
+function isApartOf(lane: string, key: RowKey): boolean {
+  return key.lane.startsWith(`${lane}@`);
 }
 
 function rowName({ source, bucket, lane }: RowKey): string {

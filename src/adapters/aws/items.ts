@@ -44,6 +44,7 @@ import type {
  *   erasure   pk erasure                sk source, visitor                     its earlier events are hidden, and deleted when due
  *   kind      pk kinds                  sk source, place                       which types have a list of their own; put if absent
  *   rebuild   pk rebuild                sk view, version                       how far it is
+ *             pk rebuild                sk generations                         which versions of rows were asked for
  */
 
 export type Item = Record<string, AttributeValue>;
@@ -436,3 +437,5 @@ export function kindOf(item: Item): { readonly source: string; readonly eventTyp
 
 export const ERASURE_PK = 'erasure';
 export const REBUILD_PK = 'rebuild';
+/** The lane that rebuilt rows belong to; no lane of a log is called so. */
+export const REBUILD_LANE = 'rebuild';

@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { type Identity, identityKey, identityOf } from '../../core/event.ts';
+import { type ReadVersion, type ViewRebuild, versionsRead } from '../../core/generations.ts';
 import type { RecordPosition } from '../../log/event-log.ts';
 import type {
   BadEvent,
@@ -36,6 +37,15 @@ import {
   type LaneRow,
   laneOf,
 } from './stored-rows.ts';
+import {
+  GENERATION_COLUMNS,
+  type GenerationRow,
+  generationOf,
+  REBUILD_COLUMNS,
+  REBUILD_LANE,
+  type RebuildRow,
+  rebuildsOf,
+} from './view-rebuilds.ts';
 
 /**
  * Opens `<folder>/store.sqlite` to read, on a connection of its own, so that it may live in another thread than the writer,
@@ -113,28 +123,30 @@ class SqliteReads implements EventReads {
 
   async rows(range: Parameters<EventReads['rows']>[0]): Promise<readonly Row[]> {
     const { view, from, to } = range;
-    const version = this.#versionReady(view);
-    if (version === undefined) return [];
     const found: Row[] = [];
-    for (const source of range.source === undefined ? this.#sourcesOf(view, version) : [range.source]) {
-      const rows = this.#reads.all<Pick<RowKey, 'bucket' | 'lane'> & { readonly value: string }>(
-        'SELECT bucket, lane, value FROM rows WHERE view = ? AND version = ? AND source = ? AND bucket >= ? AND bucket < ?',
-        view,
-        version,
-        source,
-        from,
-        to,
-      );
-      for (const { bucket, lane, value } of rows) {
-        found.push({ key: { view, version: Number(version), source, bucket, lane }, text: value, mark: value });
+    for (const { version, isWhole } of this.#versionsRead(view)) {
+      const without = isWhole ? '' : `AND lane <> '${REBUILD_LANE}'`;
+      for (const source of range.source === undefined ? this.#sourcesOf(view, version) : [range.source]) {
+        const rows = this.#reads.all<Pick<RowKey, 'bucket' | 'lane'> & { readonly value: string }>(
+          `SELECT bucket, lane, value FROM rows
+           WHERE view = ? AND version = ? AND source = ? AND bucket >= ? AND bucket < ? ${without}`,
+          view,
+          version,
+          source,
+          from,
+          to,
+        );
+        for (const { bucket, lane, value } of rows) {
+          found.push({ key: { view, version, source, bucket, lane }, text: value, mark: value });
+        }
       }
     }
     return found;
   }
 
   async sources(view: string): Promise<readonly string[]> {
-    const version = this.#versionReady(view);
-    return version === undefined ? [] : this.#sourcesOf(view, version);
+    const sources = this.#versionsRead(view).flatMap(({ version }) => this.#sourcesOf(view, version));
+    return [...new Set(sources)].sort();
   }
 
   async badReasons(range: BadRange): Promise<readonly BadReason[]> {
@@ -212,6 +224,15 @@ class SqliteReads implements EventReads {
     };
   }
 
+  async rebuilds(): Promise<readonly ViewRebuild[]> {
+    const rows = this.#reads.all<GenerationRow>(`SELECT ${GENERATION_COLUMNS} FROM generations`);
+    return rebuildsOf({
+      rebuilds: this.#reads.all<RebuildRow>(`SELECT ${REBUILD_COLUMNS} FROM rebuilds`),
+      generations: Object.fromEntries(rows.map((row) => [row.view, generationOf(row)])),
+      lanes: this.#lanes(),
+    });
+  }
+
   async sealed(): Promise<SealedText | undefined> {
     const row = this.#reads.one<{ readonly revision: bigint; readonly text: string }>(
       'SELECT revision, text FROM sealed',
@@ -257,12 +278,20 @@ class SqliteReads implements EventReads {
     return [...byIdentity.values()].filter(({ positions }) => positions.length > 1);
   }
 
+  #versionsRead(view: string): readonly ReadVersion[] {
+    const rebuilt = this.#versionRebuilt(view);
+    const ready = this.#versionReady(view, rebuilt);
+    const sql = `SELECT ${GENERATION_COLUMNS} FROM generations WHERE view = ?`;
+    const asked = this.#reads.one<GenerationRow>(sql, view);
+    return versionsRead({
+      ready: ready === null ? undefined : Number(ready),
+      rebuilt: rebuilt === null ? undefined : Number(rebuilt),
+      generation: asked && generationOf(asked),
+    });
+  }
+
   /** The newest version that all lanes fold from their beginning, or whose rebuild is finished. */
-  #versionReady(view: string): bigint | undefined {
-    const rebuilt = this.#reads.one<{ readonly version: bigint | null }>(
-      'SELECT max(version) AS version FROM rebuilds WHERE view = ? AND finished = 1',
-      view,
-    )?.version;
+  #versionReady(view: string, rebuilt: bigint | null): bigint | null {
     const lanes = this.#lanes().map(laneOf);
     let version = this.#newestBelow(view, Number.MAX_SAFE_INTEGER);
     while (version !== null && version > (rebuilt ?? -1n)) {
@@ -270,7 +299,12 @@ class SqliteReads implements EventReads {
       if (lanes.every(({ cuts }) => cuts[key] === undefined)) return version;
       version = this.#newestBelow(view, version);
     }
-    return rebuilt ?? undefined;
+    return rebuilt;
+  }
+
+  #versionRebuilt(view: string): bigint | null {
+    const sql = 'SELECT max(version) AS version FROM rebuilds WHERE view = ? AND finished = 1';
+    return this.#reads.one<{ readonly version: bigint | null }>(sql, view)?.version ?? null;
   }
 
   #newestBelow(view: string, version: number | bigint): bigint | null {
@@ -279,7 +313,7 @@ class SqliteReads implements EventReads {
   }
 
   /** One look into the index for each source, not one for each row. */
-  #sourcesOf(view: string, version: bigint): readonly string[] {
+  #sourcesOf(view: string, version: number): readonly string[] {
     const sources: string[] = [];
     const sql = 'SELECT min(source) AS source FROM rows WHERE view = ? AND version = ? AND source > ?';
     let source = this.#reads.one<{ readonly source: string | null }>(

@@ -45,7 +45,10 @@ const ADDED_TO_BAD = [
 ];
 const TO_FORMAT_4 = `${ADDED_TO_BAD.map((name) => `ALTER TABLE bad DROP COLUMN ${name};`).join('\n')}
 ALTER TABLE totals DROP COLUMN bad_expired; DROP TABLE notes; ALTER TABLE removed DROP COLUMN identities;
-ALTER TABLE witnesses DROP COLUMN events; ALTER TABLE witnesses DROP COLUMN identities`;
+ALTER TABLE witnesses DROP COLUMN events; ALTER TABLE witnesses DROP COLUMN identities;
+DROP TABLE generations; ALTER TABLE rebuilds DROP COLUMN folded; ALTER TABLE rebuilds DROP COLUMN events;
+ALTER TABLE rebuilds DROP COLUMN started_at_ms; ALTER TABLE rebuilds DROP COLUMN finished_at_ms;
+ALTER TABLE rebuilds DROP COLUMN kept_before; ALTER TABLE rebuilds DROP COLUMN kept_through`;
 const TO_FORMAT_3 = `${TO_FORMAT_4};
 DROP INDEX events_of_others; ALTER TABLE events DROP COLUMN other_type;
 ALTER TABLE removed DROP COLUMN source; ALTER TABLE removed DROP COLUMN hour; ALTER TABLE lanes DROP COLUMN arrived_at_ms;
@@ -226,6 +229,27 @@ describe('what the folder holds', () => {
     expect(await upgraded.expire({ receivedAt: '2026-11-23T11:00:00.000Z', limit: 9 })).toBe(2);
     const totals = await reader.snapshot((reads) => reads.totals());
     expect(totals).toMatchObject({ bad: 0, badExpired: 1 });
+    await reader.close();
+    await upgraded.close();
+  });
+
+  it('is brought up from format 4, amid a rebuild, and can be asked for another', async () => {
+    const store = openEventStore({ folder });
+    await write(store, 'a', [{ sequence: 1n, events: [anEvent(), anEvent(), anEvent()] }]);
+    await write(store, 'a', [{ sequence: 2n, events: [anEvent()] }], [typeCounts(2)]);
+    expect(await store.rebuild(typeCounts(2), 1)).toBe(false);
+    await store.close();
+    const database = new DatabaseSync(path());
+    database.exec(`${TO_FORMAT_4}; PRAGMA user_version = 4`);
+    database.close();
+    const upgraded = openEventStore({ folder });
+    while (!(await upgraded.rebuild(typeCounts(2), 1)));
+    const reader = openEventReader({ folder });
+    expect(await mergedRows(reader)).toEqual({ 'shop minute/2026-11-23T10:00Z': { page: 8 } });
+    await upgraded.askRebuild(typeCounts(2));
+    while (!(await upgraded.rebuild(typeCounts(2), 1)));
+    expect(await mergedRows(reader)).toEqual({ 'shop minute/2026-11-23T10:00Z': { page: 8 } });
+    expect(await reader.snapshot((reads) => reads.rebuilds())).toMatchObject([{ state: 'finished', events: 4 }]);
     await reader.close();
     await upgraded.close();
   });

@@ -1,6 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { BoundedCache } from '../../core/bounded-cache.ts';
 import { identityKey } from '../../core/event.ts';
+import type { Generations } from '../../core/generations.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { View } from '../../core/view.ts';
 import type { RecordPosition } from '../../log/event-log.ts';
@@ -30,8 +31,9 @@ import { assertRowsLevel, type Lateness, LateRows, MARK_COUNTED } from './late-r
 import { Names } from './names.ts';
 import { openDatabase, transact } from './schema.ts';
 import { sealRows } from './sealed-rows.ts';
-import { eraseVisitor, expireEvents, rebuildView } from './store-maintenance.ts';
+import { eraseVisitor, expireEvents } from './store-maintenance.ts';
 import { cutsText, LANE_COLUMNS, type LaneRow, laneOf, registryText, selectAll, selectOne } from './stored-rows.ts';
+import { askRebuild, generationsIn, rebuildView } from './view-rebuilds.ts';
 import { ViewRows } from './view-rows.ts';
 import { WriteAheadLog } from './write-ahead-log.ts';
 
@@ -73,6 +75,8 @@ export class SqliteEventStore implements EventStore {
   /** Rows that are written with their batch. */
   readonly #rows: ViewRows;
   readonly #late: LateRows | undefined;
+  /** As they are stored: there is no other writer. */
+  #generations: Generations;
   /** In the transaction under way, rows in memory became others than those stored. */
   #rowsInDoubt = false;
   /** Visitors as they are stored, by `visitorText`: there is no other writer. */
@@ -96,6 +100,7 @@ export class SqliteEventStore implements EventStore {
     this.#events = new EventRows(database, { people: this.#people, labels: this.#labels });
     this.#bad = new BadRows(database);
     this.#rows = new ViewRows(database);
+    this.#generations = generationsIn(database);
   }
 
   async load(lane: string, keys: Parameters<EventStore['load']>[1]): Promise<Loaded> {
@@ -115,7 +120,7 @@ export class SqliteEventStore implements EventStore {
         }
         this.#expectsDuplicates = known.size > 0;
       }
-      return { lane: this.#lane(lane), visitors, known };
+      return { lane: this.#lane(lane), visitors, known, generations: this.#generations };
     } finally {
       this.#database.exec('COMMIT');
     }
@@ -173,10 +178,22 @@ export class SqliteEventStore implements EventStore {
   async rebuild(view: View, limit: number): Promise<boolean> {
     const isDone = this.#write(() => {
       this.#rowsInDoubt = true;
-      return rebuildView(this.#database, this.#rows, { view, limit });
+      return rebuildView(this.#database, this.#rows, { view, limit, nowMs: Date.now() });
     });
     this.#writeAheadLog.checkpointWhenDue();
     return isDone;
+  }
+
+  async askRebuild(view: View): Promise<void> {
+    const isAsked = this.#write(() => {
+      // The rows of before are read until the new ones are whole, and nothing would count anew what they lack.
+      this.#rowsInDoubt = true;
+      this.#late?.level();
+      this.#late?.write(Date.now());
+      return askRebuild(this.#database, view, Date.now());
+    });
+    if (isAsked) this.#generations = generationsIn(this.#database);
+    this.#writeAheadLog.checkpointWhenDue();
   }
 
   async seal(sealing: Sealing): Promise<boolean> {

@@ -89,6 +89,25 @@ describe('rows of views that are written late', () => {
     expect(await rows()).toEqual({ [BUCKET]: { page: 1 } });
   });
 
+  it('are written when their view is asked to be folded anew: after a crash the old numbers are whole, and the new ones', async () => {
+    await put(1n);
+    await put(2n);
+    await store.askRebuild(typeCounts(1));
+    await put(3n);
+    crash();
+    await restart();
+    await put(4n);
+    await store.settle();
+    expect(await rows()).toEqual({ [BUCKET]: { page: 4 } });
+    expect(await store.rebuild(typeCounts(1), 1)).toBe(false);
+    await put(5n);
+    crash();
+    await restart();
+    while (!(await store.rebuild(typeCounts(1), 1)));
+    await store.settle();
+    expect(await rows()).toEqual({ [BUCKET]: { page: 5 } });
+  });
+
   it('count what an erasure and an expiry take, also when a crash follows', async () => {
     await put(1n);
     await put(2n, { anonymousId: 'gone' });

@@ -1,5 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { ClickstreamError } from '../../core/errors.ts';
+import { versionInForce } from '../../core/generations.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { View } from '../../core/view.ts';
 import type { RowUpdate } from '../../store/event-store.ts';
@@ -14,6 +15,7 @@ import {
   selectAll,
   storedEventOf,
 } from './stored-rows.ts';
+import { generationsIn } from './view-rebuilds.ts';
 import { ViewRows } from './view-rows.ts';
 
 /** How rows of views may be written later than the events they count (docs/decisions/0015-late-rows.md). */
@@ -84,10 +86,15 @@ export class LateRows {
     const next = this.#database.prepare(
       `SELECT ${EVENT_COLUMNS} FROM ${EVENTS_WITH_SOURCE} WHERE events.id > ? ORDER BY events.id LIMIT ?`,
     );
+    const generations = generationsIn(this.#database);
+    const views = [...this.#views.values()].flatMap((view) => {
+      const version = versionInForce(view, generations);
+      return version === undefined ? [] : [{ ...view, version }];
+    });
     let after = countedEvent(this.#database);
     for (;;) {
       const events = selectAll<EventRow>(next, after, LIMITS.maintenanceEventsMax);
-      for (const view of this.#views.values()) {
+      for (const view of views) {
         const counts = ({ lane, sequence }: EventRow) => {
           const state = states.get(lane);
           // What is at or before a cut is left to the rebuild; a version that the lane has not taken up is rebuilt whole.

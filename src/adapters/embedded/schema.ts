@@ -16,6 +16,10 @@ const FORMAT_VERSION_MIN = 2;
  */
 const PAGE_BYTES = 16_384;
 
+const GENERATIONS = `CREATE TABLE generations (
+  view TEXT PRIMARY KEY, code INTEGER NOT NULL, version INTEGER NOT NULL, base INTEGER NOT NULL, asked_at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;`;
+
 /** Empty for whoever has fewer types than have lists of their own. */
 const EVENTS_OF_OTHERS = `CREATE INDEX events_of_others ON events (other_type, source, timestamp, lane, sequence, place) WHERE other_type IS NOT NULL;`;
 
@@ -46,6 +50,8 @@ const BAD = `CREATE TABLE bad (
  *   sum of their checksums, is null where it is not known of all.
  * - `from_…` of an event set aside is where it was set aside before; `replay_…` is what was put back for it, and `to_…` where that lies.
  * - `sealed` is the ledger of what is settled, in the place of its rows.
+ * - `generations` says which version of rows a view was last asked to be folded anew into. Of a rebuild, `kept_through` is how far the
+ *   rows of expired events are taken over: the place of the last one, as JSON.
  */
 const SCHEMA = `
 CREATE TABLE people (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE) STRICT;
@@ -87,8 +93,11 @@ CREATE TABLE lanes (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE rebuilds (
   view TEXT NOT NULL, version INTEGER NOT NULL, through INTEGER NOT NULL, until INTEGER NOT NULL, finished INTEGER NOT NULL,
+  folded INTEGER NOT NULL DEFAULT 0, events INTEGER NOT NULL DEFAULT 0, started_at_ms INTEGER, finished_at_ms INTEGER,
+  kept_before TEXT, kept_through TEXT,
   PRIMARY KEY (view, version)
 ) STRICT, WITHOUT ROWID;
+${GENERATIONS}
 ${BAD}
 CREATE TABLE dead (
   sequence INTEGER NOT NULL, lane TEXT NOT NULL, detail TEXT NOT NULL, payload BLOB NOT NULL,
@@ -139,7 +148,10 @@ WHERE expired > 0;
 PRAGMA user_version = 4;
 `;
 
-/** In format 4 what was set aside was kept for good, and not put back; nothing was noted of records, and identities had no checksums. */
+/**
+ * In format 4 what was set aside was kept for good, and not put back; nothing was noted of records, identities had no
+ * checksums, and a view was folded anew only when its version in the program grew.
+ */
 const FROM_4 = `
 ALTER TABLE bad RENAME TO bad_of_4;
 ${BAD}
@@ -151,6 +163,13 @@ ${NOTES}
 ALTER TABLE removed ADD COLUMN identities INTEGER;
 ALTER TABLE witnesses ADD COLUMN events INTEGER;
 ALTER TABLE witnesses ADD COLUMN identities INTEGER;
+ALTER TABLE rebuilds ADD COLUMN folded INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE rebuilds ADD COLUMN events INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE rebuilds ADD COLUMN started_at_ms INTEGER;
+ALTER TABLE rebuilds ADD COLUMN finished_at_ms INTEGER;
+ALTER TABLE rebuilds ADD COLUMN kept_before TEXT;
+ALTER TABLE rebuilds ADD COLUMN kept_through TEXT;
+${GENERATIONS}
 PRAGMA user_version = 5;
 `;
 

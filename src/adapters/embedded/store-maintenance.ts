@@ -1,27 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { identityOf } from '../../core/event.ts';
 import { addIdentities, identityChecksum, NO_IDENTITIES } from '../../core/identities.ts';
-import type { View } from '../../core/view.ts';
 import type { VisitorKey } from '../../store/event-store.ts';
-import { updatesOf } from '../../store/row-updates.ts';
-import {
-  cutsText,
-  EVENT_COLUMNS,
-  EVENTS_WITH_SOURCE,
-  type EventRow,
-  eventOf,
-  LANE_COLUMNS,
-  type LaneRow,
-  laneOf,
-  registryText,
-  selectAll,
-  selectOne,
-  storedEventOf,
-} from './stored-rows.ts';
-import type { ViewRows } from './view-rows.ts';
-
-/** The lane that rebuilt rows belong to; no lane of a log is called so. */
-const REBUILD_LANE = 'rebuild';
+import { EVENTS_WITH_SOURCE, type EventRow, eventOf, selectAll, selectOne } from './stored-rows.ts';
 
 type Arrived = Pick<EventRow, 'id' | 'lane' | 'sequence' | 'source' | 'received_at'>;
 const ARRIVED_COLUMNS = 'events.id, lane, sequence, labels.text AS source, received_at';
@@ -127,90 +108,6 @@ function moveTwins(database: DatabaseSync): void {
        ) GROUP BY visitor, created_at, hash
      )`,
   );
-}
-
-/**
- * Folds the next `limit` events at or before their lane's cut into the view's rows of the rebuild lane. The events to
- * look at are fixed when the rebuild starts: whatever comes later is after every cut.
- */
-export function rebuildView(
-  database: DatabaseSync,
-  rows: ViewRows,
-  { view, limit }: { readonly view: View; readonly limit: number },
-): boolean {
-  const cuts = takeUp(database, view);
-  if (cuts.size === 0) return true;
-  const progress = startOrResume(database, view);
-  if (progress.finished !== 0n) return deleteOlderRows(database, view, limit);
-  const events = selectAll<EventRow>(
-    database.prepare(
-      `SELECT ${EVENT_COLUMNS} FROM ${EVENTS_WITH_SOURCE} WHERE events.id > ? AND events.id <= ? ORDER BY events.id LIMIT ?`,
-    ),
-    progress.through,
-    progress.until,
-    limit,
-  );
-  const before = events.filter(({ lane, sequence }) => sequence <= (cuts.get(lane) ?? -1n));
-  for (const update of updatesOf(view, before.map(storedEventOf), () => REBUILD_LANE)) rows.absorb(update);
-  rows.write();
-  const last = events.at(-1);
-  const isFinished = events.length < limit;
-  database
-    .prepare('UPDATE rebuilds SET through = ?, finished = ? WHERE view = ? AND version = ?')
-    .run(last?.id ?? progress.through, isFinished ? 1 : 0, view.name, view.version);
-  return isFinished && deleteOlderRows(database, view, limit);
-}
-
-/** Has every lane fold into this version, and returns the cuts of those that did not from their beginning. */
-function takeUp(database: DatabaseSync, view: View): ReadonlyMap<string, bigint> {
-  const key = `${view.name}@${view.version}`;
-  const lanes = selectAll<LaneRow>(database.prepare(`SELECT ${LANE_COLUMNS} FROM lanes`));
-  const states = lanes.map((row) => ({ lane: row.lane, state: laneOf(row) }));
-  if (states.some(({ state }) => (state.registry[view.name] ?? 0) > view.version)) return new Map();
-  const found = new Map<string, bigint>();
-  for (const { lane, state } of states) {
-    const cut = state.registry[view.name] === view.version ? state.cuts[key] : state.done;
-    if (cut === undefined) continue;
-    found.set(lane, cut);
-    if (state.registry[view.name] === view.version) continue;
-    const registry = registryText({ ...state.registry, [view.name]: view.version });
-    const cuts = cutsText({ ...state.cuts, [key]: cut });
-    database.prepare('UPDATE lanes SET registry = ?, cuts = ? WHERE lane = ?').run(registry, cuts, lane);
-  }
-  return found;
-}
-
-interface Progress {
-  readonly through: bigint;
-  readonly until: bigint;
-  readonly finished: bigint;
-}
-
-function startOrResume(database: DatabaseSync, view: View): Progress {
-  database
-    .prepare(
-      `INSERT INTO rebuilds (view, version, through, until, finished)
-       SELECT ?, ?, 0, coalesce(max(id), 0), 0 FROM events WHERE true ON CONFLICT DO NOTHING`,
-    )
-    .run(view.name, view.version);
-  const progress = selectOne<Progress>(
-    database.prepare('SELECT through, until, finished FROM rebuilds WHERE view = ? AND version = ?'),
-    view.name,
-    view.version,
-  );
-  if (progress === undefined) throw new Error(`the rebuild of ${view.name}@${view.version} did not start`);
-  return progress;
-}
-
-/** True when none are left. */
-function deleteOlderRows(database: DatabaseSync, view: View, limit: number): boolean {
-  const { changes } = database
-    .prepare(
-      `DELETE FROM rows WHERE (view, version, source, bucket, lane) IN
-         (SELECT view, version, source, bucket, lane FROM rows WHERE view = ? AND version < ? LIMIT ?)`,
-    )
-    .run(view.name, view.version, limit);
-  return Number(changes) < limit;
 }
 
 function addRemoved(database: DatabaseSync, event: Gone): void {

@@ -5,6 +5,7 @@ import { badCommand } from './bad.ts';
 import { completionCommand } from './completion.ts';
 import { configCommand } from './config.ts';
 import { loadCommand } from './load.ts';
+import { rebuildCommand } from './rebuild.ts';
 import { receiptCommand } from './receipt.ts';
 import { redriveCommand } from './redrive.ts';
 import { replayCommand } from './replay.ts';
@@ -36,6 +37,7 @@ export function createProgram(): Command {
     .addCommand(badCommand())
     .addCommand(redriveCommand())
     .addCommand(replayCommand())
+    .addCommand(rebuildCommand())
     .addCommand(auditCommand())
     .addCommand(configCommand())
     .addCommand(completionCommand())

@@ -31,6 +31,7 @@ const GRANTS: Readonly<Record<'collect' | 'process' | 'query', readonly string[]
     'Kinesis::Stream kinesis: PutRecords',
     'Kinesis::Stream kinesis: ListShards GetShardIterator GetRecords',
     'DynamoDB::Table State dynamodb: PutItem of dead* bad*',
+    'DynamoDB::Table State dynamodb: PutItem of rebuild',
     'DynamoDB::Table State dynamodb: PutItem BatchWriteItem of sealed part?sealed',
     'DynamoDB::Table State dynamodb: DeleteItem of witness row?ledger?1?*',
     'KMS::Key kms: Encrypt Decrypt ReEncryptFrom ReEncryptTo GenerateDataKey DescribeKey via dynamodb',
