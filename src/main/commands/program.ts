@@ -5,6 +5,7 @@ import { badCommand } from './bad.ts';
 import { completionCommand } from './completion.ts';
 import { configCommand } from './config.ts';
 import { loadCommand } from './load.ts';
+import { proveCommand } from './prove.ts';
 import { redriveCommand } from './redrive.ts';
 import { replayCommand } from './replay.ts';
 import { serveCommand } from './serve.ts';
@@ -29,6 +30,7 @@ export function createProgram(): Command {
     .version(version(), '--version', 'print the version')
     .addCommand(serveCommand())
     .addCommand(loadCommand())
+    .addCommand(proveCommand())
     .addCommand(tailCommand())
     .addCommand(statsCommand())
     .addCommand(badCommand())
