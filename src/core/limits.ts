@@ -338,7 +338,7 @@ export const LIMITS = {
   proveConnections: 8,
   /** From that the server serves to its kill. */
   proveLifeMsMin: 100,
-  proveLifeMsMax: 3_000,
+  proveLifeMsMax: 2_000,
   /** A server that is killed before it serves is killed within this time of its start. */
   proveStartKilledMsMax: 600,
   /** How long the disk is full, if the kill does not come before. */

@@ -41,7 +41,8 @@ export function proveCommand(): Command {
 async function prove(options: ProveOptions): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), 'clickstream-prove-'));
   const data = join(folder, 'data');
-  const run = new ProveRun({ data, seed: options.seed, forMs: options.for, run: newRun() });
+  const log = join(folder, 'servers.log');
+  const run = new ProveRun({ data, log, seed: options.seed, forMs: options.for, run: newRun() });
   const stop = () => run.stop();
   process.once('SIGINT', stop);
   const found = await played(run, options);

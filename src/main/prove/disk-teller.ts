@@ -88,7 +88,10 @@ async function tellingUnlink(path: fs.PathLike): Promise<void> {
 function tellingWrite(...given: [number, Uint8Array, number, number, number, Written]): void {
   const [fd, data, offset, length, position, written] = given;
   const file = files.get(fd);
-  if (file === undefined) return write(fd, data, offset, length, position, written);
+  if (file === undefined) {
+    write(fd, data, offset, length, position, written);
+    return;
+  }
   const { path, isSynchronous } = file;
   const before = standing(path, { position, length });
   lastId += 1;

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { appendFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { extname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -42,6 +43,8 @@ export interface Verdict {
 export interface ProvePlan {
   /** Of the servers' data; new. */
   readonly data: string;
+  /** A file that what servers write to standard error is added to. */
+  readonly log: string;
   readonly seed: number;
   readonly forMs: number;
   /** Part of every event's id. */
@@ -56,7 +59,9 @@ export interface ProvePlan {
 export class ProveRun {
   readonly plan: ProvePlan;
   readonly rounds: Round[] = [];
+  /** What is to happen, the same for the same seed; what happens at a loss of power depends on the moment, and has draws of its own. */
   readonly #random: Random;
+  readonly #storeRandom: Random;
   readonly #disk: Disk;
   /** Those that still wait for an answer. */
   readonly #loads = new Map<LoadRun, Promise<void>>();
@@ -71,6 +76,7 @@ export class ProveRun {
     this.plan = plan;
     this.#random = new Random(plan.seed);
     this.#disk = new Disk(new Random(plan.seed, 1));
+    this.#storeRandom = new Random(plan.seed, 2);
   }
 
   get elapsedMs(): number {
@@ -90,7 +96,7 @@ export class ProveRun {
   async play(): Promise<void> {
     this.#startMs = performance.now();
     this.canFill = await canFill();
-    this.#port = await freePort(this.#random);
+    this.#port = await freePort(new Random(this.plan.seed, 3));
     // At least one, so that there is something to tell of.
     do await this.#round();
     while (!this.#stopped && this.elapsedMs < this.plan.forMs);
@@ -137,6 +143,7 @@ export class ProveRun {
       }
     } finally {
       await server.kill();
+      appendFileSync(this.plan.log, server.errors());
     }
     const sectorsTaken = end === 'kill' ? 0 : this.#losePower();
     this.rounds.push({ end, whileStarting, fullDisk: willFill, sectorsTaken, ledger });
@@ -179,7 +186,7 @@ export class ProveRun {
 
   #losePower(): number {
     const { sectors } = this.#disk.losePower();
-    return sectors + loseStoreTail(this.plan.data, this.#random);
+    return sectors + loseStoreTail(this.plan.data, this.#storeRandom);
   }
 
   #start(): ServerProcess {
