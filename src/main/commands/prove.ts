@@ -58,16 +58,19 @@ async function prove(options: ProveOptions): Promise<number> {
 async function played(
   run: ProveRun,
   { json, for: forMs }: ProveOptions,
-): Promise<{ readonly verdict?: Verdict; readonly fault?: string }> {
+): Promise<{ readonly verdict?: Verdict | undefined; readonly faults: readonly string[] }> {
   const progress = json === true ? undefined : new Progress(run, forMs);
-  try {
-    await run.play();
-    return { verdict: await run.verdict((events) => progress?.reading(events)) };
-  } catch (thrown) {
-    return { fault: thrown instanceof Error ? thrown.message : String(thrown) };
-  } finally {
-    progress?.end();
-  }
+  const faults: string[] = [];
+  const note = (thrown: unknown) => {
+    faults.push(thrown instanceof Error ? thrown.message : String(thrown));
+    return undefined;
+  };
+  await run.play().catch(note);
+  // What another server finds of it all may say more.
+  const verdict = await run.verdict((events) => progress?.reading(events)).catch(note);
+  if (verdict === undefined) run.giveUp();
+  progress?.end();
+  return { verdict, faults };
 }
 
 const SHOWN_MS = 200;

@@ -69,6 +69,12 @@ export class LoadRun {
     this.#stopped = true;
   }
 
+  /** Stops, and tries nothing again: for a server that will not come back. */
+  giveUp(): void {
+    this.stop();
+    this.#sender.giveUp();
+  }
+
   get elapsedMs(): number {
     return this.#startMs === 0 ? 0 : performance.now() - this.#startMs;
   }

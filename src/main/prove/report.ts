@@ -43,22 +43,19 @@ export interface ProveReport {
   readonly kept?: string;
 }
 
-/** With `fault`, what kept the proof from its end. */
+/** With `faults`, what kept the proof from its end. */
 export function proveReport(
   run: ProveRun,
-  found: { readonly verdict?: Verdict | undefined; readonly fault?: string | undefined; readonly seconds: number },
+  found: { readonly verdict?: Verdict | undefined; readonly faults: readonly string[]; readonly seconds: number },
 ): ProveReport {
-  const { verdict, fault, seconds } = found;
+  const { verdict, faults, seconds } = found;
   const rounds = run.rounds.map((round, place) => roundReport(round, verdict?.checks[place]));
-  const problems = [
-    ...(fault === undefined ? [] : [fault]),
-    ...(verdict === undefined ? [] : verdictProblems(verdict)),
-  ];
+  const problems = [...faults, ...(verdict === undefined ? [] : verdictProblems(verdict))];
   return {
     ok: problems.length === 0,
     seed: run.plan.seed,
     seconds: Math.round(seconds * 10) / 10,
-    kills: rounds.length,
+    kills: rounds.filter(({ end }) => end !== 'by itself').length,
     powerLosses: rounds.filter(({ end }) => end === 'power loss').length,
     fullDisks: rounds.filter(({ fullDisk }) => fullDisk).length,
     sum: summed(rounds),

@@ -17,8 +17,8 @@ import { loseStoreTail } from './store-loss.ts';
 
 const run = promisify(execFile);
 
-/** How a server was ended: killed, or killed and what was not on the device taken away. */
-export type End = 'kill' | 'power loss';
+/** How a server ended: killed, killed and what was not on the device taken away, or before we killed it, which is a finding. */
+export type End = 'kill' | 'power loss' | 'by itself';
 
 /** One life of the server. */
 export interface Round {
@@ -102,6 +102,11 @@ export class ProveRun {
     while (!this.#stopped && this.elapsedMs < this.plan.forMs);
   }
 
+  /** For when no server can be had any more. */
+  giveUp(): void {
+    for (const load of this.#loads.keys()) load.giveUp();
+  }
+
   /** Starts a last server, lets the senders come to their end, and asks it for all that it has. */
   async verdict(progress: (found: number) => void): Promise<Verdict> {
     const server = this.#start();
@@ -128,25 +133,26 @@ export class ProveRun {
 
   async #round(): Promise<void> {
     const random = this.#random;
-    const end = random.chance(0.5) ? 'power loss' : 'kill';
+    const planned = random.chance(0.5) ? 'power loss' : 'kill';
     const whileStarting = this.rounds.length > 0 && random.chance(0.2);
     const willFill = this.canFill && !whileStarting && random.chance(0.2);
     const ledger = new Ledger(`${this.plan.run}-${this.rounds.length}`);
     const server = this.#start();
+    let end: End = 'by itself';
     try {
       if (whileStarting) await sleep(random.between(0, LIMITS.proveStartKilledMsMax));
       else {
         await this.#served(server);
         const load = this.#load(ledger);
-        await Promise.race([this.#live(server, { willFill }), endedByItself(server)]);
-        load.stop();
+        await Promise.race([this.#live(server, { willFill }), endedByItself(server)]).finally(() => load.stop());
       }
+      end = planned;
     } finally {
       await server.kill();
       appendFileSync(this.plan.log, server.errors());
+      const sectorsTaken = end === 'power loss' ? this.#losePower() : 0;
+      this.rounds.push({ end, whileStarting, fullDisk: willFill, sectorsTaken, ledger });
     }
-    const sectorsTaken = end === 'kill' ? 0 : this.#losePower();
-    this.rounds.push({ end, whileStarting, fullDisk: willFill, sectorsTaken, ledger });
   }
 
   async #live(server: ServerProcess, { willFill }: { readonly willFill: boolean }): Promise<void> {
