@@ -1,6 +1,5 @@
 import { execFile } from 'node:child_process';
 import { appendFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { extname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -12,6 +11,7 @@ import { Ledger } from '../load/ledger.ts';
 import { Random } from '../load/random.ts';
 import { LoadRun } from '../load/run.ts';
 import { Disk, type DiskMessage } from './disk.ts';
+import { freePort } from './free-port.ts';
 import { ServerProcess } from './server-process.ts';
 import { loseStoreTail } from './store-loss.ts';
 
@@ -222,22 +222,6 @@ export class ProveRun {
 async function endedByItself(server: ServerProcess): Promise<never> {
   const code = await server.ended;
   throw new Error(`a server ended by itself with ${code}: ${server.errors()}`);
-}
-
-/** Below the ports that systems give to who connects: a sender that tries again while no server listens could be given its own target. */
-async function freePort(random: Random): Promise<number> {
-  for (;;) {
-    const port = random.between(20_000, 32_000);
-    if (await isFree(port)) return port;
-  }
-}
-
-function isFree(port: number): Promise<boolean> {
-  const server = createServer();
-  return new Promise((resolve) => {
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
 }
 
 /** From now on each write beyond this byte of any file fails, in all threads and in SQLite; what fits is written. As on a full disk, but for what is written over. */
