@@ -10,8 +10,33 @@ export type Mutation =
 
 /** What parsers are known to trip over. */
 const TOKENS = [
-  ...['{', '}', '[', ']', '"', '\\', ',', ':', 'null', '""', '\\u0000', '\\ud800', '\ufeff', '\u2028', '\r\n\r\n', '%00', '😀'],
-  ...['"__proto__":{"a":1},', '"constructor":1,', '"toString":null,', '"batch":[],', '"type":"track",', '"messageId":7,'],
+  ...[
+    '{',
+    '}',
+    '[',
+    ']',
+    '"',
+    '\\',
+    ',',
+    ':',
+    'null',
+    '""',
+    '\\u0000',
+    '\\ud800',
+    '\ufeff',
+    '\u2028',
+    '\r\n\r\n',
+    '%00',
+    '😀',
+  ],
+  ...[
+    '"__proto__":{"a":1},',
+    '"constructor":1,',
+    '"toString":null,',
+    '"batch":[],',
+    '"type":"track",',
+    '"messageId":7,',
+  ],
   ...['1e999', '-0', '9007199254740993', '0.1e-400', '2026-02-30T25:61:61Z', '275760-09-13T00:00:00.001Z'],
   ...['['.repeat(200), '{"a":'.repeat(200), '0'.repeat(400), '"a":1,'.repeat(300)],
 ].map((text) => new TextEncoder().encode(text));

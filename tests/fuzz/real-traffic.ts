@@ -38,7 +38,12 @@ async function ofServers(): Promise<readonly RealRequest[]> {
   const timestamp = new Date();
   analytics.page({ anonymousId: 'ada-laptop', name: 'Home', properties: { path: '/' }, timestamp });
   analytics.identify({ anonymousId: 'ada-laptop', userId: 'ada', traits: { plan: 'free' }, timestamp });
-  analytics.track({ userId: 'ada', event: 'Order Completed', properties: { revenue: 12.5, text: 'ünï 😀' }, timestamp });
+  analytics.track({
+    userId: 'ada',
+    event: 'Order Completed',
+    properties: { revenue: 12.5, text: 'ünï 😀' },
+    timestamp,
+  });
   analytics.group({ userId: 'ada', groupId: 'acme', traits: { seats: 3 } });
   analytics.alias({ userId: 'ada', previousId: 'ada-old' });
   analytics.screen({ anonymousId: 'phone', name: 'Inbox', context: { ip: '203.0.113.7', locale: 'de-DE' } });

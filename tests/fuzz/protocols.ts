@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import { Accept } from '../../src/collect/accept.ts';
+import { Numbering } from '../../src/collect/numbering.ts';
+import type { CollectRequest, MappedRequest, Protocol } from '../../src/collect/protocol.ts';
+import { PROTOCOLS } from '../../src/collect/protocols.ts';
+import { ClickstreamError } from '../../src/core/errors.ts';
+import { decodeRecord } from '../../src/log/record.ts';
+import { MemoryEventLog } from '../contracts/memory-event-log.ts';
+import { assertQuick, type Fuzzing, MemoryGuard, parametersOf } from './fuzzing.ts';
+import { mutated, mutations } from './mutations.ts';
+import type { RealRequest } from './real-traffic.ts';
+
+const HEAP_BYTES_MAX = 64_000_000;
+
+/** Paths of a protocol's routes, stars filled. */
+function pathsOf({ routes }: Protocol): readonly { readonly method: string; readonly path: string }[] {
+  return routes.flatMap(({ path, methods }) =>
+    methods.map((method) => ({ method, path: path.replaceAll('*', 'any') })),
+  );
+}
+
+/** Whatever bytes come: a protocol maps or rejects them, and each event that it maps is an item of a record. */
+export async function fuzzProtocols(traffic: readonly RealRequest[], fuzzing: Fuzzing): Promise<void> {
+  const guard = new MemoryGuard({ cases: fuzzing.runs, bytesMax: HEAP_BYTES_MAX });
+  const protocol = fc.constantFrom(...PROTOCOLS);
+  const body = fc.oneof(
+    {
+      weight: 6,
+      arbitrary: fc.tuple(fc.constantFrom(...traffic), mutations).map(([{ body }, how]) => mutated(body, how)),
+    },
+    { weight: 2, arbitrary: fc.json({ maxDepth: 6 }).map((text) => Buffer.from(text)) },
+    { weight: 1, arbitrary: fc.uint8Array({ maxLength: 400 }).map((bytes) => Buffer.from(bytes)) },
+  );
+  const request = protocol.chain((chosen) =>
+    fc.tuple(fc.constant(chosen), fc.constantFrom(...pathsOf(chosen)), body, fc.string(), fc.string()),
+  );
+  const property = fc.asyncProperty(request, async ([chosen, { method, path }, bytes, query, authorization]) => {
+    const startMs = performance.now();
+    const given = { method, path, query, headers: { authorization }, body: bytes, receivedAt: Date.now() };
+    await holds(chosen, given);
+    assertQuick(startMs);
+    guard.count();
+  });
+  await fc.assert(property, parametersOf(fuzzing));
+  guard.check();
+}
+
+async function holds(protocol: Protocol, request: CollectRequest): Promise<void> {
+  const mapped = protocol.map(request);
+  if (mapped.kind === 'events') await allAreKept(mapped, request);
+  else if (mapped.kind === 'rejected') {
+    const { status } = protocol.failure(mapped.error);
+    assert.ok(status >= 400 && status < 500, `a malformed request is answered ${status}`);
+  }
+}
+
+async function allAreKept(mapped: MappedRequest, { receivedAt }: CollectRequest): Promise<void> {
+  const log = new MemoryEventLog();
+  const accept = new Accept({ log, numbering: new Numbering('fuzz') });
+  try {
+    const { events } = await accept.accept(mapped, { source: 'default', receivedAt });
+    assert.equal(events, mapped.events.length);
+  } catch (thrown) {
+    // Too large, once mapped: nothing is promised, and nothing may be there.
+    if (!(thrown instanceof ClickstreamError) || thrown.code === 'internal') throw thrown;
+    assert.equal(log.lanes.size, 0);
+    return;
+  }
+  const records = [...log.lanes.values()].flat().map(({ data }) => decodeRecord(data));
+  const lines = records.flatMap(({ lines: ofRecord }) => ofRecord);
+  assert.equal(lines.length, mapped.events.length);
+  for (const line of lines) JSON.parse(line);
+}
