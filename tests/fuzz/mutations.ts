@@ -6,6 +6,8 @@ export type Mutation =
   | { readonly kind: 'cut'; readonly at: number; readonly length: number }
   | { readonly kind: 'zero'; readonly at: number; readonly length: number }
   | { readonly kind: 'insert'; readonly at: number; readonly bytes: Uint8Array }
+  /** Of JSON: one of its values becomes another, or goes. */
+  | { readonly kind: 'value'; readonly at: number; readonly value: unknown }
   | { readonly kind: 'repeat'; readonly at: number; readonly length: number; readonly times: number };
 
 /** What parsers are known to trip over. */
@@ -51,7 +53,27 @@ export const flip: fc.Arbitrary<Mutation> = fc.record({
   bits: fc.integer({ min: 1, max: 255 }),
 });
 
+const value = fc.oneof(
+  fc.constantFrom(
+    undefined,
+    null,
+    '',
+    0,
+    -1,
+    1e300,
+    true,
+    [],
+    {},
+    ['a'],
+    { a: null },
+    '2026-02-30T25:61:61Z',
+    'x'.repeat(40_000),
+  ),
+  fc.jsonValue({ maxDepth: 3 }),
+);
+
 const mutation: fc.Arbitrary<Mutation> = fc.oneof(
+  { weight: 5, arbitrary: fc.record({ kind: fc.constant('value' as const), at: place, value }) },
   flip,
   fc.record({ kind: fc.constant('cut' as const), at: place, length }),
   fc.record({ kind: fc.constant('zero' as const), at: place, length }),
@@ -77,7 +99,34 @@ function changed(bytes: Buffer, mutation: Mutation): Buffer {
       return Buffer.concat([before, after.map((byte, index) => (index < mutation.length ? 0 : byte))]);
     case 'insert':
       return Buffer.concat([before, mutation.bytes, after]);
+    case 'value':
+      return withValue(bytes, mutation);
     case 'repeat':
       return Buffer.concat([before, ...Array<Buffer>(mutation.times).fill(after.subarray(0, mutation.length)), after]);
   }
+}
+
+function withValue(bytes: Buffer, { at, value }: Extract<Mutation, { kind: 'value' }>): Buffer {
+  let whole: unknown;
+  try {
+    whole = JSON.parse(bytes.toString('utf8'));
+  } catch {
+    // What another mutation has broken, or never was JSON, has no values.
+    return bytes;
+  }
+  const places = placesIn(whole);
+  const place = places[at % Math.max(1, places.length)];
+  if (place === undefined) return bytes;
+  Object.assign(place.holder, { [place.name]: value });
+  return Buffer.from(JSON.stringify(whole));
+}
+
+interface Place {
+  readonly holder: object;
+  readonly name: string;
+}
+
+function placesIn(value: unknown): readonly Place[] {
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([name, inner]) => [{ holder: value, name }, ...placesIn(inner)]);
 }

@@ -144,6 +144,9 @@ const COMMON = [
   ...["' OR 1=1 --", '%', '%zz', '_', '\u0000', '\ud800', '😀', 'x'.repeat(3_000), '__proto__', '{"a":1}', '../..'],
 ];
 
+/** In a path they stand for other characters, or for none. */
+const ESCAPES = ['%', '%zz', '%E0%A4%A', '%00', 'a%2Fb', '%25zz'];
+
 function questionOf({ path, inPath, parameters }: Place, cursors: readonly string[]): fc.Arbitrary<Asked> {
   const seeds = (known: readonly string[]) => fc.constantFrom(...known, ...cursors, ...COMMON);
   const text = (known: readonly string[]) =>
@@ -162,7 +165,7 @@ function questionOf({ path, inPath, parameters }: Place, cursors: readonly strin
     fc.option(text(known), { nil: undefined, freq: 2 }).map((value) => [name, value] as const),
   );
   const more = fc.option(fc.tuple(fc.string(), fc.string()), { nil: undefined, freq: 20 });
-  const segments = fc.tuple(...inPath.map(() => text(['ada', '1', LANE])));
+  const segments = fc.tuple(...inPath.map(() => text(['ada', '1', LANE, ...ESCAPES])));
   return fc.tuple(segments, fc.tuple(...given), more, fc.boolean()).map(([names, values, other, isEncoded]) => {
     const filled = inPath.reduce((filling, name, place) => {
       const value = names[place] ?? '';

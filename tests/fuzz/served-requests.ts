@@ -3,10 +3,10 @@ import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { brotliCompressSync, brotliDecompressSync, gunzipSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { PROTOCOLS } from '../../src/collect/protocols.ts';
 import { get, type RunningServer, settledAudit } from '../end-to-end/running-server.ts';
 import { CASE_MS_MAX, type Fuzzing, parametersOf } from './fuzzing.ts';
 import { type Mutation, mutated, mutations } from './mutations.ts';
+import { protocolOf } from './protocols.ts';
 import type { RealRequest } from './real-traffic.ts';
 
 /** What a server under fuzzing may keep in memory beyond what it had after a tenth of the cases. */
@@ -107,11 +107,9 @@ function post(server: RunningServer, sent: Case): Promise<number> {
 function eventsIn(sent: Case): number {
   const { request, coding } = sent;
   const [path = '', query = ''] = request.path.split('?');
-  const protocol = PROTOCOLS.find(({ routes }) => routes.some((route) => route.path === path));
-  assert.ok(protocol !== undefined, `no protocol has ${path}`);
   const body = CODINGS[coding].unpack(bytesOf(sent));
   const { method, headers } = request;
-  const mapped = protocol.map({ method, path, query, headers, body, receivedAt: Date.now() });
+  const mapped = protocolOf(path).map({ method, path, query, headers, body, receivedAt: Date.now() });
   assert.notEqual(mapped.kind, 'rejected', 'what is malformed is not answered with a 2xx');
   return mapped.kind === 'events' ? mapped.events.length : 0;
 }
