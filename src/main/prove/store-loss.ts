@@ -27,12 +27,14 @@ export function loseStoreTail(folder: string, random: Random): number {
   rmSync(indexFile);
   const from = syncedBytes(wal, index);
   if (from === undefined || from >= wal.length) return 0;
+  // The first sector that goes undoes all commits from there on, so it is drawn by itself.
+  const first = random.chance(0.3) ? from : random.between(from, wal.length);
   const kept = random.chance(0.4) ? 0 : random.fraction();
-  const end = random.chance(0.5) ? wal.length : random.between(from, wal.length);
+  const end = random.chance(0.5) ? wal.length : random.between(first, wal.length);
   let sectors = 0;
   const descriptor = openSync(walFile, 'r+');
   try {
-    for (let at = from; at < end; at = nextSector(at)) {
+    for (let at = first; at < end; at = nextSector(at)) {
       if (random.chance(kept)) continue;
       // What stood there before was of an earlier log, with other salts, or nothing: a frame to nobody.
       writeSync(descriptor, Buffer.alloc(Math.min(nextSector(at), end) - at), 0, undefined, at);
