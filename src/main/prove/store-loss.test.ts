@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -71,6 +71,18 @@ test('what a checkpoint has synced stays, and any later commits go, whole', () =
   }
   expect(rows.has(SYNCED)).toBe(true);
   expect(rows.size).toBeGreaterThan(5);
+});
+
+/** The log is begun anew in its index before it is on the disk, so a kill can come in between. */
+test('nothing goes either beside an index that tells of the log to come', () => {
+  const folder = join(root, 'to-come');
+  copy(restarted, folder);
+  const file = join(folder, 'store.sqlite-shm');
+  const index = readFileSync(file);
+  for (const copyAt of [0, 48]) index.writeUInt8((index.readUInt8(copyAt + 32) + 1) % 256, copyAt + 32);
+  index.writeUInt32LE(0, 128);
+  writeFileSync(file, index);
+  for (let seed = 100; seed < 110; seed += 1) expect(rowsAfterLoss(folder, seed)).toEqual({ rows: ALL, taken: 0 });
 });
 
 test('of a log that is all in the database, and about to be begun anew, nothing goes', () => {

@@ -8,7 +8,6 @@ const FRAME_HEADER_BYTES = 24;
 const SECTOR_BYTES = 512;
 const WAL_PAGE_BYTES_AT = 8;
 const WAL_SALTS_AT = 16;
-const INDEX_COPY_BYTES = 48;
 const INDEX_SALTS_AT = 32;
 const INDEX_ATTEMPTED_AT = 128;
 const SALTS_BYTES = 8;
@@ -50,8 +49,7 @@ export function loseStoreTail(folder: string, random: Random): number {
 /** The byte up to which the write-ahead log is known to have been synced; undefined when the index does not tell. */
 function syncedBytes(wal: Buffer, index: Buffer): number | undefined {
   if (wal.length < WAL_HEADER_BYTES || index.length < INDEX_ATTEMPTED_AT + 4) return undefined;
-  const copies = [index.subarray(0, INDEX_COPY_BYTES), index.subarray(INDEX_COPY_BYTES, 2 * INDEX_COPY_BYTES)];
-  if (copies[0]?.equals(copies[1] ?? Buffer.alloc(0)) !== true) return undefined;
+  // When the log is begun anew its salts are changed in the index first, then how far is set to nothing, then the log's header is written.
   const salts = wal.subarray(WAL_SALTS_AT, WAL_SALTS_AT + SALTS_BYTES);
   if (!index.subarray(INDEX_SALTS_AT, INDEX_SALTS_AT + SALTS_BYTES).equals(salts)) return undefined;
   const frames = isLittleEndian() ? index.readUInt32LE(INDEX_ATTEMPTED_AT) : index.readUInt32BE(INDEX_ATTEMPTED_AT);
