@@ -335,6 +335,8 @@ export const LIMITS = {
 
   // Of `prove`. What one life of a server does not answer is sent again in the next, so both stay below loadRetryMsMax.
   proveEventsPerSecond: 500,
+  /** Lives of a server, however short the time: with fewer there may be no loss of power among them. */
+  proveRoundsMin: 6,
   proveConnections: 8,
   /** From that the server serves to its kill. */
   proveLifeMsMin: 100,

@@ -43,21 +43,21 @@ const PLANTS: readonly Plant[] = [
 describe('clickstream prove', () => {
   test('finds nothing in the program as it is, and leaves nothing behind', async () => {
     const before = left();
-    const { code, report } = await prove('.', '--for', '12s');
+    const { code, report } = await prove('.', '--for', '1s');
     expect(report).toMatchObject({ ok: true, problems: [], sum: { lost: 0, doubled: 0 }, audit: { balanced: true } });
     expect(code).toBe(0);
-    expect(report.kills).toBeGreaterThan(2);
+    expect(report.kills).toBeGreaterThanOrEqual(6);
     expect(report.powerLosses).toBeGreaterThan(0);
     expect(report.sum.acknowledged).toBeGreaterThan(500);
     expect(report.rounds.some(({ sectorsTaken }) => sectorsTaken > 0)).toBe(true);
     if (process.platform === 'linux') expect(report.skipped).toEqual([]);
     expect(left()).toEqual(before);
-  }, 120_000);
+  }, 300_000);
 
   test.each(PLANTS)(
     'reports loss in a program with $fault, and keeps what it looked at',
     async (plant) => {
-      const { code, report } = await prove(plantIn(root, plant), '--for', '10s');
+      const { code, report } = await prove(plantIn(root, plant), '--for', '1s');
       expect(report.ok).toBe(false);
       expect(report.sum.lost).toBeGreaterThan(0);
       expect(report.sum.lost).toBe(report.rounds.reduce((sum, { lost }) => sum + lost, 0));
@@ -69,7 +69,7 @@ describe('clickstream prove', () => {
       expect(existsSync(join(kept, 'servers.log'))).toBe(true);
       rmSync(kept, { recursive: true });
     },
-    120_000,
+    300_000,
   );
 
   test('tells of a server that cannot start', async () => {
@@ -84,7 +84,7 @@ describe('clickstream prove', () => {
     expect(report.problems.join()).toMatch(/serve ended with 1: .*planted/s);
     expect(report.audit).toBeUndefined();
     if (report.kept !== undefined) rmSync(report.kept, { recursive: true });
-  }, 60_000);
+  }, 300_000);
 
   test('ends early at Ctrl-C, and checks what there is', async () => {
     const running = startClickstream(['prove', '--for', '10m', '--json']);
@@ -92,7 +92,7 @@ describe('clickstream prove', () => {
     const { code, output } = await running.ended;
     expect(code).toBe(0);
     expect(JSON.parse(output)).toMatchObject({ ok: true, audit: { balanced: true } });
-  }, 60_000);
+  }, 300_000);
 });
 
 function left(): readonly string[] {

@@ -24,14 +24,20 @@ Runs servers of this very program in a folder of their own under the system's fo
 killed with kill -9 at a random moment, some while they start; after half of the kills a loss of power is played
 as well: what the system had not promised to be on the device is taken away. On Linux the disk is full now and then.
 Then everything is read back: each acknowledged event must be there exactly once, and the audit must balance. The
-folder is removed, unless something was found. Some 5 MB of disk a second. Ctrl-C ends it early and checks.
+folder is removed, unless something was found. Takes up to 500 MB of disk for a minute, some 6 GB for an hour.
+Ctrl-C ends it early and checks.
 
 Exit codes: 0 nothing lost, nothing doubled, the audit balances; 1 something was found, or a server failed; 2 usage.`;
 
 /** `clickstream prove`: the product's promise, tried out on the machine that is to keep it. */
 export function proveCommand(): Command {
   return plainCommand('prove', 'Kill servers under load, and show that nothing acknowledged is lost or doubled')
-    .option('--for <duration>', 'how long, such as 1m or 1h (default 1m)', parseDuration, parseDuration('1m'))
+    .option(
+      '--for <duration>',
+      'how long, but at least six servers; such as 1m or 1h (default 1m)',
+      parseDuration,
+      parseDuration('1m'),
+    )
     .option('--seed <number>', 'what is random comes from it', wholeNumber({ min: 0, max: 2 ** 32 - 1 }), 1)
     .option('--json', 'print JSON in place of text')
     .addHelpText('after', HELP)

@@ -92,14 +92,13 @@ export class ProveRun {
     this.#stopped = true;
   }
 
-  /** Plays rounds until the time is over or `stop` is called. Rejects when a server ends by itself or does not start. */
+  /** Plays rounds until the time is over, at least `proveRoundsMin`, or `stop` is called. Rejects when a server ends by itself or does not start. */
   async play(): Promise<void> {
     this.#startMs = performance.now();
     this.canFill = await canFill();
     this.#port = await freePort(new Random(this.plan.seed, 3));
-    // At least one, so that there is something to tell of.
-    do await this.#round();
-    while (!this.#stopped && this.elapsedMs < this.plan.forMs);
+    const goesOn = () => this.elapsedMs < this.plan.forMs || this.rounds.length < LIMITS.proveRoundsMin;
+    while (!this.#stopped && goesOn()) await this.#round();
   }
 
   /** For when no server can be had any more. */
