@@ -50,7 +50,9 @@ export function proveReport(
 ): ProveReport {
   const { verdict, faults, seconds } = found;
   const rounds = run.rounds.map((round, place) => roundReport(round, verdict?.checks[place]));
-  const problems = [...faults, ...(verdict === undefined ? [] : verdictProblems(verdict))];
+  const sum = summed(rounds);
+  const unproven = sum.acknowledged === 0 ? ['nothing was acknowledged, so nothing is proven'] : [];
+  const problems = [...faults, ...(verdict === undefined ? [] : verdictProblems(verdict)), ...unproven];
   return {
     ok: problems.length === 0,
     seed: run.plan.seed,
@@ -58,7 +60,7 @@ export function proveReport(
     kills: rounds.filter(({ end }) => end !== 'by itself').length,
     powerLosses: rounds.filter(({ end }) => end === 'power loss').length,
     fullDisks: rounds.filter(({ fullDisk }) => fullDisk).length,
-    sum: summed(rounds),
+    sum,
     rounds,
     ...(verdict && { audit: verdict.audit.raw }),
     skipped: run.canFill ? [] : ['a full disk: it needs Linux, and prlimit with no limit on the size of files'],
