@@ -66,7 +66,7 @@ describe('fuzzing', () => {
   test('finds nothing in the source as it is', async () => {
     const output = await fuzz('.');
     expect(output.match(/: well$/gm), output).toHaveLength(4);
-  }, 120_000);
+  }, 300_000);
 
   test.each(PLANTS)(
     'finds $fault',
@@ -74,6 +74,6 @@ describe('fuzzing', () => {
       const output = await fuzz(plantIn(root, plant), '--only', plant.only, '--seed', '1');
       expect(output).toMatch(new RegExp(`^${plant.only}: failed, from seed 1\n`));
     },
-    60_000,
+    300_000,
   );
 });
