@@ -1,6 +1,6 @@
 /**
  * A server under steady load for a time: memory, latencies, disk and what waits, sampled; and at the end all of it read back
- * and the ledger audited. Ends with 1 when something is lost or doubled, or is not flat. Some 1.8 KB of disk an event.
+ * and the ledger audited. Ends with 1 when something is lost or doubled, or is not flat. Some 2.8 KB of disk an event.
  *
  *   node bench/soak.ts [--for 30m] [--rate 300000/min] [--write]
  *

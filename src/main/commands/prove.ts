@@ -20,14 +20,15 @@ Examples:
   $ clickstream prove --for 1h
   $ clickstream prove --for 5m --seed 7 --json
 
-Runs servers of this very program in a folder of their own under the system's folder for temporary files, under load. Each is
-killed with kill -9 at a random moment, some while they start; after half of the kills a loss of power is played
-as well: what the system had not promised to be on the device is taken away. On Linux the disk is full now and then.
-Then everything is read back: each acknowledged event must be there exactly once, and the audit must balance. The
-folder is removed, unless something was found. Takes up to 500 MB of disk for a minute, some 6 GB for an hour.
-Ctrl-C ends it early and checks.
+Runs servers of this very program in a folder of their own, under the system's folder for temporary files, and
+under load. Each is killed with kill -9 at a random moment, some while they start. After half of the kills a loss
+of power is played as well: what the system had not promised to be on the device is taken away. On Linux the disk
+is full now and then. Then everything is read back: each acknowledged event must be there exactly once, and the
+audit must balance. The folder is removed, unless something was found. It takes up to 500 MB of disk for a minute,
+some 6 GB for an hour. Ctrl-C ends it early and checks.
 
-Exit codes: 0 nothing lost, nothing doubled, the audit balances; 1 something was found, or a server failed; 2 usage.`;
+Exit codes: 0 nothing lost, nothing doubled, the audit balances; 1 something was found, or a server failed;
+2 usage.`;
 
 /** `clickstream prove`: the product's promise, tried out on the machine that is to keep it. */
 export function proveCommand(): Command {
