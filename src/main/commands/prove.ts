@@ -27,8 +27,7 @@ is full now and then. Then everything is read back: each acknowledged event must
 audit must balance. The folder is removed, unless something was found. It takes up to 500 MB of disk for a minute,
 some 6 GB for an hour. Ctrl-C ends it early and checks.
 
-Exit codes: 0 nothing lost, nothing doubled, the audit balances; 1 something was found, or a server failed;
-2 usage.`;
+Exit codes: 0 nothing lost, nothing doubled, the audit balances; 1 something was found, or a server failed; 2 usage.`;
 
 /** `clickstream prove`: the product's promise, tried out on the machine that is to keep it. */
 export function proveCommand(): Command {
