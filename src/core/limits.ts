@@ -354,6 +354,23 @@ export const LIMITS = {
   loadSampleMsMax: 30_000,
   /** Missing or doubled events named one by one; the rest is counted. */
   loadNamedMax: 20,
+
+  // Of `prove`. What one life of a server does not answer is sent again in the next, so both stay below loadRetryMsMax.
+  proveEventsPerSecond: 500,
+  /** Lives of a server, however short the time: with fewer there may be no loss of power among them. */
+  proveRoundsMin: 6,
+  proveConnections: 8,
+  /** From that the server serves to its kill. */
+  proveLifeMsMin: 100,
+  proveLifeMsMax: 2_000,
+  /** A server that is killed before it serves is killed within this time of its start. */
+  proveStartKilledMsMax: 600,
+  /** How long the disk is full, if the kill does not come before. */
+  proveFullMsMax: 1_500,
+  /** A server that does not serve this long after its start is a finding. */
+  proveStartMsMax: 60_000,
+  /** Lines of the table of rounds; with more rounds, a line stands for several. */
+  proveLinesMax: 24,
 } as const;
 
 /** Throws when two limits contradict each other. */

@@ -1,4 +1,4 @@
-import { createServer } from 'node:http';
+import { createServer, type IncomingHttpHeaders } from 'node:http';
 import { createCollector, newCounters } from '../../src/collect/http.ts';
 import type { WriteKeys } from '../../src/collect/keys.ts';
 import { Numbering } from '../../src/collect/numbering.ts';
@@ -12,6 +12,9 @@ interface Asked {
   /** Of a preflight: the headers that the request to come will have. */
   readonly announces: string | undefined;
   readonly retry: string | undefined;
+  readonly headers: IncomingHttpHeaders;
+  /** Of its body, as far as it has come. */
+  readonly chunks: readonly Buffer[];
 }
 
 export interface Recorder {
@@ -40,7 +43,11 @@ export async function startRecorder(keys: WriteKeys): Promise<Recorder> {
   const server = createServer((request, response) => {
     const { method = '', url: path = '', headers } = request;
     const retry = headers['x-retry-count'];
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
     asked.push({
+      headers,
+      chunks,
       method,
       path,
       announces: headers['access-control-request-headers'],

@@ -1,6 +1,7 @@
 /**
  * `kill -9` at random moments under load, many times over one data folder: nothing acknowledged may be lost, nothing
- * stored twice, and every count must equal a recount of the sender's own list.
+ * stored twice, and every count must equal a recount of the senders' own lists. The load is a sender of our own, which
+ * knows what it sent, and an unmodified @segment/analytics-node, which goes on over all kills and tries again by itself.
  *
  *   node tests/end-to-end/kills.ts [--kills 100] [--seed 1]
  */
@@ -10,9 +11,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { Random } from '../../src/main/load/random.ts';
+import { freePort } from '../../src/main/prove/free-port.ts';
 import { countProblems, type Sent as SentEvent } from '../count-problems.ts';
 import { seededRandom } from '../random.ts';
 import type { Row } from '../recount.ts';
+import { RealTracker } from './real-tracker.ts';
 import { everyEvent, get, type ListedEvent, type RunningServer, settledAudit, startServer } from './running-server.ts';
 
 const { values } = parseArgs({
@@ -113,9 +117,9 @@ function check(stored: readonly ListedEvent[]): string[] {
   for (const { eventId } of stored) copies.set(eventId, (copies.get(eventId) ?? 0) + 1);
   for (const [eventId, count] of copies) {
     if (count > 1) problems.push(`doubled: ${eventId} is stored ${count} times`);
-    if (!sent.has(eventId)) problems.push(`made up: ${eventId} was never sent`);
+    if (sentEvent(eventId) === undefined) problems.push(`made up: ${eventId} was never sent`);
   }
-  for (const [eventId, { acknowledged }] of sent) {
+  for (const [eventId, { acknowledged }] of [...sent, ...tracker.events]) {
     if (acknowledged && !copies.has(eventId)) problems.push(`lost: ${eventId} was acknowledged and is not stored`);
   }
   return problems;
@@ -125,11 +129,33 @@ function byPosition({ position: a }: ListedEvent, { position: b }: ListedEvent):
   return Number(BigInt(a.sequence) - BigInt(b.sequence)) || a.index - b.index;
 }
 
-/** Sessions and counters against a recount, of the sender's list, of those events that are stored. */
+function sentEvent(eventId: string): SentEvent | undefined {
+  return sent.get(eventId) ?? tracker.events.get(eventId);
+}
+
+/**
+ * What the tracker sends has a `sentAt`, by which the product moves its time by as much as the request took; it must be
+ * near what was sent, and counts are held against it.
+ */
+function dated(event: SentEvent, { eventId, timestamp }: ListedEvent): SentEvent {
+  return tracker.events.has(eventId) ? { ...event, timestamp } : event;
+}
+
+const CORRECTED_MS_MAX = 5_000;
+
+function datingProblems(stored: readonly ListedEvent[]): string[] {
+  return stored.flatMap(({ eventId, timestamp }) => {
+    const event = tracker.events.get(eventId);
+    const movedMs = event === undefined ? 0 : Math.abs(Date.parse(timestamp) - Date.parse(event.timestamp));
+    return movedMs <= CORRECTED_MS_MAX ? [] : [`dated: ${eventId} ${movedMs} ms from what was sent`];
+  });
+}
+
+/** Sessions and counters against a recount, of the senders' lists, of those events that are stored. */
 function checkCounters(server: RunningServer, stored: readonly ListedEvent[]): Promise<readonly string[]> {
-  const events = [...stored].sort(byPosition).flatMap(({ eventId, facts: { session } }) => {
-    const event = sent.get(eventId);
-    return event === undefined ? [] : [{ sent: event, session }];
+  const events = [...stored].sort(byPosition).flatMap((listed) => {
+    const event = sentEvent(listed.eventId);
+    return event === undefined ? [] : [{ sent: dated(event, listed), session: listed.facts.session }];
   });
   const times = events.map(({ sent: { timestamp } }) => timestamp).sort();
   const from = new Date(Date.parse(times[0] ?? '') - 60_000).toISOString();
@@ -145,9 +171,11 @@ function checkCounters(server: RunningServer, stored: readonly ListedEvent[]): P
 }
 
 const data = mkdtempSync(join(tmpdir(), 'clickstream-kills-'));
+const port = await freePort(new Random(Number(values.seed)));
+const tracker = new RealTracker(`http://127.0.0.1:${port}`, Number(values.seed));
 let withFlying = 0;
 for (let kill = 1; kill <= kills; kill += 1) {
-  const flying = await life(await startServer({ data }));
+  const flying = await life(await startServer({ data, port }));
   if (flying > 0) withFlying += 1;
   if (kill % 10 === 0) {
     const acknowledged = [...sent.values()].filter((event) => event.acknowledged).length;
@@ -156,11 +184,13 @@ for (let kill = 1; kill <= kills; kill += 1) {
     );
   }
 }
-const server = await startServer({ data });
+const server = await startServer({ data, port });
+await tracker.end();
 const audit = await settledAudit(server);
 const stored = await everyEvent(server);
 const problems = [
   ...check(stored),
+  ...datingProblems(stored),
   ...(await checkCounters(server, stored)),
   ...audit.problems.map(({ kind, detail }) => `audit: ${kind}: ${detail}`),
 ];
@@ -168,12 +198,16 @@ if (!audit.balanced) problems.push(`audit: not balanced: ${JSON.stringify(audit)
 await server.stop();
 rmSync(data, { recursive: true });
 
-const acknowledged = [...sent.values()].filter((event) => event.acknowledged).length;
+const acknowledgedOf = (events: Iterable<{ readonly acknowledged: boolean }>) =>
+  [...events].filter((event) => event.acknowledged).length;
+const acknowledged = acknowledgedOf(sent.values());
+const tracked = acknowledgedOf(tracker.events.values());
 const lost = problems.filter((problem) => problem.startsWith('lost')).length;
 const doubled = problems.filter((problem) => problem.startsWith('doubled')).length;
 for (const problem of problems.slice(0, 20)) process.stdout.write(`${problem}\n`);
 process.stdout.write(
-  `${kills} kills (seed ${values.seed}), ${withFlying} with requests in flight: ${sent.size} events sent, ${acknowledged} acknowledged, ` +
+  `${kills} kills (seed ${values.seed}), ${withFlying} with requests in flight: ${sent.size} events sent, ${acknowledged} acknowledged; ` +
+    `of the tracker ${tracker.events.size} sent, ${tracked} acknowledged, ${tracker.retried} requests tried again; ` +
     `${stored.length} stored, ${audit.duplicate} duplicates, ${retried} requests sent again after a cut; lost ${lost}, doubled ${doubled}, ${problems.length} problems\n`,
 );
-if (problems.length > 0 || withFlying < kills * 0.9) process.exitCode = 1;
+if (problems.length > 0 || withFlying < kills * 0.9 || tracked === 0 || tracker.retried === 0) process.exitCode = 1;

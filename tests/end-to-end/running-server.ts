@@ -1,6 +1,5 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
+import type { ChildProcess } from 'node:child_process';
+import { ServerProcess } from '../../src/main/prove/server-process.ts';
 
 /** A server in a process of its own, started as a user would. */
 export interface RunningServer {
@@ -14,55 +13,32 @@ export interface RunningServer {
   kill(): Promise<void>;
 }
 
-const running = new Set<ChildProcess>();
+const running = new Set<ServerProcess>();
 
 /** For the end of a test file: a test that failed before it stopped its server would leave it running. */
 export function killServers(): void {
-  for (const child of running) child.kill('SIGKILL');
+  for (const server of running) void server.kill();
 }
 
-/** Starts `clickstream serve` on a free port, `within` another command if one is given, and waits until it says that it serves. */
+/** Starts `clickstream serve` on a free port, or that one, `within` another command if one is given, and waits until it says that it serves. */
 export async function startServer(options: {
   readonly data: string;
+  readonly port?: number;
   readonly options?: readonly string[];
   readonly within?: readonly string[];
 }): Promise<RunningServer> {
-  const { data, options: more = [], within = [] } = options;
-  const serve = [process.execPath, 'src/main/cli.ts', 'serve', '--port', '0', '--data', data, '--json', ...more];
-  const [command = '', ...words] = [...within, ...serve];
-  const child = spawn(command, words, { stdio: ['ignore', 'pipe', 'pipe'] });
-  let errors = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    errors += text;
-  });
-  const exited = once(child, 'exit') as Promise<[number | null]>;
-  running.add(child);
-  child.once('exit', () => running.delete(child));
-  const line = once(createInterface(child.stdout), 'line') as Promise<[string]>;
-  const first = await Promise.race([
-    line,
-    exited.then(([code]) => Promise.reject(new Error(`serve ended with ${code}: ${errors}`))),
-  ]);
-  let url: string;
-  try {
-    ({ url } = JSON.parse(first[0]) as { readonly url: string });
-  } catch (thrown) {
-    child.kill('SIGKILL');
-    throw thrown;
-  }
-  const end = async (signal: NodeJS.Signals) => {
-    if (child.exitCode === null && child.signalCode === null) child.kill(signal);
-    const [code] = await exited;
-    return code;
-  };
+  const { data, port = 0, options: more = [], within = [] } = options;
+  const serve = [process.execPath, 'src/main/cli.ts', 'serve', '--port', String(port), '--data', data, '--json'];
+  const server = new ServerProcess([...within, ...serve, ...more]);
+  running.add(server);
+  void server.ended.then(() => running.delete(server));
+  const url = await server.serving();
   return {
     url,
-    process: child,
-    errors: () => errors,
-    stop: () => end('SIGTERM'),
-    kill: async () => {
-      await end('SIGKILL');
-    },
+    process: server.process,
+    errors: () => server.errors(),
+    stop: () => server.stop(),
+    kill: () => server.kill(),
   };
 }
 

@@ -120,6 +120,14 @@ describe('npx clickstream', () => {
   });
 });
 
+test('npx clickstream prove runs the servers of the package, and finds nothing', () => {
+  const text = npm(home, 'exec', '--no', '--', 'clickstream', 'prove', '--for', '1s', '--json');
+  const { ok, kills, sum, problems } = JSON.parse(text);
+  expect({ ok, problems }).toEqual({ ok: true, problems: [] });
+  expect(kills).toBeGreaterThan(0);
+  expect(sum).toMatchObject({ lost: 0, doubled: 0, found: expect.toSatisfy((found: number) => found > 0) });
+}, 300_000);
+
 /** The first event of a list, as soon as there is one. */
 async function firstEvent(url: string): Promise<unknown> {
   for (let attempt = 0; attempt < 200; attempt += 1) {

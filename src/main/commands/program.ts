@@ -5,6 +5,7 @@ import { badCommand } from './bad.ts';
 import { completionCommand } from './completion.ts';
 import { configCommand } from './config.ts';
 import { loadCommand } from './load.ts';
+import { proveCommand } from './prove.ts';
 import { rebuildCommand } from './rebuild.ts';
 import { receiptCommand } from './receipt.ts';
 import { redriveCommand } from './redrive.ts';
@@ -31,6 +32,7 @@ export function createProgram(): Command {
     .version(version(), '--version', 'print the version')
     .addCommand(serveCommand())
     .addCommand(loadCommand())
+    .addCommand(proveCommand())
     .addCommand(tailCommand())
     .addCommand(statsCommand())
     .addCommand(receiptCommand())

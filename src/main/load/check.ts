@@ -3,7 +3,7 @@ import { isObject, type JsonObject } from '../../core/json.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { type ApiClient, type ApiEvent, eventPageOf, strange } from '../commands/client.ts';
 import type { Ledger } from './ledger.ts';
-import { eventIdOf } from './visits.ts';
+import { eventIdOf, runOf } from './visits.ts';
 
 /** How many events something is wrong with, and the first of them. */
 export interface Finding {
@@ -32,16 +32,18 @@ export function isClean(check: CheckResult): boolean {
   return FINDINGS.every((name) => check[name].count === 0);
 }
 
-/** The time that the events of a run can be dated with by the server, with room for what clocks differ. */
+/** The time that the events of runs can be dated with by the server, with room for what clocks differ. */
 export function windowOf(
-  ledger: Ledger,
+  ledgers: readonly Pick<Ledger, 'earliestMs' | 'latestMs'>[],
   client: Pick<ApiClient, 'clockAheadMs'>,
 ): { readonly from: string; readonly to: string } {
   const room = LIMITS.loadWindowMs + Math.abs(client.clockAheadMs);
+  const earliestMs = Math.min(...ledgers.map((ledger) => ledger.earliestMs));
   // An event that was tried again is dated by its last attempt less its age, so up to all the patience later.
-  const latestMs = Math.max(ledger.latestMs, ledger.earliestMs) + LIMITS.loadRetryMsMax + LIMITS.clientMsMax;
+  const latestMs =
+    Math.max(earliestMs, ...ledgers.map((ledger) => ledger.latestMs)) + LIMITS.loadRetryMsMax + LIMITS.clientMsMax;
   return {
-    from: new Date(ledger.earliestMs - room).toISOString(),
+    from: new Date(earliestMs - room).toISOString(),
     to: new Date(latestMs + room).toISOString(),
   };
 }
@@ -55,19 +57,37 @@ export async function checkStored(
   ledger: Ledger,
   progress: (found: number) => void = () => {},
 ): Promise<CheckResult> {
-  const comparison = new Comparison(ledger);
+  const [result] = await checkRuns(client, [ledger], progress);
+  return result ?? new Comparison(ledger).result();
+}
+
+/** The same for many runs over one server, read once. A result for each, in their order. */
+export async function checkRuns(
+  client: ApiClient,
+  ledgers: readonly Ledger[],
+  progress: (found: number) => void = () => {},
+): Promise<readonly CheckResult[]> {
+  const sent = ledgers.filter(({ size }) => size > 0);
+  const comparisons = new Map(sent.map((ledger) => [ledger.run, new Comparison(ledger)] as const));
   // A first answer tells the server's clock.
   await client.get('/api/v1/events', { limit: 1 }, { patienceMs: LIMITS.loadProcessedMsMax });
-  const range = { ...windowOf(ledger, client), order: 'asc', limit: LIMITS.pageEventsMax };
-  let cursor: string | undefined;
-  do {
-    const body = await client.get('/api/v1/events', { ...range, cursor }, { patienceMs: LIMITS.loadProcessedMsMax });
-    const page = eventPageOf(body);
-    for (const event of page.events) comparison.add(event);
-    progress(comparison.found);
-    cursor = page.cursor;
-  } while (cursor !== undefined);
-  return comparison.result();
+  if (sent.length > 0) {
+    const range = { ...windowOf(sent, client), order: 'asc', limit: LIMITS.pageEventsMax };
+    let found = 0;
+    let cursor: string | undefined;
+    do {
+      const body = await client.get('/api/v1/events', { ...range, cursor }, { patienceMs: LIMITS.loadProcessedMsMax });
+      const page = eventPageOf(body);
+      for (const event of page.events) {
+        const comparison = comparisons.get(runOf(event.eventId) ?? '');
+        comparison?.add(event);
+        if (comparison !== undefined) found += 1;
+      }
+      progress(found);
+      cursor = page.cursor;
+    } while (cursor !== undefined);
+  }
+  return ledgers.map((ledger) => (comparisons.get(ledger.run) ?? new Comparison(ledger)).result());
 }
 
 class Comparison {

@@ -9,7 +9,7 @@ import { eventIdOf, type PlannedEvent } from './visits.ts';
  * it shows the event.
  */
 export class Freshness {
-  readonly latencies = new Latencies();
+  latencies = new Latencies();
   readonly #client: ApiClient;
   readonly #run: string;
   readonly #looking = new Set<Promise<void>>();
@@ -35,6 +35,13 @@ export class Freshness {
       })
       .finally(() => this.#looking.delete(look));
     this.#looking.add(look);
+  }
+
+  /** What was measured since the last time that it was taken. */
+  takeLatencies(): Latencies {
+    const taken = this.latencies;
+    this.latencies = new Latencies();
+    return taken;
   }
 
   /** Waits for the samples that are still followed. Throws what went wrong with one, if it was not the server's being away. */

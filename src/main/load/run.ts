@@ -26,7 +26,7 @@ export class LoadRun {
   readonly plan: LoadPlan;
   readonly ledger: Ledger;
   /** From the moment a request was due to its 2xx, all attempts and pauses between them included. */
-  readonly acknowledgement = new Latencies();
+  acknowledgement = new Latencies();
   /** Events handed to the sender, copies included. */
   events = 0;
   copies = 0;
@@ -67,6 +67,19 @@ export class LoadRun {
 
   stop(): void {
     this.#stopped = true;
+  }
+
+  /** What was measured since the last time that it was taken. */
+  takeAcknowledgement(): Latencies {
+    const taken = this.acknowledgement;
+    this.acknowledgement = new Latencies();
+    return taken;
+  }
+
+  /** Stops, and tries nothing again: for a server that will not come back. */
+  giveUp(): void {
+    this.stop();
+    this.#sender.giveUp();
   }
 
   get elapsedMs(): number {

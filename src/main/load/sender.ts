@@ -41,6 +41,7 @@ export class Sender {
   readonly #idle: Connection[];
   #queue: Attempt[] = [];
   #next = 0;
+  #givenUp = false;
   /** Events handed over and not settled. */
   waitingEvents = 0;
   readonly counters: SenderCounters = { busy: 0, cut: 0 };
@@ -62,6 +63,11 @@ export class Sender {
   send(shipment: Shipment): void {
     this.waitingEvents += shipment.events.length;
     this.#start({ shipment, firstMs: performance.now(), count: 0, doubted: false });
+  }
+
+  /** From now on nothing is tried again: what gets no answer is unknown. */
+  giveUp(): void {
+    this.#givenUp = true;
   }
 
   /** Closes the connections; to be called when nothing waits any more. */
@@ -123,7 +129,7 @@ export class Sender {
     const least = Math.max(Math.min(growing, LIMITS.loadBackoffMsMax), asked);
     // Spread, so that all that was cut at once does not come back at once.
     const pauseMs = least * (1 + Math.random() / 2);
-    if (performance.now() + pauseMs - attempt.firstMs > LIMITS.loadRetryMsMax) {
+    if (this.#givenUp || performance.now() + pauseMs - attempt.firstMs > LIMITS.loadRetryMsMax) {
       this.#end(attempt, 'unknown', answer);
       return;
     }

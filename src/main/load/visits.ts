@@ -19,6 +19,11 @@ export function eventIdOf(run: string, number: number): string {
   return `load-${run}-${number}`;
 }
 
+/** The run that an id is of; undefined when it is of none. */
+export function runOf(eventId: string): string | undefined {
+  return /^load-(.+)-\d{1,15}$/.exec(eventId)?.[1];
+}
+
 const SITE = 'https://shop.example';
 const MINUTE_MS = 60_000;
 /** Visits going on at once, of which the next event is taken from any. */
