@@ -72,6 +72,8 @@ export function readsOf(listed: Listed): EventReads {
       ),
     sources: async (view) =>
       [...new Set(rows.filter(({ key }) => key.view === view).map(({ key }) => key.source))].sort(),
+    erasing: async () => [],
+    erasure: async () => undefined,
     badReasons: async (range) =>
       badIn(bad, range).map(({ payload, replay, ...reason }) => ({
         ...reason,

@@ -74,8 +74,9 @@ test('what cannot be a sum', () => {
 });
 
 test('what came out is what came in, however it came out', () => {
-  const whole = { came: 5, stored: 2 ** 52 - 1, duplicate: 3, bad: 2, dead: 1 };
+  const whole = { came: 5, stored: 2 ** 52 - 1, duplicate: 3, bad: 2, dead: 1, forgotten: 0 };
   expect(areIdentitiesWhole(whole)).toBe(true);
   expect(areIdentitiesWhole({ ...whole, bad: 3 })).toBe(false);
+  expect(areIdentitiesWhole({ ...whole, came: 9, forgotten: 4 })).toBe(true);
   expect(areIdentitiesWhole(noIdentities())).toBe(true);
 });

@@ -93,6 +93,7 @@ export interface OutcomeIdentities {
   duplicate: number;
   bad: number;
   dead: number;
+  forgotten: number;
 }
 
 export function noIdentities(): OutcomeIdentities {
@@ -102,6 +103,7 @@ export function noIdentities(): OutcomeIdentities {
     duplicate: NO_IDENTITIES,
     bad: NO_IDENTITIES,
     dead: NO_IDENTITIES,
+    forgotten: NO_IDENTITIES,
   };
 }
 
@@ -111,9 +113,11 @@ export function addOutcomeIdentities(to: OutcomeIdentities, other: Readonly<Outc
   to.duplicate = addIdentities(to.duplicate, other.duplicate);
   to.bad = addIdentities(to.bad, other.bad);
   to.dead = addIdentities(to.dead, other.dead);
+  to.forgotten = addIdentities(to.forgotten, other.forgotten);
 }
 
 /** Whether what came in is what came out. */
-export function areIdentitiesWhole({ came, stored, duplicate, bad, dead }: Readonly<OutcomeIdentities>): boolean {
-  return came === [stored, duplicate, bad, dead].reduce(addIdentities);
+export function areIdentitiesWhole({ came, ...outcomes }: Readonly<OutcomeIdentities>): boolean {
+  const { stored, duplicate, bad, dead, forgotten } = outcomes;
+  return came === [stored, duplicate, bad, dead, forgotten].reduce(addIdentities);
 }

@@ -9,7 +9,8 @@ import { isObject } from '../core/json.ts';
  */
 export interface RecordHeader {
   readonly v: 1;
-  readonly kind: 'events' | 'erase';
+  /** `erased` stands in the place of a record of which the events were erased when it was processed already. */
+  readonly kind: 'events' | 'erase' | 'erased';
   readonly source: string;
   /** `anonymousId ?? userId` of all its events. */
   readonly visitor: string;
@@ -29,6 +30,8 @@ export interface RecordHeader {
    * have the same sum. Absent in what older versions wrote.
    */
   readonly identities?: number | undefined;
+  /** Of `erase`: which erasure that was asked for it belongs to. */
+  readonly erasure?: string | undefined;
 }
 
 /** An event that the collector took but could not map: its reason and the bytes that came. */
@@ -77,7 +80,8 @@ export function encodeRecord(header: RecordHeader, lines: readonly string[]): st
   const when = `"receivedAt":${text(receivedAt)},"collector":${text(collector)},"number":${header.number}`;
   const counts = `"count":${header.count},"ackedThrough":${header.ackedThrough},"voids":[${header.voids.join()}]`;
   const identities = header.identities === undefined ? '' : `"identities":${header.identities},`;
-  return `{${who},${when},${counts},${identities}"checksum":${crc32(body)}}\n${body}`;
+  const erasure = header.erasure === undefined ? '' : `"erasure":${text(header.erasure)},`;
+  return `{${who},${when},${counts},${identities}${erasure}"checksum":${crc32(body)}}\n${body}`;
 }
 
 /** The header and the lines. Throws RecordError when the record is not what `encodeRecord` wrote. */
@@ -114,9 +118,9 @@ export function parseHeader(bytes: Uint8Array): RecordHeader & { readonly checks
   if (!isObject(header)) throw new RecordError('header invalid');
   if (header.v !== 1) throw new RecordError('version unknown');
   const { kind, source, visitor, receivedAt, collector, number, count, ackedThrough, voids, checksum } = header;
-  const { identities } = header;
+  const { identities, erasure } = header;
   if (
-    (kind !== 'events' && kind !== 'erase') ||
+    (kind !== 'events' && kind !== 'erase' && kind !== 'erased') ||
     typeof source !== 'string' ||
     typeof visitor !== 'string' ||
     typeof receivedAt !== 'string' ||
@@ -126,7 +130,8 @@ export function parseHeader(bytes: Uint8Array): RecordHeader & { readonly checks
     !Number.isSafeInteger(ackedThrough) ||
     !Number.isSafeInteger(checksum) ||
     !Array.isArray(voids) ||
-    (identities !== undefined && !isIdentities(identities))
+    (identities !== undefined && !isIdentities(identities)) ||
+    (erasure !== undefined && typeof erasure !== 'string')
   ) {
     throw new RecordError('header invalid');
   }

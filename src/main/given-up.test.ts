@@ -394,6 +394,7 @@ test('what the processor sets aside after tries that it did not survive comes ba
     { lane: LANE, records: [{ ...poison, data: untried }] },
     {
       load: (lane, keys) => processor.load(lane, keys),
+      erasedUntil: (ids) => processor.erasedUntil(ids),
       apply: (decision) =>
         processor.apply({ ...decision, dead: decision.dead.map((dead) => ({ ...dead, payload: poison.data })) }),
     },

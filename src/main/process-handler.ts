@@ -188,9 +188,10 @@ class Batch {
   }
 
   /** What the core asks of the store there is now. Whole records go to the dead letters before the store says that they are dead. */
-  #store(): Pick<EventStore, 'load' | 'apply'> {
+  #store(): Pick<EventStore, 'load' | 'apply' | 'erasedUntil'> {
     const { store } = this.#environment;
     return {
+      erasedUntil: (ids) => store.erasedUntil(ids),
       load: (lane, keys) => store.load(lane, keys),
       apply: async (decision) => {
         const dead = decision.dead.map((record) => this.#whole(record));

@@ -25,7 +25,7 @@ function decideOn(records: Records, loaded: Loaded, steps: Partial<Steps>) {
 
 function decided(records: Records, loaded: Loaded = NOTHING, steps: Partial<Steps> = {}): Decision {
   const result = decideOn(records, loaded, steps);
-  if (result.kind === 'nothing') throw new Error('nothing was decided');
+  if (result.kind !== 'apply') throw new Error(`nothing was decided: ${result.kind}`);
   return result.decision;
 }
 

@@ -5,23 +5,26 @@ import { addIdentities, noIdentities, type OutcomeIdentities } from '../core/ide
 import { isCanonicalTime } from '../core/time.ts';
 import type { Enriched, Facts, View } from '../core/view.ts';
 import type { RecordHeader } from '../log/record.ts';
-import type {
-  BadEvent,
-  DeadRecord,
-  Decision,
-  EventPosition,
-  EventPut,
-  KnownEvent,
-  LaneState,
-  Link,
-  Loaded,
-  RecordNote,
-  Registry,
-  RowUpdate,
-  VisitorKey,
-  VisitorPut,
+import type { Erase } from '../store/erasures.ts';
+import {
+  type BadEvent,
+  type DeadRecord,
+  type Decision,
+  type EventPosition,
+  type EventPut,
+  type KnownEvent,
+  type LaneState,
+  type Link,
+  type Loaded,
+  type RecordNote,
+  type Registry,
+  type RowUpdate,
+  type VisitorKey,
+  type VisitorPut,
+  visitorText,
 } from '../store/event-store.ts';
 import { type Opened, type Poison, readItems } from './decode.ts';
+import { Erasures } from './erasures.ts';
 import { decodeMemory, encodeMemory, step, type VisitorMemory } from './stitch.ts';
 import type { Validated } from './validate.ts';
 import {
@@ -33,14 +36,19 @@ import {
   type LedgerState,
   ledgerBucket,
   ledgerRows,
+  NO_OUTCOME,
+  wholeOutcome,
 } from './views/ledger.ts';
 import { registryOf } from './views/registry.ts';
 
 type WholeRecord = Exclude<Opened, Poison>;
 type ValidEvent = Extract<Validated, { readonly kind: 'event' }>;
 
-/** Nothing is left to do, or what to apply. */
-export type Decided = { readonly kind: 'nothing' } | { readonly kind: 'apply'; readonly decision: Decision };
+/** Nothing is left to do, or what to apply; or it must first be known until when these ids were erased, by `visitorText`. */
+export type Decided =
+  | { readonly kind: 'nothing' }
+  | { readonly kind: 'apply'; readonly decision: Decision }
+  | { readonly kind: 'asks'; readonly ids: ReadonlyMap<string, VisitorKey> };
 
 /** What the core does with events beside counting them. */
 export interface Steps {
@@ -75,6 +83,7 @@ export function decide(batch: {
   for (;;) {
     const draft = new Draft({ lane, loaded, cuts: base.cuts, steps });
     const failed = records.find((record) => !draft.process(record, poisoned));
+    if (draft.asked.size > 0) return { kind: 'asks', ids: draft.asked };
     if (failed === undefined) return { kind: 'apply', decision: draft.decision(before, becomes) };
   }
 }
@@ -126,6 +135,7 @@ interface Outcomes {
   readonly stored: number[];
   readonly duplicate: number[];
   readonly bad: number[];
+  readonly forgotten: number[];
   readonly identities: OutcomeIdentities;
 }
 
@@ -141,7 +151,9 @@ class Draft {
   readonly #bad: BadEvent[] = [];
   readonly #dead: DeadRecord[] = [];
   readonly #notes: RecordNote[] = [];
-  readonly #erase: (VisitorKey & { readonly sequence: bigint })[] = [];
+  readonly #erase: Erase[] = [];
+  readonly #forgotten: Decision['forgotten'][number][] = [];
+  readonly #erasures: Erasures;
   /** The first that this batch puts of each event id: identities are long texts, and hardly two events share an id. */
   readonly #putFirst = new Map<string, EventPut>();
   /** The others, by `identityKey`. */
@@ -165,7 +177,13 @@ class Draft {
     this.#lane = batch.lane;
     this.#loaded = batch.loaded;
     this.#steps = batch.steps;
+    this.#erasures = new Erasures(batch.loaded);
     this.#views = batch.steps.views.map((view) => ({ view, cut: batch.cuts[`${view.name}@${view.version}`] }));
+  }
+
+  /** Whose erasures must be known before this is a decision. */
+  get asked(): ReadonlyMap<string, VisitorKey> {
+    return this.#erasures.asked;
   }
 
   /** False when the core threw: the record is then among the poisoned, and the draft is of no more use. */
@@ -173,6 +191,7 @@ class Draft {
     const detail = poisoned.get(record.sequence);
     if (record.kind === 'poison') this.#setAside(record);
     else if (record.kind === 'erase') this.#eraseAt(record);
+    else if (record.kind === 'erased') this.#account(record, wholeOutcome(record.header, 'forgotten'));
     else if (detail !== undefined) this.#setAside({ ...record, kind: 'poison', detail });
     else {
       try {
@@ -205,13 +224,14 @@ class Draft {
       dead: this.#dead,
       notes: this.#notes,
       erase: this.#erase,
+      forgotten: this.#forgotten,
     };
   }
 
   /** A record's events in order (step 5). Throws whatever the core throws. */
   #take(record: WholeRecord): void {
     const { sequence, arrivedAtMs, header } = record;
-    const outcomes: Outcomes = { stored: [], duplicate: [], bad: [], identities: noIdentities() };
+    const outcomes: Outcomes = { stored: [], duplicate: [], bad: [], forgotten: [], identities: noIdentities() };
     for (const [index, item] of readItems(record).entries()) {
       const position = { lane: this.#lane, sequence, index };
       if (item.kind === 'event') {
@@ -220,13 +240,18 @@ class Draft {
         this.#setBad({ ...item, position, header }, outcomes);
       }
     }
-    const { stored, duplicate, bad, identities } = outcomes;
+    const { stored, duplicate, bad, forgotten, identities } = outcomes;
     // One with another time was put into the log by hand: there is no receipt of it.
-    if (duplicate.length + bad.length > 0 && isCanonicalTime(header.receivedAt)) {
-      this.#notes.push({ sequence, receivedAt: header.receivedAt, duplicates: duplicate, bad });
+    if (duplicate.length + bad.length + forgotten.length > 0 && isCanonicalTime(header.receivedAt)) {
+      const { receivedAt } = header;
+      this.#notes.push({
+        ...{ sequence, receivedAt, duplicates: duplicate, bad },
+        ...(forgotten.length > 0 && { forgotten }),
+      });
     }
-    const counts = { stored: stored.length, duplicate: duplicate.length, bad: bad.length, dead: 0, identities };
-    this.#account({ sequence, arrivedAtMs, header }, counts);
+    const counts = { stored: stored.length, duplicate: duplicate.length, bad: bad.length, dead: 0 };
+    const more = forgotten.length > 0 ? { forgotten: forgotten.length } : {};
+    this.#account({ sequence, arrivedAtMs, header }, { ...counts, ...more, identities });
   }
 
   #takeEvent(item: ValidEvent, { position, header }: Place, outcomes: Outcomes): void {
@@ -234,6 +259,12 @@ class Draft {
     const known = this.#knownAs(identity);
     if (known !== undefined && !isSame(known.position, position)) {
       tally(outcomes, 'duplicate', { position, checksum });
+      return;
+    }
+    const { source, timestamp, userId } = event;
+    if (known === undefined && this.#erasures.hasErased({ source, timestamp, visitor: key.visitor, userId })) {
+      tally(outcomes, 'forgotten', { position, checksum });
+      this.#forgotten.push({ identity, position });
       return;
     }
     // Not of one that is stored: schemas may have changed since.
@@ -283,7 +314,11 @@ class Draft {
     outcomes: Outcomes,
   ): void {
     const { reason, payload, eventType, cameFrom: before, checksum, position, header } = item;
-    const { source, receivedAt } = header;
+    const { source, receivedAt, visitor } = header;
+    if (this.#erasures.hasErasedBytes({ source, receivedAt, visitor, payload })) {
+      tally(outcomes, 'forgotten', { position, checksum });
+      return;
+    }
     this.#bad.push({
       ...{ position, source, receivedAt, code: reason.code, detail: reason.detail, payload },
       ...(eventType !== undefined && { eventType }),
@@ -293,17 +328,23 @@ class Draft {
   }
 
   #setAside({ sequence, arrivedAtMs, data, detail, header }: Poison): void {
+    if (header !== undefined && this.#erasures.hasErasedBytes({ ...header, payload: '' })) {
+      this.#account({ sequence, arrivedAtMs, header }, wholeOutcome(header, 'forgotten'));
+      return;
+    }
     this.#dead.push({ lane: this.#lane, sequence, detail, payload: data });
     if (header === undefined) return;
     this.#account({ sequence, arrivedAtMs, header }, deadOutcome(header));
   }
 
   #eraseAt({ sequence, arrivedAtMs, header }: WholeRecord): void {
-    this.#erase.push({ source: header.source, visitor: header.visitor, sequence });
-    this.#account(
-      { sequence, arrivedAtMs, header },
-      { stored: 0, duplicate: 0, bad: 0, dead: 0, identities: noIdentities() },
-    );
+    const { source, visitor, receivedAt, erasure } = header;
+    // Clocks of collectors differ: of what came before it nothing may have happened after it.
+    const state = this.#loaded.visitors.get(visitorText({ source, visitor }))?.state;
+    const lastMs = state === undefined ? 0 : decodeMemory(state).last;
+    const until = lastMs > Date.parse(receivedAt) ? new Date(lastMs).toISOString() : receivedAt;
+    this.#erase.push({ source, visitor, sequence, until, ...(erasure !== undefined && { erasure }) });
+    this.#account({ sequence, arrivedAtMs, header }, { ...NO_OUTCOME, identities: noIdentities() });
   }
 
   #count(sequence: bigint, event: Event, facts: Facts): void {
@@ -357,7 +398,7 @@ class Draft {
 
 function tally(
   outcomes: Outcomes,
-  as: 'stored' | 'duplicate' | 'bad',
+  as: 'stored' | 'duplicate' | 'bad' | 'forgotten',
   { position, checksum }: { readonly position: EventPosition; readonly checksum: number },
 ): void {
   outcomes[as].push(position.index);

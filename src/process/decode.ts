@@ -6,7 +6,7 @@ import { type Validated, validate } from './validate.ts';
 /** A record of which the header is read. `poison` cannot be read; its header may be. */
 export type Opened =
   | {
-      readonly kind: 'events' | 'erase';
+      readonly kind: RecordHeader['kind'];
       readonly sequence: bigint;
       readonly arrivedAtMs: number | undefined;
       readonly header: RecordHeader;

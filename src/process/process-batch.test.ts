@@ -34,6 +34,18 @@ class ListeningStore implements EventStore {
     return this.#store.load(lane, { ...keys, identities });
   }
 
+  erasedUntil(ids: Parameters<EventStore['erasedUntil']>[0]): ReturnType<EventStore['erasedUntil']> {
+    return this.#store.erasedUntil(ids);
+  }
+
+  eraseBytes(of: Parameters<EventStore['eraseBytes']>[0]): Promise<void> {
+    return this.#store.eraseBytes(of);
+  }
+
+  noteErased(...noted: Parameters<EventStore['noteErased']>): Promise<void> {
+    return this.#store.noteErased(...noted);
+  }
+
   async apply(decision: Decision): Promise<Applied> {
     const applied = this.answer(await this.#store.apply(decision));
     this.applied.push(applied.kind);

@@ -22,16 +22,22 @@ const DEFAULT_STEPS: Steps = { views: VIEWS, check: () => undefined, enrich: cre
  */
 export async function processBatch(
   batch: { readonly lane: string; readonly records: readonly LaneRecord[]; readonly steps?: Partial<Steps> },
-  store: Pick<EventStore, 'load' | 'apply'>,
+  store: Pick<EventStore, 'load' | 'apply' | 'erasedUntil'>,
 ): Promise<BatchResult> {
   const { lane } = batch;
   const steps = { ...DEFAULT_STEPS, ...batch.steps };
   const records = batch.records.map(open);
   const loaded = await store.load(lane, keysOf(records));
   const known = new Map(loaded.known);
+  const erased = new Map<string, string>();
   for (;;) {
-    const decided = decide({ lane, loaded: { ...loaded, known }, records, steps });
+    const decided = decide({ lane, loaded: { ...loaded, known, erased }, records, steps });
     if (decided.kind === 'nothing') return { done: loaded.lane?.done ?? -1n, stored: 0 };
+    if (decided.kind === 'asks') {
+      const until = await store.erasedUntil([...decided.ids.values()]);
+      for (const text of decided.ids.keys()) erased.set(text, until.get(text) ?? '');
+      continue;
+    }
     const applied = await store.apply(decided.decision);
     if (applied.kind === 'applied') {
       return { done: decided.decision.becomes.done, stored: decided.decision.events.length };
@@ -46,7 +52,7 @@ export async function processBatch(
 function keysOf(records: readonly Opened[]): Parameters<EventStore['load']>[1] {
   const visitors = new Map<string, VisitorKey>();
   for (const { header, kind } of records) {
-    if (kind !== 'events') continue;
+    if (kind === 'poison') continue;
     const key = { source: header.source, visitor: header.visitor };
     visitors.set(visitorText(key), key);
   }

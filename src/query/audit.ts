@@ -74,8 +74,8 @@ export interface AuditResult extends Readonly<Outcomes> {
 }
 
 /**
- * Whether everything acknowledged is accounted for: accepted + redelivered = stored + duplicate + bad + dead + pending, in
- * events; and no record is lost. The rules are those of the ledger in docs/exactly-once.md: a number is lost when it is neither
+ * Whether everything acknowledged is accounted for: accepted + redelivered = stored + duplicate + bad + dead + forgotten + pending,
+ * in events; and no record is lost. The rules are those of the ledger in docs/exactly-once.md: a number is lost when it is neither
  * seen nor void nor pending, and a record of which all lanes have passed the arrival says that it was settled, or a witness says
  * that a number at or past it was acknowledged. A gap above that is unresolved.
  */
@@ -188,7 +188,7 @@ function addDifference(
 
 function checkCopy({ block, number, copy }: OpenCopy, problems: ProblemList): void {
   const where = { collector: block.collector, number, lane: block.lane, sequence: copy.sequence };
-  const outcomes = copy.stored + copy.duplicate + copy.bad + copy.dead;
+  const outcomes = copy.stored + copy.duplicate + copy.bad + copy.dead + (copy.forgotten ?? 0);
   if (outcomes !== copy.count) {
     const detail = `a record of ${copy.count} events has ${outcomes} outcomes`;
     problems.add({ kind: 'record_unbalanced', ...where, detail });
@@ -202,7 +202,7 @@ function checkCopy({ block, number, copy }: OpenCopy, problems: ProblemList): vo
 function checkCells(cells: Cells, problems: ProblemList): void {
   for (const { cell, ...place } of cells.all()) {
     const came = cell.accepted + cell.redelivered;
-    const outcomes = cell.stored + cell.duplicate + cell.bad + cell.dead;
+    const outcomes = cell.stored + cell.duplicate + cell.bad + cell.dead + cell.forgotten;
     if (came !== outcomes) {
       const detail = `records of ${came} events have ${outcomes} outcomes`;
       problems.add({ kind: 'hour_unbalanced', ...place, detail });

@@ -10,6 +10,7 @@ export interface LedgerCopy {
   readonly duplicate: number;
   readonly bad: number;
   readonly dead: number;
+  readonly forgotten?: number | undefined;
   /** Sums of the checksums of the same events; undefined where their collector did not say what came in. */
   readonly identities?: Readonly<OutcomeIdentities> | undefined;
 }
@@ -28,6 +29,8 @@ export interface Outcomes {
   duplicate: number;
   bad: number;
   dead: number;
+  /** Not taken in, for it happened before an erasure of its person. */
+  forgotten: number;
   pending: number;
   /** Events of further copies of a record, which a log may hold after a retry of its own. */
   redelivered: number;
@@ -127,7 +130,7 @@ function emptyCell(): Cell {
 }
 
 export function noOutcomes(): Outcomes {
-  return { accepted: 0, stored: 0, duplicate: 0, bad: 0, dead: 0, pending: 0, redelivered: 0 };
+  return { accepted: 0, stored: 0, duplicate: 0, bad: 0, dead: 0, forgotten: 0, pending: 0, redelivered: 0 };
 }
 
 export function addTo(to: Cell, cell: Cell): void {
@@ -144,6 +147,7 @@ export function addOutcomes(to: Outcomes, outcomes: Outcomes): void {
   to.duplicate += outcomes.duplicate;
   to.bad += outcomes.bad;
   to.dead += outcomes.dead;
+  to.forgotten += outcomes.forgotten;
   to.pending += outcomes.pending;
   to.redelivered += outcomes.redelivered;
 }
@@ -155,6 +159,7 @@ export function countCopy(to: Cell, copy: LedgerCopy, { isFirst }: { readonly is
   to.duplicate += copy.duplicate;
   to.bad += copy.bad;
   to.dead += copy.dead;
+  to.forgotten += copy.forgotten ?? 0;
   to.copies += 1;
   if (copy.dead > 0) to.deadRecords += 1;
   if (copy.identities === undefined) return;
@@ -224,6 +229,8 @@ const CELL_NUMBERS = [
   'knownCopies',
 ] as const;
 const CELL_SUMS = ['came', 'stored', 'duplicate', 'bad', 'dead'] as const;
+/** What came after both: the events forgotten, and then their sum. */
+const FORGOTTEN_AT = CELL_NUMBERS.length + CELL_SUMS.length;
 
 type EncodedCollector = [
   through: number,
@@ -259,6 +266,7 @@ export function encodeSealed({ lanes, collectors, cells }: Sealed): string {
       hour,
       ...CELL_NUMBERS.map((name) => cell[name]),
       ...CELL_SUMS.map((name) => cell.identities[name]),
+      ...(cell.forgotten > 0 ? [cell.forgotten, cell.identities.forgotten] : []),
     ]),
   };
   return JSON.stringify(encoded);
@@ -275,6 +283,8 @@ export function decodeSealed(text: string): Sealed {
     for (const [place, name] of CELL_SUMS.entries()) {
       cell.identities[name] = numbers[CELL_NUMBERS.length + place] ?? NO_IDENTITIES;
     }
+    cell.forgotten = numbers[FORGOTTEN_AT] ?? 0;
+    cell.identities.forgotten = numbers[FORGOTTEN_AT + 1] ?? NO_IDENTITIES;
   }
   return {
     lanes: new Map(Object.entries(lanes).map(([lane, sequence]) => [lane, BigInt(sequence)])),

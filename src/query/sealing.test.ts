@@ -12,7 +12,7 @@ const DAY_MS = 86_400_000;
 function rows(): readonly Row[] {
   const state = ledgerRows.empty();
   for (let number = 0; number < 4; number += 1) {
-    const sums = { came: number + 1, stored: number + 1, duplicate: 0, bad: 0, dead: 0 };
+    const sums = { came: number + 1, stored: number + 1, duplicate: 0, bad: 0, dead: 0, forgotten: 0 };
     const entry = { sequence: BigInt(number), hour: HOUR, count: 1, stored: 1, duplicate: 0, bad: 0, dead: 0 };
     const header = { number, ackedThrough: number - 1, voids: [] };
     foldLedger(state, { header, arrivedAtMs: AT_MS }, { ...entry, identities: sums });

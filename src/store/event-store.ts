@@ -2,6 +2,7 @@ import type { Event, Identity } from '../core/event.ts';
 import type { Generations, ViewRebuild } from '../core/generations.ts';
 import type { Facts, RowFold, View } from '../core/view.ts';
 import type { RecordPosition } from '../log/event-log.ts';
+import type { Erase, ErasedBytes, Erasing, ErasureCounts } from './erasures.ts';
 
 /** Where an event lies. Sequences are compared ignoring the lane. */
 export interface EventPosition {
@@ -145,6 +146,8 @@ export interface RecordNote {
   readonly receivedAt: string;
   readonly duplicates: readonly number[];
   readonly bad: readonly number[];
+  /** They happened before an erasure of their person. Absent where there are none. */
+  readonly forgotten?: readonly number[] | undefined;
 }
 
 /** All that a batch changes. What is put if absent stays as it is when present. */
@@ -164,8 +167,9 @@ export interface Decision {
   readonly bad: readonly BadEvent[];
   readonly dead: readonly DeadRecord[];
   readonly notes: readonly RecordNote[];
-  /** Visitors whose state and events before this sequence go, for good. */
-  readonly erase: readonly (VisitorKey & { readonly sequence: bigint })[];
+  readonly erase: readonly Erase[];
+  /** Events that are not taken in: where an earlier try of this batch put one, it goes. */
+  readonly forgotten: readonly Pick<EventPut, 'identity' | 'position'>[];
 }
 
 export interface Loaded {
@@ -176,6 +180,10 @@ export interface Loaded {
   readonly known: ReadonlyMap<string, KnownEvent>;
   /** Never older than what the lane has taken up. */
   readonly generations: Generations;
+  /** The latest `until` of all that was ever erased, whoever it was of; absent when nothing was. */
+  readonly erasedUntil?: string | undefined;
+  /** By `visitorText`, of those asked for with `erasedUntil`: until when it was erased; empty when it never was. */
+  readonly erased?: ReadonlyMap<string, string> | undefined;
 }
 
 /** `contradicted`: nothing was applied, for these identities were already there; decide again knowing them. */
@@ -304,6 +312,8 @@ export interface EventStore {
     },
   ): Promise<Loaded>;
   apply(decision: Decision): Promise<Applied>;
+  /** Until when these ids were erased: visitors, or users in the place of one. Those that never were are left out. */
+  erasedUntil(ids: readonly VisitorKey[]): Promise<ReadonlyMap<string, string>>;
 
   /** Keeps the latest of each collector. */
   witness(witness: Witness): Promise<void>;
@@ -319,6 +329,11 @@ export interface EventStore {
   claimReplays(claims: readonly ReplayClaim[]): Promise<readonly Replay[]>;
   /** Notes where claimed lines lie. The first note of each event stands: those that stand are returned, in the order given. */
   noteReplays(notes: readonly ReplayNote[]): Promise<readonly RecordPosition[]>;
+
+  /** Takes the bytes of these, of which place and code stay, for the ledger counts them; what is not there is passed over. */
+  eraseBytes(of: { readonly bad: readonly EventPosition[]; readonly dead: readonly RecordPosition[] }): Promise<void>;
+  /** The search for it is over: its id goes as well, and what was found is counted. Done again, it changes nothing. */
+  noteErased(erasing: Erasing, found: ErasedBytes): Promise<void>;
 
   // Maintenance. Each does a bounded piece and says whether there is more.
   /**
@@ -387,6 +402,10 @@ export interface EventReads {
   deadAt(place: RecordPosition): Promise<DeadRecord | undefined>;
   /** Of these records, those that have one, in any order. */
   notesAt(places: readonly RecordPosition[]): Promise<readonly (RecordNote & RecordPosition)[]>;
+  /** Some of those that are left, the oldest first. */
+  erasing(limit: number): Promise<readonly Erasing[]>;
+  /** Undefined while nothing of it is applied. */
+  erasure(erasure: string): Promise<ErasureCounts | undefined>;
   lanes(): Promise<ReadonlyMap<string, LaneState>>;
   witnesses(): Promise<readonly Witness[]>;
   totals(): Promise<StoreTotals>;

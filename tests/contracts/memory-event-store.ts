@@ -10,6 +10,7 @@ import {
 import { identityChecksum } from '../../src/core/identities.ts';
 import type { Facts, View } from '../../src/core/view.ts';
 import type { RecordPosition } from '../../src/log/event-log.ts';
+import type { ErasedBytes, Erasing, ErasureCounts } from '../../src/store/erasures.ts';
 import {
   type Applied,
   type BadEvent,
@@ -59,6 +60,12 @@ interface MemoryRow {
   readonly text: string;
 }
 
+interface MemoryErasure {
+  readonly erasing: Erasing;
+  readonly counts: Pick<ErasureCounts, 'events' | 'visitors' | 'links'>;
+  found: ErasedBytes | undefined;
+}
+
 interface Rebuild {
   /** What lay in the store when it started, still to be folded. */
   rest: readonly MemoryEvent[];
@@ -87,6 +94,9 @@ export class MemoryEventStore implements EventStore, EventReader {
   /** One for each event. */
   #removed: StoredCount[] = [];
   #expiredBefore: string | undefined;
+  /** By `visitorText`. */
+  readonly #tombstones = new Map<string, string>();
+  readonly #erasures: MemoryErasure[] = [];
   #sealed: SealedText | undefined;
   readonly #expiredThrough = new Map<string, bigint>();
   #put = 0;
@@ -99,8 +109,32 @@ export class MemoryEventStore implements EventStore, EventReader {
       const state = this.visitors.get(text);
       if (state !== undefined) visitors.set(text, state);
     }
+    const erasedUntil = [...this.#tombstones.values()].sort().at(-1);
     const known = this.#known(keys.identities());
-    return { lane: this.#lanes.get(lane), visitors, known, generations: this.#generations };
+    return { lane: this.#lanes.get(lane), visitors, known, generations: this.#generations, erasedUntil };
+  }
+
+  async erasedUntil(ids: readonly VisitorKey[]): Promise<ReadonlyMap<string, string>> {
+    const texts = ids.map(visitorText);
+    return new Map([...this.#tombstones].filter(([text]) => texts.includes(text)));
+  }
+
+  async eraseBytes({ bad, dead }: Parameters<EventStore['eraseBytes']>[0]): Promise<void> {
+    for (const position of bad) {
+      const found = this.#bad.get(positionText(position));
+      if (found !== undefined) this.#bad.set(positionText(position), { ...found, detail: 'erased', payload: '' });
+    }
+    for (const place of dead) {
+      const found = this.#dead.get(deadText(place));
+      if (found !== undefined) {
+        this.#dead.set(deadText(place), { ...found, detail: 'erased', payload: new Uint8Array() });
+      }
+    }
+  }
+
+  async noteErased({ lane, sequence }: Erasing, found: ErasedBytes): Promise<void> {
+    const erased = this.#erasures.find(({ erasing }) => erasing.lane === lane && erasing.sequence === sequence);
+    if (erased !== undefined && erased.found === undefined) erased.found = found;
   }
 
   async apply(decision: Decision): Promise<Applied> {
@@ -134,7 +168,7 @@ export class MemoryEventStore implements EventStore, EventReader {
     for (const dead of decision.dead) putIfAbsent(this.#dead, deadText(dead), dead);
     const { lane } = decision;
     for (const note of decision.notes) putIfAbsent(this.#notes, deadText({ ...note, lane }), { ...note, lane });
-    for (const key of decision.erase) this.#erase(key);
+    for (const erase of decision.erase) this.#erase({ ...erase, lane });
     this.#lanes.set(lane, decision.becomes);
     return { kind: 'applied' };
   }
@@ -330,6 +364,19 @@ export class MemoryEventStore implements EventStore, EventReader {
         .slice(0, limit),
     deadAt: async (place) => this.#dead.get(deadText(place)),
     notesAt: async (places) => places.flatMap((place) => this.#notes.get(deadText(place)) ?? []),
+    erasing: async (limit) =>
+      this.#erasures.flatMap(({ erasing, found }) => (found === undefined ? [erasing] : [])).slice(0, limit),
+    erasure: async (id): Promise<ErasureCounts | undefined> => {
+      const own = this.#erasures.filter(({ erasing }) => erasing.erasure === id);
+      const sum = (of: (erasure: MemoryErasure) => number) => own.reduce((total, each) => total + of(each), 0);
+      if (own.length === 0) return undefined;
+      return {
+        ...{ applied: own.length, searching: sum(({ found }) => (found === undefined ? 1 : 0)) },
+        ...{ events: sum(({ counts }) => counts.events), visitors: sum(({ counts }) => counts.visitors) },
+        ...{ links: sum(({ counts }) => counts.links), bad: sum(({ found }) => found?.bad ?? 0) },
+        ...{ dead: sum(({ found }) => found?.dead ?? 0), log: sum(({ found }) => found?.log ?? 0) },
+      };
+    },
     lanes: async () => new Map(this.#lanes),
     witnesses: async () => [...this.#witnesses.values()],
     totals: async (): Promise<StoreTotals> => ({
@@ -393,7 +440,11 @@ export class MemoryEventStore implements EventStore, EventReader {
     return known;
   }
 
-  #erase({ source, visitor, sequence }: VisitorKey & { readonly sequence: bigint }): void {
+  #erase(erasing: Erasing): void {
+    const { source, visitor, sequence, until } = erasing;
+    const name = visitorText({ source, visitor });
+    if ((this.#tombstones.get(name) ?? '') < until) this.#tombstones.set(name, until);
+    const links = this.links.length;
     const isErased = ({ stored }: MemoryEvent) =>
       stored.source === source && stored.visitor === visitor && stored.position.sequence < sequence;
     const erased = this.events.filter(isErased);
@@ -402,7 +453,10 @@ export class MemoryEventStore implements EventStore, EventReader {
     this.#erased += erased.length;
     this.links = this.links.filter((link) => link.source !== source || link.visitor !== visitor);
     const state = this.visitors.get(visitorText({ source, visitor }));
-    if (state !== undefined && state.sequence < sequence) this.visitors.delete(visitorText({ source, visitor }));
+    const isGone = state !== undefined && state.sequence < sequence;
+    if (isGone) this.visitors.delete(name);
+    const counts = { events: erased.length, visitors: isGone ? 1 : 0, links: links - this.links.length };
+    this.#erasures.push({ erasing, counts, found: undefined });
   }
 
   #remove(event: StoredEvent): void {

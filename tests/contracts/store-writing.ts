@@ -2,6 +2,7 @@ import { type Event, identityKey, identityOf, visitorOf } from '../../src/core/e
 import { inForce } from '../../src/core/generations.ts';
 import { identityChecksum } from '../../src/core/identities.ts';
 import type { Facts, View } from '../../src/core/view.ts';
+import type { Erasing } from '../../src/store/erasures.ts';
 import {
   type BadEvent,
   type BadRange,
@@ -157,6 +158,7 @@ export async function decisionOf(
     dead: [],
     notes: [],
     erase: [],
+    forgotten: [],
   };
 }
 
@@ -175,10 +177,10 @@ export async function write(
 
 export async function erase(
   store: EventStore,
-  { lane, sequence, source, visitor }: Record<'lane' | 'source' | 'visitor', string> & { readonly sequence: bigint },
+  { lane, until = '2026-11-23T10:30:00.000Z', ...erased }: Omit<Erasing, 'until'> & { readonly until?: string },
 ): Promise<void> {
-  const decision = await decisionOf(store, lane, [{ sequence, events: [] }]);
-  await store.apply({ ...decision, erase: [{ source, visitor, sequence }] });
+  const decision = await decisionOf(store, lane, [{ sequence: erased.sequence, events: [] }]);
+  await store.apply({ ...decision, erase: [{ ...erased, until }] });
 }
 
 /** The lane's state with `done`; a view that it did not have is taken up with a cut. */

@@ -1,12 +1,15 @@
 import { createHash } from 'node:crypto';
 import { identityChecksum } from '../../core/identities.ts';
+import type { Erase } from '../../store/erasures.ts';
 import type { VisitorKey } from '../../store/event-store.ts';
 import { type DynamoTable, type Key, keyOfItem } from './dynamo-client.ts';
+import { ErasureNotes } from './erasure-notes.ts';
 import {
   ERASURE_PK,
   type Item,
   identityOfKey,
   keyOf,
+  LATEST_ERASURE_SK,
   number,
   numberOf,
   positionOf,
@@ -29,15 +32,21 @@ export interface PendingErasure extends VisitorKey {
   readonly dueAtMs: number;
   /** The visitor had a state, and is one less in the totals. */
   readonly visitors: number;
+  /** Links that were hidden. */
+  readonly links: number;
+  readonly erasure: string;
 }
 
 /** The erasures that are pending at one moment; there are hardly ever any. */
 export class PendingErasures {
   readonly all: readonly PendingErasure[];
   readonly #before: ReadonlyMap<string, bigint>;
+  /** The latest `until` of all that was ever erased. */
+  readonly until: string | undefined;
 
-  constructor(all: readonly PendingErasure[]) {
+  constructor(all: readonly PendingErasure[], until?: string) {
     this.all = all;
+    this.until = until;
     this.#before = new Map(all.map(({ source, visitor, sequence }) => [keyOf(source, visitor), sequence]));
   }
 
@@ -75,11 +84,13 @@ export class DynamoErasures {
   readonly #events: DynamoTable;
   readonly #state: DynamoTable;
   readonly #delayMs: number;
+  readonly #notes: ErasureNotes;
 
   constructor(parts: { readonly events: DynamoTable; readonly state: DynamoTable; readonly delayMs: number }) {
     this.#events = parts.events;
     this.#state = parts.state;
     this.#delayMs = parts.delayMs;
+    this.#notes = new ErasureNotes(parts.state);
   }
 
   async pending(): Promise<PendingErasures> {
@@ -87,12 +98,15 @@ export class DynamoErasures {
   }
 
   /** Hides; done again, it changes nothing. Returns how many visitors are gone. */
-  async hide(lane: string, erase: VisitorKey & { readonly sequence: bigint }, nowMs: number): Promise<number> {
-    const { source, visitor, sequence } = erase;
+  async hide(lane: string, erase: Erase, nowMs: number): Promise<number> {
+    const { source, visitor, sequence, erasure = '' } = erase;
+    await this.#notes.remember({ ...erase, lane });
     const place = { pk: visitorPk({ source, visitor }), sk: VISITOR_SK };
     const state = await this.#state.get(place);
     const hadState = state !== undefined && textOf(state, 'state') !== '' && sequenceOf(state) < sequence;
-    const item = erasureItem({ ...erase, lane, dueAtMs: nowMs + this.#delayMs, visitors: hadState ? 1 : 0 });
+    const links = (await this.#linksOf(erase)).length;
+    const due = { dueAtMs: nowMs + this.#delayMs, visitors: hadState ? 1 : 0, links };
+    const item = erasureItem({ source, visitor, sequence, lane, erasure, ...due });
     // An earlier one of the same visitor, still pending, is within this one.
     const put = await this.#state.put(item, {
       expression: 'attribute_not_exists(pk) OR #order < :order',
@@ -114,6 +128,8 @@ export class DynamoErasures {
         if (positionOf(item).sequence < sequence) gone.push(item);
       }
       for (const item of gone) await this.noteRemoved(item);
+      const { visitors, links } = erasure;
+      await this.#notes.count(erasure, { events: gone.length, visitors, links });
       await this.#unlink(erasure);
       for (const item of gone) {
         await this.#events.deleteIf(keyOfItem(item), { name: 'typeOrder', value: textOf(item, 'typeOrder') });
@@ -147,8 +163,14 @@ export class DynamoErasures {
     await this.#empty({ pk, sk }, { state: found, sequence });
   }
 
+  async #unlink(erase: VisitorKey & { readonly sequence: bigint }): Promise<void> {
+    for (const link of await this.#linksOf(erase)) {
+      await this.#state.deleteIf(keyOfItem(link), { name: 'order', value: textOf(link, 'order') });
+    }
+  }
+
   /** Users are named by the events alone. */
-  async #unlink({ source, visitor, sequence }: VisitorKey & { readonly sequence: bigint }): Promise<void> {
+  async #linksOf({ source, visitor, sequence }: VisitorKey & { readonly sequence: bigint }): Promise<readonly Item[]> {
     const users = new Set<string>();
     for await (const item of this.#events.partition(keyOf(source, visitor))) {
       if (positionOf(item).sequence >= sequence) continue;
@@ -156,10 +178,7 @@ export class DynamoErasures {
       if (userId !== undefined) users.add(userId);
     }
     const keys = [...users].map((userId) => ({ pk: keyOf('link', userId), sk: keyOf(source, visitor) }));
-    for (const link of await this.#state.getAll(keys)) {
-      if (linkedAt(link) >= sequence) continue;
-      await this.#state.deleteIf(keyOfItem(link), { name: 'order', value: textOf(link, 'order') });
-    }
+    return (await this.#state.getAll(keys)).filter((link) => linkedAt(link) < sequence);
   }
 
   /**
@@ -187,11 +206,16 @@ export function arrivalAttributes(event: Item): Item {
 
 export async function readPending(state: DynamoTable): Promise<PendingErasures> {
   const all: PendingErasure[] = [];
-  for await (const item of state.partition(ERASURE_PK)) all.push(erasureOf(item));
-  return new PendingErasures(all);
+  let until: string | undefined;
+  for await (const item of state.partition(ERASURE_PK)) {
+    if (textOf(item, 'sk') === LATEST_ERASURE_SK) until = textOf(item, 'until');
+    else all.push(erasureOf(item));
+  }
+  return new PendingErasures(all, until);
 }
 
-function erasureItem({ source, visitor, lane, sequence, dueAtMs, visitors }: PendingErasure): Item {
+function erasureItem(pending: PendingErasure): Item {
+  const { source, visitor, lane, sequence, dueAtMs, visitors, links, erasure } = pending;
   return {
     pk: text(ERASURE_PK),
     sk: text(keyOf(source, visitor)),
@@ -199,13 +223,16 @@ function erasureItem({ source, visitor, lane, sequence, dueAtMs, visitors }: Pen
     order: text(sequenceText(sequence)),
     dueAtMs: number(dueAtMs),
     visitors: number(visitors),
+    links: number(links),
+    erasure: text(erasure),
   };
 }
 
 function erasureOf(item: Item): PendingErasure {
   const [source = '', visitor = ''] = textOf(item, 'sk').split('\0');
-  const [dueAtMs, visitors] = [numberOf(item, 'dueAtMs'), numberOf(item, 'visitors')];
-  return { source, visitor, lane: textOf(item, 'lane'), sequence: sequenceOf(item, 'order'), dueAtMs, visitors };
+  const [dueAtMs, visitors, links] = [numberOf(item, 'dueAtMs'), numberOf(item, 'visitors'), numberOf(item, 'links')];
+  const place = { lane: textOf(item, 'lane'), sequence: sequenceOf(item, 'order') };
+  return { source, visitor, ...place, dueAtMs, visitors, links, erasure: item.erasure?.S ?? '' };
 }
 
 /** A link's order begins with the sequence it was put at. */

@@ -5,6 +5,7 @@ import type { ViewRebuild } from '../../core/generations.ts';
 import { identityChecksum } from '../../core/identities.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { RecordPosition } from '../../log/event-log.ts';
+import type { Erasing, ErasureCounts } from '../../store/erasures.ts';
 import type {
   BadEvent,
   BadRange,
@@ -33,6 +34,7 @@ import { DynamoEventLists, mergeLists, ReadList, resultsOf } from './dynamo-even
 import { rebuildsOf } from './dynamo-generations.ts';
 import { DynamoRowReader } from './dynamo-row-reader.ts';
 import { readSealed } from './dynamo-sealing.ts';
+import { readErasing, readErasure } from './erasure-notes.ts';
 import { GivenUpReader } from './given-up-notes.ts';
 import {
   AFTER_PART,
@@ -197,6 +199,16 @@ class DynamoReads implements EventReads {
   async notesAt(places: readonly RecordPosition[]): Promise<readonly (RecordNote & RecordPosition)[]> {
     const keys = places.map(({ lane, sequence }) => ({ pk: notePk(lane), sk: sequenceText(sequence) }));
     return [...(await this.#itemsAt(keys)).values()].map(noteOf);
+  }
+
+  erasing(limit: number): Promise<readonly Erasing[]> {
+    return readErasing(this.#state, limit);
+  }
+
+  async erasure(erasure: string): Promise<ErasureCounts | undefined> {
+    const { all } = await readPending(this.#state);
+    const due = new Map(all.map(({ lane, sequence, dueAtMs }) => [keyOf(lane, sequenceText(sequence)), dueAtMs]));
+    return readErasure(this.#state, erasure, ({ lane, sequence }) => due.get(keyOf(lane, sequenceText(sequence))));
   }
 
   async lanes(): Promise<ReadonlyMap<string, LaneState>> {

@@ -5,9 +5,11 @@ import { LIMITS } from '../../core/limits.ts';
 import type { Clock } from '../../core/time.ts';
 import type { View } from '../../core/view.ts';
 import type { LaneRecord, RecordPosition } from '../../log/event-log.ts';
+import type { ErasedBytes, Erasing } from '../../store/erasures.ts';
 import {
   type Applied,
   type Decision,
+  type EventPosition,
   type EventPut,
   type EventStore,
   type KnownEvent,
@@ -16,6 +18,7 @@ import {
   type ReplayClaim,
   type ReplayNote,
   type Sealing,
+  type VisitorKey,
   type VisitorPut,
   type VisitorState,
   visitorText,
@@ -32,6 +35,7 @@ import { isSameState, Lanes, lanesIn, stateOf } from './dynamo-lanes.ts';
 import { DynamoRebuild } from './dynamo-rebuild.ts';
 import { DynamoRows, type NamedFold } from './dynamo-rows.ts';
 import { seal } from './dynamo-sealing.ts';
+import { ErasureNotes } from './erasure-notes.ts';
 import { EventKinds, type Kind } from './event-kinds.ts';
 import type { HalfPut } from './half-put.ts';
 import {
@@ -90,6 +94,7 @@ export class DynamoEventStore implements EventStore {
   readonly #rebuild: DynamoRebuild;
   readonly #expiry: DynamoExpiry;
   readonly #erasures: DynamoErasures;
+  readonly #erasureNotes: ErasureNotes;
   readonly #clock: Clock;
   readonly #journalItemsMax: number;
   readonly #attempt: () => string;
@@ -124,6 +129,7 @@ export class DynamoEventStore implements EventStore {
     const delayMs = options.erasureDelayMs ?? LIMITS.erasureDelayMs;
     const stored = { events: this.#events, state: this.#state };
     this.#erasures = new DynamoErasures({ ...stored, delayMs });
+    this.#erasureNotes = new ErasureNotes(this.#state);
     this.#rebuild = new DynamoRebuild({ ...stored, rows: this.#rows, clock, attempt });
   }
 
@@ -150,7 +156,19 @@ export class DynamoEventStore implements EventStore {
     }
     const known = await this.#lookFor(keys.identities, { visitors, done: stored.state.done });
     if (this.#expectsDuplicates) this.#expectsDuplicates = known.size > 0;
-    return { lane: stateOf(stored), visitors, known, generations };
+    return { lane: stateOf(stored), visitors, known, generations, erasedUntil: pending.until };
+  }
+
+  erasedUntil(ids: readonly VisitorKey[]): Promise<ReadonlyMap<string, string>> {
+    return this.#erasureNotes.until(ids);
+  }
+
+  eraseBytes(of: Parameters<EventStore['eraseBytes']>[0]): Promise<void> {
+    return this.#erasureNotes.eraseBytes(of);
+  }
+
+  noteErased(erasing: Erasing, found: ErasedBytes): Promise<void> {
+    return this.#erasureNotes.noteErased(erasing, found);
   }
 
   async apply(decision: Decision): Promise<Applied> {
@@ -195,6 +213,7 @@ export class DynamoEventStore implements EventStore {
       revision: revision + 1,
     });
     await this.#halfPut?.takeBack(lane, newlyDead(decision, done));
+    await this.#takeBack(decision);
     if (decision.erase.length > 0) this.#pending = await this.#erasures.pending();
     await this.#deleteDue(lane);
     const { journal: waiting } = (await this.#lanes.known(lane)) ?? { journal: [] };
@@ -320,11 +339,8 @@ export class DynamoEventStore implements EventStore {
       throw new ClickstreamError('overloaded', 'an event was there and is gone');
     if (result.kind === 'refused' && result.found !== undefined) {
       const known = knownOf(result.found);
-      const { lane, sequence, index } = known.position;
-      const { position } = put;
-      const isMine = lane === position.lane && sequence === position.sequence && index === position.index;
       // Put by a try before this one, which may have been told otherwise: the facts that are stored count.
-      if (!isMine || known.facts !== put.facts) return known;
+      if (!isAt(known.position, put.position) || known.facts !== put.facts) return known;
     }
     this.#putAlready.add(name);
     return undefined;
@@ -378,6 +394,21 @@ export class DynamoEventStore implements EventStore {
 
   async #putDead({ dead }: Decision): Promise<void> {
     await atOnce(dead, LIMITS.dynamoPutsAtOnce, (record) => putDeadItem(this.#state, record, this.#attempt()));
+  }
+
+  /** Put by an earlier try, before it was known that it is not to be taken in; now that nobody counts it any more. */
+  async #takeBack({ forgotten }: Decision): Promise<void> {
+    const keys = new Map(
+      forgotten.map(({ identity, position }) => {
+        const key = eventKeyOf(identity);
+        return [keyOf(key.pk, key.sk), { key, position }] as const;
+      }),
+    );
+    for (const item of await this.#events.getAll([...keys.values()].map(({ key }) => key))) {
+      const asked = keys.get(keyOf(textOf(item, 'pk'), textOf(item, 'sk')));
+      if (asked === undefined || !isAt(positionOf(item), asked.position)) continue;
+      await this.#events.deleteIf(asked.key, { name: 'typeOrder', value: textOf(item, 'typeOrder') });
+    }
   }
 
   /** However often a batch is tried, the same: what is a duplicate stays one. */
@@ -450,6 +481,10 @@ function newlyDead({ dead }: Decision, done: bigint): readonly LaneRecord[] {
 
 function kindOfPut({ visitor, eventType }: EventPut): Kind {
   return { source: visitor.source, eventType };
+}
+
+function isAt(a: EventPosition, b: EventPosition): boolean {
+  return a.lane === b.lane && a.sequence === b.sequence && a.index === b.index;
 }
 
 function knownOf(item: Item): KnownEvent {

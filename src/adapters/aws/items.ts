@@ -436,6 +436,8 @@ export function kindOf(item: Item): { readonly source: string; readonly eventTyp
 }
 
 export const ERASURE_PK = 'erasure';
+/** Beside the erasures that are pending, until when anything was ever erased: no source has an empty name. */
+export const LATEST_ERASURE_SK = keyOf('', 'latest');
 export const REBUILD_PK = 'rebuild';
 /** The lane that rebuilt rows belong to; no lane of a log is called so. */
 export const REBUILD_LANE = 'rebuild';

@@ -1,4 +1,6 @@
+import { deflateRawSync } from 'node:zlib';
 import { LIMITS } from '../../core/limits.ts';
+import { ERASED_DETAIL } from '../../store/erasures.ts';
 import type { DynamoTable, Key } from './dynamo-client.ts';
 import { type Item, keyOf, number, numberOf, text, textOf } from './items.ts';
 
@@ -38,6 +40,20 @@ export async function readLarge(table: DynamoTable, item: Item): Promise<Buffer>
   const parts = keys.map(({ sk }) => found.get(sk));
   if (parts.some((part) => part === undefined)) throw new Error(`a part of ${textOf(item, 'pk')} is missing`);
   return Buffer.concat(parts.map((part) => part ?? new Uint8Array()));
+}
+
+/** Empties the value of a bad event or a dead record that is there; its detail says why. */
+export async function eraseLarge(table: DynamoTable, key: Key): Promise<void> {
+  const item = await table.get(key);
+  if (item === undefined) return;
+  const { parts, version, replayLine, ...rest } = item;
+  await table.set({
+    ...rest,
+    ...(item.replayVisitor && { replayVisitor: text('') }),
+    detail: text(ERASED_DETAIL),
+    value: { B: deflateRawSync('') },
+  });
+  await table.deleteAll(partKeys(item));
 }
 
 /** Keys of the parts that an item names, for deleting them. */

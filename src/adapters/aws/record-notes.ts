@@ -10,7 +10,7 @@ export function notePk(lane: string): string {
 const DAY_SECONDS = 86_400;
 
 /** A day longer than a receipt is answered. */
-export function noteItem(lane: string, { sequence, receivedAt, duplicates, bad }: RecordNote): Item {
+export function noteItem(lane: string, { sequence, receivedAt, duplicates, bad, forgotten }: RecordNote): Item {
   const expiresAt = Math.floor(Date.parse(receivedAt) / 1_000) + (LIMITS.receiptDays + 1) * DAY_SECONDS;
   return {
     pk: text(notePk(lane)),
@@ -18,6 +18,7 @@ export function noteItem(lane: string, { sequence, receivedAt, duplicates, bad }
     receivedAt: text(receivedAt),
     duplicates: text(JSON.stringify(duplicates)),
     bad: text(JSON.stringify(bad)),
+    ...(forgotten && { forgotten: text(JSON.stringify(forgotten)) }),
     expiresAt: number(expiresAt),
   };
 }
@@ -28,5 +29,6 @@ export function noteOf(item: Item): RecordNote & RecordPosition {
   return {
     ...{ lane, sequence: BigInt(textOf(item, 'sk')), receivedAt: textOf(item, 'receivedAt') },
     ...{ duplicates: placesOf('duplicates'), bad: placesOf('bad') },
+    ...(item.forgotten && { forgotten: placesOf('forgotten') }),
   };
 }

@@ -2,6 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { type Identity, identityKey, identityOf } from '../../core/event.ts';
 import { type ReadVersion, type ViewRebuild, versionsRead } from '../../core/generations.ts';
 import type { RecordPosition } from '../../log/event-log.ts';
+import type { Erasing, ErasureCounts } from '../../store/erasures.ts';
 import type {
   BadEvent,
   BadRange,
@@ -24,6 +25,7 @@ import type {
   Witness,
 } from '../../store/event-store.ts';
 import { BadReads } from './bad-rows.ts';
+import { readErasing, readErasure } from './erasures.ts';
 import { SqliteEventLists } from './event-lists.ts';
 import { integerOf, ReadStatements } from './read-statements.ts';
 import { openDatabaseToRead } from './schema.ts';
@@ -174,13 +176,19 @@ class SqliteReads implements EventReads {
   }
 
   async notesAt(places: readonly RecordPosition[]): Promise<readonly (RecordNote & RecordPosition)[]> {
-    const sql = 'SELECT received_at, duplicates, bad FROM notes WHERE lane = ? AND sequence = ?';
+    const sql = 'SELECT received_at, duplicates, bad, forgotten FROM notes WHERE lane = ? AND sequence = ?';
     return places.flatMap(({ lane, sequence }) => {
-      const row = this.#reads.one<Record<'received_at' | 'duplicates' | 'bad', string>>(sql, lane, integerOf(sequence));
-      if (row === undefined) return [];
-      const [duplicates, bad] = [row.duplicates, row.bad].map((text) => JSON.parse(text) as readonly number[]);
-      return [{ lane, sequence, receivedAt: row.received_at, duplicates: duplicates ?? [], bad: bad ?? [] }];
+      const row = this.#reads.one<NoteRow>(sql, lane, integerOf(sequence));
+      return row === undefined ? [] : [{ lane, sequence, ...noteOf(row) }];
     });
+  }
+
+  async erasing(limit: number): Promise<readonly Erasing[]> {
+    return readErasing(this.#reads, limit);
+  }
+
+  async erasure(erasure: string): Promise<ErasureCounts | undefined> {
+    return readErasure(this.#reads, erasure);
   }
 
   async lanes(): Promise<ReadonlyMap<string, LaneState>> {
@@ -331,6 +339,17 @@ class SqliteReads implements EventReads {
   #lanes(): readonly LaneRow[] {
     return this.#reads.all<LaneRow>(`SELECT ${LANE_COLUMNS} FROM lanes`);
   }
+}
+
+type NoteRow = Readonly<Record<'received_at' | 'duplicates' | 'bad' | 'forgotten', string>>;
+
+function noteOf(row: NoteRow): Omit<RecordNote, 'sequence'> {
+  const placesOf = (text: string) => JSON.parse(text) as readonly number[];
+  const forgotten = placesOf(row.forgotten);
+  return {
+    ...{ receivedAt: row.received_at, duplicates: placesOf(row.duplicates), bad: placesOf(row.bad) },
+    ...(forgotten.length > 0 && { forgotten }),
+  };
 }
 
 interface DeadRow {

@@ -5,6 +5,7 @@ import type { Generations } from '../../core/generations.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { View } from '../../core/view.ts';
 import type { RecordPosition } from '../../log/event-log.ts';
+import type { ErasedBytes, Erasing } from '../../store/erasures.ts';
 import {
   type Applied,
   type Decision,
@@ -26,12 +27,13 @@ import {
 } from '../../store/event-store.ts';
 import { BadRows, expireBad } from './bad-rows.ts';
 import { Checkpointer } from './checkpointer.ts';
+import { Erasures } from './erasures.ts';
 import { EventRows } from './event-rows.ts';
 import { assertRowsLevel, type Lateness, LateRows, MARK_COUNTED } from './late-rows.ts';
 import { Names } from './names.ts';
 import { openDatabase, transact } from './schema.ts';
 import { sealRows } from './sealed-rows.ts';
-import { eraseVisitor, expireEvents } from './store-maintenance.ts';
+import { expireEvents } from './store-maintenance.ts';
 import { cutsText, LANE_COLUMNS, type LaneRow, laneOf, registryText, selectAll, selectOne } from './stored-rows.ts';
 import { askRebuild, generationsIn, rebuildView } from './view-rebuilds.ts';
 import { ViewRows } from './view-rows.ts';
@@ -77,6 +79,7 @@ export class SqliteEventStore implements EventStore {
   readonly #late: LateRows | undefined;
   /** As they are stored: there is no other writer. */
   #generations: Generations;
+  readonly #erasures: Erasures;
   /** In the transaction under way, rows in memory became others than those stored. */
   #rowsInDoubt = false;
   /** Visitors as they are stored, by `visitorText`: there is no other writer. */
@@ -101,6 +104,7 @@ export class SqliteEventStore implements EventStore {
     this.#bad = new BadRows(database);
     this.#rows = new ViewRows(database);
     this.#generations = generationsIn(database);
+    this.#erasures = new Erasures(database);
   }
 
   async load(lane: string, keys: Parameters<EventStore['load']>[1]): Promise<Loaded> {
@@ -120,7 +124,13 @@ export class SqliteEventStore implements EventStore {
         }
         this.#expectsDuplicates = known.size > 0;
       }
-      return { lane: this.#lane(lane), visitors, known, generations: this.#generations };
+      return {
+        lane: this.#lane(lane),
+        visitors,
+        known,
+        generations: this.#generations,
+        erasedUntil: this.#erasures.latest,
+      };
     } finally {
       this.#database.exec('COMMIT');
     }
@@ -166,6 +176,20 @@ export class SqliteEventStore implements EventStore {
     const stand = this.#write(() => this.#bad.note(notes));
     this.#writeAheadLog.checkpointWhenDue();
     return stand;
+  }
+
+  async erasedUntil(ids: readonly VisitorKey[]): Promise<ReadonlyMap<string, string>> {
+    return this.#erasures.until(ids);
+  }
+
+  async eraseBytes(of: Parameters<EventStore['eraseBytes']>[0]): Promise<void> {
+    this.#write(() => this.#erasures.eraseBytes(of));
+    this.#writeAheadLog.checkpointWhenDue();
+  }
+
+  async noteErased(erasing: Erasing, found: ErasedBytes): Promise<void> {
+    this.#write(() => this.#erasures.noteErased(erasing, found));
+    this.#writeAheadLog.checkpointWhenDue();
   }
 
   async expire(before: { readonly receivedAt: string; readonly limit: number }): Promise<number> {
@@ -266,7 +290,7 @@ export class SqliteEventStore implements EventStore {
     this.#statements.addTotals.run(decision.counts.stored, bad, dead, decision.counts.newVisitors);
     if (decision.erase.length > 0) {
       this.#deleting(() => {
-        for (const erase of decision.erase) eraseVisitor(this.#database, erase);
+        for (const erase of decision.erase) this.#erasures.apply({ ...erase, lane });
       });
     }
     return { kind: 'applied' };
@@ -351,8 +375,9 @@ export class SqliteEventStore implements EventStore {
 
   /** With each some of the oldest go, so that there are never many that are too old. */
   #putNotes({ lane, notes }: Decision): void {
-    for (const { sequence, receivedAt, duplicates, bad } of notes) {
-      this.#statements.putNote.run(lane, sequence, receivedAt, JSON.stringify(duplicates), JSON.stringify(bad));
+    for (const { sequence, receivedAt, duplicates, bad, forgotten = [] } of notes) {
+      const places = [duplicates, bad, forgotten].map((of) => JSON.stringify(of));
+      this.#statements.putNote.run(lane, sequence, receivedAt, ...places);
       const oldest = new Date(Date.parse(receivedAt) - LIMITS.receiptDays * DAY_MS).toISOString();
       this.#statements.forgetNotes.run(lane, oldest);
     }
@@ -402,7 +427,7 @@ function prepareStatements(database: DatabaseSync) {
       'UPDATE visitors SET sequence = ?, state = ? WHERE visitor = ? AND source = ? AND sequence = ?',
     ),
     putLink: prepare('INSERT INTO links (user, visitor, source) VALUES (?, ?, ?) ON CONFLICT DO NOTHING'),
-    putNote: prepare('INSERT INTO notes VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING'),
+    putNote: prepare('INSERT INTO notes VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING'),
     forgetNotes: prepare(
       `DELETE FROM notes WHERE (lane, sequence) IN (
          SELECT lane, sequence FROM (SELECT * FROM notes WHERE lane = ? ORDER BY sequence LIMIT 2) WHERE received_at < ?

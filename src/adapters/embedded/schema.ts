@@ -26,6 +26,7 @@ const EVENTS_OF_OTHERS = `CREATE INDEX events_of_others ON events (other_type, s
 /** What of records was not stored: places of events, as JSON. By lane, so that the oldest come first. */
 const NOTES = `CREATE TABLE notes (
   lane TEXT NOT NULL, sequence INTEGER NOT NULL, received_at TEXT NOT NULL, duplicates TEXT NOT NULL, bad TEXT NOT NULL,
+  forgotten TEXT NOT NULL,
   PRIMARY KEY (lane, sequence)
 ) STRICT, WITHOUT ROWID;`;
 
@@ -37,6 +38,18 @@ const BAD = `CREATE TABLE bad (
   payload TEXT NOT NULL,
   PRIMARY KEY (sequence, lane, place)
 ) STRICT, WITHOUT ROWID;`;
+
+/** Of whom something was erased: hashes of ids with a key of the store. And what erasures took; the id only while it is looked for. */
+const ERASURES = `CREATE TABLE tombstones (hash BLOB PRIMARY KEY, until TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE tombstone_key (key BLOB NOT NULL) STRICT;
+CREATE TABLE erasures (
+  lane TEXT NOT NULL, sequence INTEGER NOT NULL, erasure TEXT NOT NULL, until TEXT NOT NULL,
+  events INTEGER NOT NULL, visitors INTEGER NOT NULL, links INTEGER NOT NULL,
+  bad INTEGER NOT NULL DEFAULT 0, dead INTEGER NOT NULL DEFAULT 0, log INTEGER, source TEXT, visitor TEXT,
+  PRIMARY KEY (lane, sequence)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX erasures_by_name ON erasures (erasure);
+CREATE INDEX erasures_open ON erasures (lane, sequence) WHERE visitor IS NOT NULL;`;
 
 /**
  * - `people` and `labels` give texts small integers that grow with time, for random texts as index keys are what slows a
@@ -105,6 +118,7 @@ CREATE TABLE dead (
   PRIMARY KEY (sequence, lane)
 ) STRICT, WITHOUT ROWID;
 ${NOTES}
+${ERASURES}
 CREATE TABLE witnesses (
   collector TEXT PRIMARY KEY, number INTEGER NOT NULL, lane TEXT NOT NULL, sequence INTEGER NOT NULL,
   at_ms INTEGER, events INTEGER, identities INTEGER
@@ -149,8 +163,8 @@ PRAGMA user_version = 4;
 `;
 
 /**
- * In format 4 what was set aside was kept for good, and not put back; nothing was noted of records, identities had no
- * checksums, and a view was folded anew only when its version in the program grew.
+ * In format 4 what was set aside was kept for good, and not put back; nothing was noted of records or remembered of erasures,
+ * identities had no checksums, and a view was folded anew only when its version in the program grew.
  */
 const FROM_4 = `
 ALTER TABLE bad RENAME TO bad_of_4;
@@ -160,6 +174,7 @@ SELECT sequence, lane, place, source, received_at, code, detail, payload FROM ba
 DROP TABLE bad_of_4;
 ALTER TABLE totals ADD COLUMN bad_expired INTEGER NOT NULL DEFAULT 0;
 ${NOTES}
+${ERASURES}
 ALTER TABLE removed ADD COLUMN identities INTEGER;
 ALTER TABLE witnesses ADD COLUMN events INTEGER;
 ALTER TABLE witnesses ADD COLUMN identities INTEGER;

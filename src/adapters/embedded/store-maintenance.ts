@@ -62,10 +62,10 @@ export function expireEvents(
 export function eraseVisitor(
   database: DatabaseSync,
   { source, visitor, sequence }: VisitorKey & { readonly sequence: bigint },
-): void {
+): { readonly events: number; readonly visitors: number; readonly links: number } {
   const visitorId = idOf(database, 'people', visitor);
   const sourceId = idOf(database, 'labels', source);
-  if (visitorId === undefined || sourceId === undefined) return;
+  if (visitorId === undefined || sourceId === undefined) return { events: 0, visitors: 0, links: 0 };
   database.exec('PRAGMA secure_delete = ON');
   const events = selectAll<Gone>(
     database.prepare(
@@ -96,6 +96,7 @@ export function eraseVisitor(
     .run(events.length, changes);
   for (const person of people) deleteUnused(database, person);
   database.exec('PRAGMA secure_delete = OFF');
+  return { events: events.length, visitors: Number(changes), links: links.length };
 }
 
 /** Where the event with twin 0 went, another takes its place: a put looks no further than there. */

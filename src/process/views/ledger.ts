@@ -19,6 +19,8 @@ export interface LedgerEntry {
   readonly duplicate: number;
   readonly bad: number;
   readonly dead: number;
+  /** Not taken in, for it happened before an erasure of its person; absent where there are none. */
+  readonly forgotten?: number | undefined;
   /** Sums of the same events; undefined where their collector did not say what came in. */
   readonly identities?: Readonly<OutcomeIdentities> | undefined;
 }
@@ -38,15 +40,15 @@ export interface LedgerState {
 
 /**
  * Format 1 had no hours, no arrival, and no number of its own in front. In format 2 an hour may have a third part, which older
- * programs pass over: the sums of its entries, in their order.
+ * programs pass over: the sums of its entries, in their order. What is forgotten stands at the end of either, where there is any.
  */
 const FORMAT = 2;
 type EncodedEntry = [number: number, sequence: string, count: number, ...outcomes: number[]];
-/** null where they are not known; one number where all that came in was stored; else all five. */
+/** null where they are not known; one number where all that came in was stored; else all of them. */
 type EncodedIdentities =
   | null
   | number
-  | readonly [came: number, stored: number, duplicate: number, bad: number, dead: number];
+  | readonly [came: number, stored: number, duplicate: number, bad: number, dead: number, forgotten?: number];
 type Encoded1 = [ackedThrough: number, voids: number[], entries: EncodedEntry[]];
 type Encoded2 = [
   format: number,
@@ -88,7 +90,7 @@ export const ledgerRows: RowFold<LedgerState> = {
     for (const [hour, rows, sums] of hours) {
       for (const [
         place,
-        [number, sequence, count, stored = count, duplicate = 0, bad = 0, dead = 0],
+        [number, sequence, count, stored = count, duplicate = 0, bad = 0, dead = 0, forgotten = 0],
       ] of rows.entries()) {
         const identities = decodeIdentities(sums?.[place] ?? null);
         addEntry(entries, number, {
@@ -99,6 +101,7 @@ export const ledgerRows: RowFold<LedgerState> = {
           duplicate,
           bad,
           dead,
+          ...(forgotten > 0 && { forgotten }),
           ...identities,
         });
       }
@@ -113,9 +116,11 @@ function isFormat1(decoded: Encoded1 | Encoded2): decoded is Encoded1 {
 }
 
 /** Nearly every record was stored whole: that is written without the outcomes. */
-function encodeEntry(number: number, { sequence, count, stored, duplicate, bad, dead }: LedgerEntry): string {
-  const short = stored === count && duplicate === 0 && bad === 0 && dead === 0;
-  return `[${number},"${sequence}",${count}${short ? '' : `,${stored},${duplicate},${bad},${dead}`}]`;
+function encodeEntry(number: number, entry: LedgerEntry): string {
+  const { sequence, count, stored, duplicate, bad, dead, forgotten = 0 } = entry;
+  const short = stored === count && duplicate === 0 && bad === 0 && dead === 0 && forgotten === 0;
+  const outcomes = short ? '' : `,${stored},${duplicate},${bad},${dead}${forgotten === 0 ? '' : `,${forgotten}`}`;
+  return `[${number},"${sequence}",${count}${outcomes}]`;
 }
 
 /** Of one hour, in the same order. */
@@ -127,16 +132,18 @@ interface HourTexts {
 
 function encodeIdentities({ identities }: LedgerEntry): string {
   if (identities === undefined) return 'null';
-  const { came, stored, duplicate, bad, dead } = identities;
-  const isWhole = came === stored && duplicate === 0 && bad === 0 && dead === 0;
-  return isWhole ? `${came}` : `[${came},${stored},${duplicate},${bad},${dead}]`;
+  const { came, stored, duplicate, bad, dead, forgotten } = identities;
+  const isWhole = came === stored && duplicate === 0 && bad === 0 && dead === 0 && forgotten === 0;
+  return isWhole
+    ? `${came}`
+    : `[${came},${stored},${duplicate},${bad},${dead}${forgotten === 0 ? '' : `,${forgotten}`}]`;
 }
 
 function decodeIdentities(encoded: EncodedIdentities): Pick<LedgerEntry, 'identities'> {
   if (encoded === null) return {};
   if (typeof encoded === 'number') return { identities: { ...noIdentities(), came: encoded, stored: encoded } };
-  const [came, stored, duplicate, bad, dead] = encoded;
-  return { identities: { came, stored, duplicate, bad, dead } };
+  const [came, stored, duplicate, bad, dead, forgotten = 0] = encoded;
+  return { identities: { came, stored, duplicate, bad, dead, forgotten } };
 }
 
 function byEntry(a: LedgerEntry, b: LedgerEntry): number {
@@ -161,10 +168,20 @@ export function ledgerBucket({ collector, number }: Pick<RecordHeader, 'collecto
 }
 
 /** What a record that nobody could process comes to: whatever it held is dead. */
-export function deadOutcome({ count, identities }: Pick<RecordHeader, 'count' | 'identities'>): LedgerOutcome {
-  const sums = identities === undefined ? undefined : { ...noIdentities(), came: identities, dead: identities };
-  return { stored: 0, duplicate: 0, bad: 0, dead: count, identities: sums };
+export function deadOutcome(header: Pick<RecordHeader, 'count' | 'identities'>): LedgerOutcome {
+  return wholeOutcome(header, 'dead');
 }
+
+/** Where all of a record came to the same. */
+export function wholeOutcome(
+  { count, identities }: Pick<RecordHeader, 'count' | 'identities'>,
+  outcome: 'dead' | 'forgotten',
+): LedgerOutcome {
+  const sums = identities === undefined ? undefined : { ...noIdentities(), came: identities, [outcome]: identities };
+  return { ...NO_OUTCOME, [outcome]: count, identities: sums };
+}
+
+export const NO_OUTCOME = { stored: 0, duplicate: 0, bad: 0, dead: 0 } as const;
 
 /** The entry of a record, whose header says what came in. */
 export function entryFor(

@@ -161,10 +161,14 @@ const ledgerEntry: fc.Arbitrary<LedgerEntry> = fc.record({
   duplicate: fc.nat(5),
   bad: fc.nat(5),
   dead: fc.nat(5),
+  forgotten: fc.constantFrom(undefined, 1, 2),
   identities: fc.option(
     fc.oneof(
       fc.nat().map((sum) => ({ ...noIdentities(), came: sum, stored: sum })),
-      fc.record({ came: fc.nat(), stored: fc.nat(), duplicate: fc.nat(), bad: fc.nat(), dead: fc.nat() }),
+      fc.record({
+        ...{ came: fc.nat(), stored: fc.nat(), duplicate: fc.nat(), bad: fc.nat(), dead: fc.nat() },
+        forgotten: fc.nat(3),
+      }),
     ),
     { nil: undefined },
   ),

@@ -1,0 +1,140 @@
+import { randomBytes } from 'node:crypto';
+import type { DatabaseSync } from 'node:sqlite';
+import type { RecordPosition } from '../../log/event-log.ts';
+import {
+  ERASED_DETAIL,
+  type Erase,
+  type ErasedBytes,
+  type Erasing,
+  type ErasureCounts,
+  TOMBSTONE_KEY_BYTES,
+  tombstoneHash,
+} from '../../store/erasures.ts';
+import { type EventPosition, type VisitorKey, visitorText } from '../../store/event-store.ts';
+import type { ReadStatements } from './read-statements.ts';
+import { eraseVisitor } from './store-maintenance.ts';
+import { selectOne } from './stored-rows.ts';
+
+/** What the writer does of erasures; each function but `until` runs within a transaction of its caller. */
+export class Erasures {
+  readonly #database: DatabaseSync;
+  #latest: string | undefined;
+  #key: Uint8Array | undefined;
+
+  constructor(database: DatabaseSync) {
+    this.#database = database;
+    const row = selectOne<{ readonly until: string | null }>(
+      database.prepare('SELECT max(until) AS until FROM tombstones'),
+    );
+    this.#latest = row?.until ?? undefined;
+  }
+
+  /** The latest of all. A transaction that was rolled back may have raised it: then a little more is asked than need be. */
+  get latest(): string | undefined {
+    return this.#latest;
+  }
+
+  until(ids: readonly VisitorKey[]): ReadonlyMap<string, string> {
+    const key = this.#readKey();
+    if (key === undefined) return new Map();
+    const find = this.#database.prepare('SELECT until FROM tombstones WHERE hash = ?');
+    return new Map(
+      ids.flatMap((id) => {
+        const row = selectOne<{ readonly until: string }>(find, tombstoneHash(key, id));
+        return row === undefined ? [] : [[visitorText(id), row.until]];
+      }),
+    );
+  }
+
+  /** Events, links and state go at once; the rest once it was looked for (`Erasing`). */
+  apply(erase: Erase & { readonly lane: string }): void {
+    const { source, visitor, lane, sequence, until, erasure = '' } = erase;
+    const key = this.#readKey() ?? this.#makeKey();
+    this.#database
+      .prepare('INSERT INTO tombstones VALUES (?1, ?2) ON CONFLICT DO UPDATE SET until = max(until, excluded.until)')
+      .run(tombstoneHash(key, { source, visitor }), until);
+    if (this.#latest === undefined || until > this.#latest) this.#latest = until;
+    const { events, visitors, links } = eraseVisitor(this.#database, erase);
+    this.#database
+      .prepare(
+        `INSERT INTO erasures (lane, sequence, erasure, until, events, visitors, links, source, visitor)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      )
+      .run(lane, sequence, erasure, until, events, visitors, links, source, visitor);
+  }
+
+  eraseBytes({ bad, dead }: { bad: readonly EventPosition[]; dead: readonly RecordPosition[] }): void {
+    const eraseBad = this.#database.prepare(
+      `UPDATE bad SET payload = '', detail = '${ERASED_DETAIL}', replay_line = NULL,
+         replay_visitor = iif(replay_visitor IS NULL, NULL, '') WHERE sequence = ? AND lane = ? AND place = ?`,
+    );
+    const eraseDead = this.#database.prepare(
+      `UPDATE dead SET payload = x'', detail = '${ERASED_DETAIL}' WHERE sequence = ? AND lane = ?`,
+    );
+    this.#overwriting(() => {
+      for (const { sequence, lane, index } of bad) eraseBad.run(sequence, lane, index);
+      for (const { sequence, lane } of dead) eraseDead.run(sequence, lane);
+    });
+  }
+
+  noteErased({ lane, sequence }: RecordPosition, { bad, dead, log }: ErasedBytes): void {
+    this.#overwriting(() =>
+      this.#database
+        .prepare(
+          `UPDATE erasures SET bad = ?, dead = ?, log = ?, source = NULL, visitor = NULL
+           WHERE lane = ? AND sequence = ? AND visitor IS NOT NULL`,
+        )
+        .run(bad, dead, log ?? null, lane, sequence),
+    );
+  }
+
+  #overwriting(work: () => void): void {
+    this.#database.exec('PRAGMA secure_delete = ON');
+    work();
+    this.#database.exec('PRAGMA secure_delete = OFF');
+  }
+
+  #readKey(): Uint8Array | undefined {
+    this.#key ??= selectOne<{ readonly key: Uint8Array }>(this.#database.prepare('SELECT key FROM tombstone_key'))?.key;
+    return this.#key;
+  }
+
+  /** Not kept here before it is committed. */
+  #makeKey(): Uint8Array {
+    const key = randomBytes(TOMBSTONE_KEY_BYTES);
+    this.#database.prepare('INSERT INTO tombstone_key VALUES (?)').run(key);
+    return key;
+  }
+}
+
+interface ErasureRow {
+  readonly lane: string;
+  readonly sequence: bigint;
+  readonly erasure: string;
+  readonly until: string;
+  readonly source: string;
+  readonly visitor: string;
+}
+
+/** The reading half. */
+export function readErasing(reads: ReadStatements, limit: number): readonly Erasing[] {
+  const rows = reads.all<ErasureRow>(
+    `SELECT lane, sequence, erasure, until, source, visitor FROM erasures WHERE visitor IS NOT NULL
+     ORDER BY lane, sequence LIMIT ?`,
+    limit,
+  );
+  return rows.map(({ erasure, ...row }) => ({ ...row, ...(erasure !== '' && { erasure }) }));
+}
+
+export function readErasure(reads: ReadStatements, erasure: string): ErasureCounts | undefined {
+  const row = reads.one<Record<Exclude<keyof ErasureCounts, 'hiddenUntil'>, bigint | null>>(
+    `SELECT count(*) AS applied, sum(events) AS events, sum(visitors) AS visitors, sum(links) AS links, sum(bad) AS bad,
+       sum(dead) AS dead, sum(log) AS log, count(visitor) AS searching FROM erasures WHERE erasure = ?`,
+    erasure,
+  );
+  if (row === undefined || row.applied === 0n) return undefined;
+  const [applied, searching] = [Number(row.applied), Number(row.searching)];
+  const [events, visitors, links] = [Number(row.events), Number(row.visitors), Number(row.links)];
+  const [bad, dead, log] = [Number(row.bad), Number(row.dead), Number(row.log)];
+  return { applied, searching, events, visitors, links, bad, dead, log };
+}

@@ -1,0 +1,24 @@
+import { LIMITS } from '../core/limits.ts';
+
+/** Texts and numbers as JSON writes them, wherever they stand: in what is cut off or broken as well. */
+const TOKENS = /"((?:[^"\\]|\\.)*)"|-?\d+(?:\.\d+)?/g;
+
+/** All that could be somebody's id in bytes that could not be read as an event: a bounded number of texts and numbers. */
+export function idsIn(payload: string): ReadonlySet<string> {
+  const ids = new Set<string>();
+  for (const [token, quoted] of payload.matchAll(TOKENS)) {
+    const id = quoted === undefined ? token : unescaped(token, quoted);
+    if (id.length > 0 && id.length <= LIMITS.idCharsMax) ids.add(id);
+    if (ids.size >= LIMITS.payloadIdsMax) break;
+  }
+  return ids;
+}
+
+function unescaped(token: string, quoted: string): string {
+  if (!quoted.includes('\\')) return quoted;
+  try {
+    return String(JSON.parse(token));
+  } catch {
+    return quoted;
+  }
+}

@@ -1,0 +1,51 @@
+import { createHmac } from 'node:crypto';
+import { type VisitorKey, visitorText } from './event-store.ts';
+
+/** A visitor of which everything before this place goes, for good. */
+export interface Erase extends VisitorKey {
+  readonly sequence: bigint;
+  /** What happened up to this time, ISO 8601, is not taken in any more: the store remembers it (`Loaded.erased`). */
+  readonly until: string;
+  /** The erasure that it belongs to, whose certificate counts it; absent where nobody asks for one. */
+  readonly erasure?: string | undefined;
+}
+
+/** An erasure of one visitor that is applied, and whose id is still to be looked for where nothing is sorted by it. */
+export interface Erasing extends Erase {
+  readonly lane: string;
+}
+
+/** What was found of it there, and is gone. */
+export interface ErasedBytes {
+  readonly bad: number;
+  readonly dead: number;
+  /** Records of the log whose bytes were overwritten; absent where the log cannot be written but at its end. */
+  readonly log?: number | undefined;
+}
+
+/** What an erasure took, its visitors together. */
+export interface ErasureCounts extends ErasedBytes {
+  /** How many of its records are applied: one is a visitor of one source. */
+  readonly applied: number;
+  readonly events: number;
+  readonly visitors: number;
+  readonly links: number;
+  /** How many of them are still to be looked for: see `Erasing`. */
+  readonly searching: number;
+  /** What is erased is hidden until then, and then deleted. ISO 8601; absent once nothing is only hidden. */
+  readonly hiddenUntil?: string | undefined;
+}
+
+/**
+ * What a store remembers in the place of an id that was erased: with the store's own key, so that whoever has the hash alone
+ * cannot try ids on it.
+ */
+export function tombstoneHash(key: Uint8Array, id: VisitorKey): Buffer {
+  return createHmac('sha256', key).update(visitorText(id)).digest();
+}
+
+/** How long that key is. */
+export const TOMBSTONE_KEY_BYTES = 32;
+
+/** What stands in the place of the details of an event set aside, or of a dead record, whose bytes were erased. */
+export const ERASED_DETAIL = 'erased';
