@@ -54,6 +54,7 @@ export class ErasureNotes {
     const noted = await this.#state.put({
       ...keyItem(noteKey({ lane, sequence }, erasure)),
       isSearched: { BOOL: false },
+      revision: number(0),
     });
     // Searched already: an earlier try of this batch came so far.
     if (noted.kind === 'refused' && noted.found?.isSearched?.BOOL === true) return;
@@ -101,7 +102,7 @@ export class ErasureNotes {
     const result = await this.#state.put(
       { ...changed, revision: number(revision + 1) },
       {
-        expression: 'attribute_not_exists(#revision) OR #revision = :revision',
+        expression: '#revision = :revision',
         names: { '#revision': 'revision' },
         values: { ':revision': number(revision) },
       },

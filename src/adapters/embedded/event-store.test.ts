@@ -46,6 +46,7 @@ const ADDED_TO_BAD = [
 const TO_FORMAT_4 = `${ADDED_TO_BAD.map((name) => `ALTER TABLE bad DROP COLUMN ${name};`).join('\n')}
 ALTER TABLE totals DROP COLUMN bad_expired; DROP TABLE notes; ALTER TABLE removed DROP COLUMN identities;
 ALTER TABLE witnesses DROP COLUMN events; ALTER TABLE witnesses DROP COLUMN identities;
+DROP TABLE tombstones; DROP TABLE tombstone_key; DROP TABLE erasures;
 DROP TABLE generations; ALTER TABLE rebuilds DROP COLUMN folded; ALTER TABLE rebuilds DROP COLUMN events;
 ALTER TABLE rebuilds DROP COLUMN started_at_ms; ALTER TABLE rebuilds DROP COLUMN finished_at_ms;
 ALTER TABLE rebuilds DROP COLUMN kept_before; ALTER TABLE rebuilds DROP COLUMN kept_through`;
