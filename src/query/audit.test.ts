@@ -80,7 +80,7 @@ function sealedWhole(identities: Partial<OutcomeIdentities> = {}): Pick<AuditInp
   return { sealed: { lanes: new Map([['local', 12n]]), collectors: new Map([['c', collector]]), cells }, ledger: [] };
 }
 
-const OUTCOMES = { accepted: 4, stored: 4, duplicate: 0, bad: 0, dead: 0, pending: 0, redelivered: 0 };
+const OUTCOMES = { accepted: 4, stored: 4, duplicate: 0, bad: 0, dead: 0, forgotten: 0, pending: 0, redelivered: 0 };
 
 test('what is well is balanced', () => {
   expect(audit(input())).toEqual({

@@ -166,6 +166,7 @@ const OUTCOMES: Members = {
   duplicate: COUNT,
   bad: COUNT,
   dead: COUNT,
+  forgotten: about('Not taken in, for they happened before an erasure of their person.', COUNT),
   pending: COUNT,
   redelivered: COUNT,
 };
@@ -179,13 +180,14 @@ const RECEIPT = object({
   duplicate: about('Of an event that is stored already.', COUNT),
   bad: about('Set aside, with a reason.', COUNT),
   dead: about('Of records that could not be processed at all.', COUNT),
+  forgotten: about('Not taken in, for they happened before an erasure of their person.', COUNT),
   lost: about('Of records that are nowhere. It is a fault, which the audit names too.', COUNT),
   pending: about('Not processed yet.', COUNT),
   notStored: about(
     `Those that are not stored, and not pending; ${LIMITS.receiptNotStoredMax} at the most.`,
     arrayOf(
       object(
-        { outcome: { enum: ['duplicate', 'bad', 'dead', 'lost'] }, lane: NAME, sequence: BIG },
+        { outcome: { enum: ['duplicate', 'bad', 'dead', 'forgotten', 'lost'] }, lane: NAME, sequence: BIG },
         {
           index: about(
             'The place in its record. A request is a record for each visitor, its events in their order.',

@@ -14,7 +14,7 @@ import { positionId } from './cursor.ts';
 const NOW_MS = Date.parse('2026-11-25T10:00:00.000Z');
 const DAY_MS = 86_400_000;
 const LANE = 'lane-0';
-const NOTHING = { stored: 0, duplicate: 0, bad: 0, dead: 0, lost: 0, pending: 0 };
+const NOTHING = { stored: 0, duplicate: 0, bad: 0, dead: 0, forgotten: 0, lost: 0, pending: 0 };
 const ALL_STORED = { ...NOTHING, notStored: [] };
 
 let log: MemoryEventLog;

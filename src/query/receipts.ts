@@ -208,7 +208,7 @@ async function isCollectorKnown(
   return rows.length > 0;
 }
 
-type Outcome = 'duplicate' | 'bad' | 'dead' | 'lost';
+type Outcome = 'duplicate' | 'bad' | 'dead' | 'forgotten' | 'lost';
 
 interface NotStored extends EventPosition {
   readonly outcome: Outcome;
@@ -218,7 +218,7 @@ interface NotStored extends EventPosition {
 /** Adds up what became of a receipt's events. */
 class Tally {
   pending = 0;
-  readonly #counts = { stored: 0, duplicate: 0, bad: 0, dead: 0, lost: 0 };
+  readonly #counts = { stored: 0, duplicate: 0, bad: 0, dead: 0, forgotten: 0, lost: 0 };
   readonly #notStored: NotStored[] = [];
 
   addDead({ lane, sequence, events }: Acknowledged, detail: string): void {
@@ -238,11 +238,16 @@ class Tally {
   ): void {
     const duplicate = copy?.duplicate ?? note?.duplicates.length ?? 0;
     const bad = copy?.bad ?? note?.bad.length ?? 0;
+    const forgotten = copy?.forgotten ?? note?.forgotten?.length ?? 0;
     this.#counts.duplicate += duplicate;
+    this.#counts.forgotten += forgotten;
     this.#counts.bad += bad;
-    this.#counts.stored += events - duplicate - bad;
+    this.#counts.stored += events - duplicate - bad - forgotten;
     for (const index of note?.duplicates ?? []) {
       this.#notStored.push({ outcome: 'duplicate', lane, sequence, index, more: { index } });
+    }
+    for (const index of note?.forgotten ?? []) {
+      this.#notStored.push({ outcome: 'forgotten', lane, sequence, index, more: { index } });
     }
     for (const index of note?.bad ?? []) {
       this.#notStored.push({

@@ -52,9 +52,12 @@ export function statementText(statement: AuditStatement): string {
     row('duplicate', counts.duplicate),
     row('bad', counts.bad, counts.bad > 0 ? 'set aside with reason and bytes: /api/v1/bad' : ''),
     row('dead', counts.dead),
+    ...(counts.forgotten > 0
+      ? [row('forgotten', counts.forgotten, 'not taken in: from before an erasure of their person')]
+      : []),
     row('pending', counts.pending, waiting.length > 0 ? `records wait in ${waiting.join(', ')}` : ''),
     styled('dim', '─'.repeat(30)),
-    row('sum', counts.stored + counts.duplicate + counts.bad + counts.dead + counts.pending),
+    row('sum', counts.stored + counts.duplicate + counts.bad + counts.dead + counts.forgotten + counts.pending),
     '',
     row('lost', counts.lost, 'records acknowledged and nowhere'),
     row('unresolved', counts.unresolved, counts.unresolved > 0 ? 'records nowhere, not known to be acknowledged' : ''),

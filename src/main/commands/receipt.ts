@@ -45,7 +45,7 @@ export function receiptCommand(): Command {
     );
 }
 
-const COUNTS = ['stored', 'duplicate', 'bad', 'dead', 'lost', 'pending'] as const;
+const COUNTS = ['stored', 'duplicate', 'bad', 'dead', 'forgotten', 'lost', 'pending'] as const;
 
 interface Told extends Readonly<Record<(typeof COUNTS)[number] | 'events', number>> {
   readonly receivedAt: string;
@@ -68,14 +68,15 @@ async function ask(client: ApiClient, { id, waitMs }: { readonly id: string; rea
 function toldBy(raw: JsonObject): Told {
   const { receivedAt, notStored } = raw;
   const number = (name: keyof Told) => {
-    const value = raw[name];
+    // What servers of before 0026 do not say.
+    const value = raw[name] ?? (name === 'forgotten' ? 0 : undefined);
     if (typeof value !== 'number') throw strange(`a receipt with a number "${name}"`, raw);
     return value;
   };
   if (typeof receivedAt !== 'string' || !Array.isArray(notStored)) throw strange('a receipt', raw);
   return {
     ...{ events: number('events'), stored: number('stored'), duplicate: number('duplicate'), bad: number('bad') },
-    ...{ dead: number('dead'), lost: number('lost'), pending: number('pending') },
+    ...{ dead: number('dead'), forgotten: number('forgotten'), lost: number('lost'), pending: number('pending') },
     ...{ receivedAt, notStored: notStored.filter(isObject), raw },
   };
 }

@@ -179,6 +179,7 @@ const AUDIT_COUNTS = [
   'duplicate',
   'bad',
   'dead',
+  'forgotten',
   'pending',
   'lost',
   'unresolved',
@@ -210,7 +211,8 @@ export async function readAudit(
 
 function countsOf(raw: JsonObject): AuditStatement['counts'] {
   const count = (name: string) => {
-    const value = raw[name];
+    // What servers of before 0026 do not say.
+    const value = raw[name] ?? (name === 'forgotten' ? 0 : undefined);
     if (typeof value !== 'number') throw strange(`an audit with a number "${name}"`, value);
     return value;
   };

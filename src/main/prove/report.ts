@@ -133,8 +133,8 @@ export function proveText(report: ProveReport): string {
 
 function auditText({ audit }: ProveReport): string {
   if (audit === undefined) return styled('red', 'audit: none could be had');
-  const { balanced, accepted, stored, duplicate, bad, dead, pending, lost } = audit;
-  const numbers = Object.entries({ accepted, stored, duplicate, bad, dead, pending, lost });
+  const { balanced, accepted, stored, duplicate, bad, dead, forgotten, pending, lost } = audit;
+  const numbers = Object.entries({ accepted, stored, duplicate, bad, dead, forgotten: forgotten ?? 0, pending, lost });
   const told = numbers.map(([name, value]) => `${name} ${grouped(Number(value))}`).join(', ');
   return `audit: ${balanced === true ? styled('green', 'balanced') : styled('red', 'not balanced')}: ${told}`;
 }
