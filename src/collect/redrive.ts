@@ -45,7 +45,7 @@ export class Redriver {
     let events = 0;
     let sum = NO_IDENTITIES;
     const entries = records.map(({ header, lines }, index) => {
-      const { kind, source, visitor, receivedAt } = header;
+      const { kind, source, visitor, receivedAt, erasure } = header;
       const count = lines.length;
       const number = range.first + index;
       // Made anew of what it holds: its header may be of an older version, and has been through an archive.
@@ -53,7 +53,10 @@ export class Redriver {
       events += count;
       sum = addIdentities(sum, identities);
       const data = encodeRecord(
-        { v: 1, kind, source, visitor, receivedAt, collector, number, count, ackedThrough, voids, identities },
+        {
+          ...{ v: 1, kind, source, visitor, receivedAt, collector, number, count, ackedThrough, voids, identities },
+          ...(erasure !== undefined && { erasure }),
+        },
         lines,
       );
       return { partitionKey: `${source}/${visitor}`, data };

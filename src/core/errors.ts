@@ -126,6 +126,12 @@ export const ERRORS = {
     meaning: 'The receipt is older than receiptDays: what became of its single events is no longer known.',
     cure: 'Ask earlier; what was stored is still in the lists of events, and the audit counts all of it.',
   },
+  erasure_unknown: {
+    status: 404,
+    retriable: false,
+    meaning: 'No erasure has this id, or what was asked for is nowhere in the log.',
+    cure: 'Send the id as DELETE /api/v1/users/{id} answered it; or erase the person again.',
+  },
   dead_unreadable: {
     status: 409,
     retriable: false,

@@ -151,6 +151,10 @@ export const LIMITS = {
   pageCharsMax: 8_000_000,
   /** Bad events can be large, so they are read in steps of this many. */
   badEventsStep: 10,
+  /** Visitors whose erasures are brought to their end together. */
+  erasuresAtOnce: 100,
+  /** How often that is tried again. */
+  erasureRetryMs: 2_000,
   /** Events set aside that one answer counts, and looks through for a filter, without their bytes: some 20 ms. */
   badLooksMax: 10_000,
   /** Kinds of reasons that one answer lists, of those of badLooksMax events. */

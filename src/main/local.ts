@@ -14,7 +14,9 @@ import { assertLimits, LIMITS } from '../core/limits.ts';
 import type { RecordPosition } from '../log/event-log.ts';
 import { collect, createReplayOfBad, VIEW_NAMES } from '../pipeline.ts';
 import { createRedrive } from '../query/dead.ts';
+import { createErase } from '../query/erasures.ts';
 import { type Access, createQueries, type Queries } from '../query/http.ts';
+import type { Person } from '../query/person.ts';
 import { createReplay } from '../query/replay.ts';
 import { type AskedWorker, askedWorker } from './asked-worker.ts';
 import { type Config, isLoopback, writeKeysOf } from './config.ts';
@@ -159,6 +161,9 @@ class Local {
           case 'synced':
             this.#trim(message.done);
             break;
+          case 'scrub':
+            void this.#scrub(message);
+            break;
           case 'redriven':
             this.#marked(message.record, message.stands);
             break;
@@ -218,6 +223,8 @@ class Local {
 
   #trim: (doneAndDurable: bigint) => void = () => undefined;
 
+  #scrub: (asked: Extract<FromProcessor, { readonly kind: 'scrub' }>) => Promise<void> = async () => undefined;
+
   #tellFinding: (finding: LogFinding) => void = () => undefined;
 
   #queries(log: EmbeddedEventLog, query: AskedWorker): Queries {
@@ -232,6 +239,14 @@ class Local {
         .trim({ doneAndDurable, nowMs: Date.now() })
         .catch((fault: unknown) => report(`log: cannot trim: ${String(fault)}`));
     };
+    this.#scrub = async ({ ids, through }) => {
+      try {
+        const scrubbed = await log.scrub(ids, { through });
+        if (scrubbed !== undefined) this.#tellProcessor({ kind: 'scrubbed', ...scrubbed });
+      } catch (fault) {
+        report(`log: cannot overwrite what is erased, it will be tried again: ${String(fault)}`);
+      }
+    };
     const redriver = new Redriver({ log, numbering: this.#numbering, clock: Date.now });
     return createQueries({
       ask: query.ask,
@@ -245,6 +260,18 @@ class Local {
         redriver,
         claim: (claims) => this.#askProcessor((id) => ({ kind: 'claimReplays', id, claims })),
         note: (notes) => this.#askProcessor((id) => ({ kind: 'noteReplays', id, notes })),
+        clock: Date.now,
+      }),
+      erase: createErase({
+        find: async (id) => {
+          const { status, body } = await query.ask({
+            path: `/api/v1/users/${encodeURIComponent(id)}/visitors`,
+            parameters: {},
+          });
+          if (status !== 200) throw new ClickstreamError('query_unavailable', body);
+          return JSON.parse(body) as Person;
+        },
+        append: (records) => redriver.appendAll(records),
         clock: Date.now,
       }),
       replay: createReplay({ append: (records) => redriver.appendAll(records), clock: Date.now }),

@@ -9,9 +9,11 @@ import { LogReader } from '../adapters/embedded/log-reader.ts';
 import { asClickstreamError, type ErrorCode } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { LaneRecord, RecordPosition } from '../log/event-log.ts';
+import type { ErasedId } from '../log/scrub.ts';
 import { processBatch, seal, viewOf } from '../pipeline.ts';
 import { VIEWS } from '../process/views/registry.ts';
 import type { ReplayClaim, ReplayNote, Witness } from '../store/event-store.ts';
+import { Erasing, type Scrubbed } from './erasing.ts';
 import { ConfiguredSteps, type StepSettings } from './steps.ts';
 
 export interface ProcessWorkerData {
@@ -32,6 +34,8 @@ export type ToProcessor =
   | { readonly kind: 'claimReplays'; readonly id: number; readonly claims: readonly ReplayClaim[] }
   | { readonly kind: 'noteReplays'; readonly id: number; readonly notes: readonly ReplayNote[] }
   | { readonly kind: 'askRebuild'; readonly id: number; readonly view: string }
+  /** What became of `scrub`. */
+  | ({ readonly kind: 'scrubbed' } & Scrubbed)
   | { readonly kind: 'stop' };
 
 /** What this worker tells the main thread. */
@@ -46,6 +50,8 @@ export type FromProcessor =
   | { readonly kind: 'redriven'; readonly record: RecordPosition; readonly stands: RecordPosition | undefined }
   /** What stands now of what was asked for under this id; undefined when the store did not take it. */
   | { readonly kind: 'answered'; readonly id: number; readonly stand: unknown }
+  /** The log is to be rid of these, up to this sequence: to be answered with `scrubbed`. */
+  | { readonly kind: 'scrub'; readonly ids: readonly ErasedId[]; readonly through: bigint }
   /** Something to be told to who runs the server. */
   | { readonly kind: 'told'; readonly text: string }
   /** What reading the log found, before what follows it is processed. */
@@ -83,6 +89,7 @@ class Processor {
   /** When the last batch began, on `performance`'s clock. */
   #batchAtMs = 0;
   #rebuilt = false;
+  readonly #erasing: Erasing;
 
   constructor(data: ProcessWorkerData, { store, rows, steps }: ProcessorParts) {
     this.#store = store;
@@ -91,6 +98,9 @@ class Processor {
     this.#port = data.port;
     this.#log = data.log;
     this.#progress = new LogProgress(data.progress);
+    const scrub = (asked: Omit<Extract<FromProcessor, { readonly kind: 'scrub' }>, 'kind'>) =>
+      this.#tell({ kind: 'scrub', ...asked });
+    this.#erasing = new Erasing({ store, reader: rows, scrub });
   }
 
   async run(): Promise<void> {
@@ -132,6 +142,7 @@ class Processor {
       const message = received.message as ToProcessor;
       if (message.kind === 'stop') this.#stopping = true;
       if (message.kind === 'witness') await this.#attempt(() => this.#store.witness(message.witness));
+      if (message.kind === 'scrubbed') await this.#attempt(() => this.#erasing.scrubbed(message));
       if (message.kind === 'markRedriven') {
         const { record, position } = message;
         const { lane, sequence } = record;
@@ -179,6 +190,7 @@ class Processor {
     this.#progress.processed(sequence, reader.bytesConsumed);
     // Under steady load nothing is ever idle: what is due is done all the same.
     await this.#sealWhenDue();
+    await this.#attempt(() => this.#erasing.bringOn());
     if (!this.#readAll && this.#rebuilt && !this.#isDue()) return;
     if ((await this.#maintain()) || !this.#readAll) return;
     await this.#attempt(() => this.#store.settle());
@@ -201,6 +213,7 @@ class Processor {
         async () =>
           (await processBatch({ lane: EMBEDDED_LANE, records: now, steps: this.#steps.now }, this.#store)).done,
       );
+      if (this.#store.hasErased()) this.#erasing.begin();
       if (done !== undefined) rest = rest.filter(({ sequence }) => sequence > done);
       else if (this.#stopping) return false;
       else await this.#hear();

@@ -11,6 +11,7 @@ import { answer, createReplayOfBad, seal, VIEW_NAMES, viewOf } from '../pipeline
 import { readBadPiece } from '../query/bad-replay.ts';
 import { createRedrive } from '../query/dead.ts';
 import { createQueries } from '../query/http.ts';
+import { personOf } from '../query/person.ts';
 import type { Answer, Question } from '../query/queries.ts';
 import { createReplay } from '../query/replay.ts';
 import type { EventReader, EventStore } from '../store/event-store.ts';
@@ -86,6 +87,11 @@ export function createQueryHandler(parts: QueryParts): QueryHandler {
       redriver,
       claim: (claims) => store.claimReplays(claims),
       note: (notes) => store.noteReplays(notes),
+      clock,
+    }),
+    erase: createErase({
+      find: (id) => reader.snapshot((reads) => personOf(reads, id, LEDGER_NAME)),
+      append: (records) => redriver.appendAll(records),
       clock,
     }),
     replay: createReplay({ append: (records) => redriver.appendAll(records), clock }),

@@ -1,6 +1,6 @@
+import { idsIn } from '../core/ids-in.ts';
 import { epochMsOf } from '../core/time.ts';
 import { type Loaded, type VisitorKey, visitorText } from '../store/event-store.ts';
-import { idsIn } from './ids-in.ts';
 
 /**
  * The one rule by which nothing that was erased comes back: what happened, by the collector's clock, at or before an erasure of

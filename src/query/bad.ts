@@ -189,7 +189,7 @@ export function patternOf(detail: string): string {
   return detail.replace(/, got .*$/s, '').replaceAll(/\/\d+(?=[/\s]|$)/g, '/*');
 }
 
-function renderBad(event: BadEvent): JsonObject {
+export function renderBad(event: BadEvent): JsonObject {
   const { position, source, receivedAt, code, detail, eventType, payload, cameFrom, replay } = event;
   return {
     ...{ id: positionId(position), source, receivedAt, code, detail, eventType: eventType ?? null, payload },

@@ -4,6 +4,7 @@ import { shown } from '../core/event.ts';
 import { LIMITS } from '../core/limits.ts';
 import { answerBadReplay, type BadReplay, isBadReplayPath, REPLAY_BAD } from './bad-replay.ts';
 import { answerRedrive, isRedrivePath, REDRIVE, type Redrive } from './dead.ts';
+import { answerErase, ERASE, type Erase, isErasePath } from './erasures.ts';
 import { METRICS_TYPE } from './metrics.ts';
 import type { Operation } from './openapi.ts';
 import { SERVED } from './openapi-served.ts';
@@ -36,6 +37,8 @@ export interface QueriesOptions {
   readonly replayBad: BadReplay;
   /** Puts records of an archive into the log. */
   readonly replay: Replay;
+  /** Erases a person. */
+  readonly erase: Erase;
   /** Has views folded anew. */
   readonly rebuilder: Rebuilder;
   readonly access: Access;
@@ -66,7 +69,7 @@ type ReplyTo = (question: Question, request: IncomingMessage, isGone: () => bool
 interface Route {
   readonly open: Operation['open'];
   /** As in the Allow header. */
-  readonly allow: 'GET, HEAD' | 'POST' | 'GET, HEAD, POST';
+  readonly allow: 'GET, HEAD' | 'POST' | 'GET, HEAD, POST' | 'DELETE';
   readonly reply: ReplyTo;
 }
 
@@ -148,7 +151,14 @@ export function createQueries(options: QueriesOptions): Queries {
       });
     },
   };
+  const eraseBounded = bounded((asked: Question) => answerErase(options.erase, asked), options);
+  const erase: Route = {
+    // A page of another site would have to ask first before it sends a DELETE, and nobody answers it.
+    ...{ open: ERASE.open, allow: 'DELETE' },
+    reply: async (question) => jsonReply({ status: 202, body: await eraseBounded(question) }),
+  };
   const apiRouteOf = (path: string): Route => {
+    if (isErasePath(path)) return erase;
     if (path === REPLAY.path) return replay;
     if (isBadReplayPath(path)) return replayBad;
     if (path === REBUILD.path) return rebuild;

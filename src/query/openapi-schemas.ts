@@ -171,6 +171,36 @@ const OUTCOMES: Members = {
   redelivered: COUNT,
 };
 
+const PERSON = object({
+  visitors: about(
+    'The id itself in each source, and the devices linked to it.',
+    arrayOf(object({ source: NAME, visitor: ID })),
+  ),
+  more: about('There are more than are named: erase again once the certificate says that these are.', FLAG),
+});
+
+const ERASURE_ASKED = object({
+  id: about('For `/api/v1/erasures/{id}`.', ID),
+  visitors: about('How many visitors, each in one source, it takes.', COUNT),
+  more: FLAG,
+});
+
+const ERASURE = object({
+  id: ID,
+  state: about('`done` once nothing is scheduled any more; what expires or is kept is told.', {
+    enum: ['asked', 'applied', 'done'],
+  }),
+  askedAt: TIME,
+  visitors: about('How many it was asked for.', COUNT),
+  applied: about('Of these, how many took their place in the log.', COUNT),
+  places: arrayOf(
+    object(
+      { place: NAME, state: { enum: ['removed', 'scheduled', 'expires', 'kept'] }, detail: TEXT },
+      { removed: COUNT, until: TIME },
+    ),
+  ),
+});
+
 const RECEIPT = object({
   id: ID,
   state: about('`done` when nothing of it is pending.', { enum: ['pending', 'done'] }),
@@ -320,6 +350,13 @@ export const SCHEMAS: JsonObject = {
     cursor: CURSOR,
   }),
   BadPage: BAD_PAGE,
+  Person: PERSON,
+  PersonExport: object({
+    lines: arrayOf(object({ kind: { enum: ['visitor', 'event', 'bad'] } }, {}, ANYTHING)),
+    cursor: CURSOR,
+  }),
+  ErasureAsked: ERASURE_ASKED,
+  Erasure: ERASURE,
   DeadPage: object({ dead: arrayOf(object(DEAD)), cursor: CURSOR }),
   DeadRecord: object({
     ...DEAD,

@@ -16,7 +16,7 @@ export interface AnswerKind {
  * that the two cannot differ.
  */
 export interface Operation {
-  readonly method: 'get' | 'post';
+  readonly method: 'get' | 'post' | 'delete';
   /** A template, such as `/api/v1/users/{id}/events`. */
   readonly path: string;
   readonly name: string;

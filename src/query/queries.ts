@@ -4,11 +4,13 @@ import { bad, badEvent, badReasons } from './bad.ts';
 import { REPLAY_BAD, REPLAY_BADS } from './bad-replay.ts';
 import { dead, deadRecord, REDRIVE } from './dead.ts';
 import type { Endpoint, QueryParts } from './endpoint.ts';
+import { ERASE, erasure } from './erasures.ts';
 import { events, userEvents } from './lists.ts';
 import { openApiDocument } from './openapi.ts';
 import { COLLECT } from './openapi-collect.ts';
 import { SERVED } from './openapi-served.ts';
 import { audit, live, schemas, sources, statsEndpoint } from './overview.ts';
+import { person, personExport } from './person.ts';
 import { REBUILD, rebuilds } from './rebuilds.ts';
 import { receipt } from './receipts.ts';
 import { REPLAY } from './replay.ts';
@@ -48,6 +50,9 @@ function endpointsOf(measures: Measures): readonly Endpoint[] {
     schemas,
     audit,
     rebuilds,
+    person,
+    personExport,
+    erasure,
   ];
   declared.set(measures, endpoints);
   return endpoints;
@@ -70,7 +75,7 @@ async function bodyOf(reader: EventReader, { path, parameters }: Question, parts
   const endpoints = endpointsOf(parts.measures);
   if (path === DOCUMENT_PATH) {
     return JSON.stringify(
-      openApiDocument([...COLLECT, ...endpoints, REDRIVE, REPLAY, REPLAY_BAD, REPLAY_BADS, REBUILD, ...SERVED]),
+      openApiDocument([...COLLECT, ...endpoints, REDRIVE, REPLAY, REPLAY_BAD, REPLAY_BADS, REBUILD, ERASE, ...SERVED]),
     );
   }
   for (const endpoint of endpoints) {

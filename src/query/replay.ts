@@ -98,6 +98,8 @@ async function foundIn(
       case 'too long':
         throw new ClickstreamError('body_too_large', `it is more than ${textBytesMax} bytes once it is decompressed`);
       case 'record':
+        // What was erased is remembered, and need not be erased again; what came since would go with it.
+        if (archived.record.header.kind !== 'events') break;
         // By it events expire.
         if (isCanonicalTime(archived.record.header.receivedAt)) found.push({ place, record: archived.record });
         else refused.push(unreadable({ place, byte, problem: 'the header has no time of arrival' }));

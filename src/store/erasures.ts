@@ -32,6 +32,8 @@ export interface ErasureCounts extends ErasedBytes {
   readonly links: number;
   /** How many of them are still to be looked for: see `Erasing`. */
   readonly searching: number;
+  /** Of how many the store's file is still to be written anew; absent where there is no such file. */
+  readonly rewriting?: number | undefined;
   /** What is erased is hidden until then, and then deleted. ISO 8601; absent once nothing is only hidden. */
   readonly hiddenUntil?: string | undefined;
 }

@@ -86,6 +86,7 @@ class BreakableFiles implements Files {
   readonly list = nodeFiles.list;
   readonly openToRead = nodeFiles.openToRead;
   readonly cut = nodeFiles.cut;
+  readonly rename = nodeFiles.rename;
   readonly unlink = nodeFiles.unlink;
   readonly syncFolder = nodeFiles.syncFolder;
 

@@ -124,6 +124,13 @@ export class FaultFiles implements Files {
     this.#sync(inode);
   }
 
+  async rename(from: string, to: string): Promise<void> {
+    await this.#step();
+    const inode = this.#inode(from);
+    this.#names.delete(from);
+    this.#names.set(to, inode);
+  }
+
   async unlink(path: string): Promise<void> {
     await this.#step();
     this.#inode(path);

@@ -20,6 +20,7 @@ export class Erasures {
   readonly #database: DatabaseSync;
   #latest: string | undefined;
   #key: Uint8Array | undefined;
+  #isApplied = false;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
@@ -32,6 +33,12 @@ export class Erasures {
   /** The latest of all. A transaction that was rolled back may have raised it: then a little more is asked than need be. */
   get latest(): string | undefined {
     return this.#latest;
+  }
+
+  takeApplied(): boolean {
+    const isApplied = this.#isApplied;
+    this.#isApplied = false;
+    return isApplied;
   }
 
   until(ids: readonly VisitorKey[]): ReadonlyMap<string, string> {
@@ -54,6 +61,7 @@ export class Erasures {
       .prepare('INSERT INTO tombstones VALUES (?1, ?2) ON CONFLICT DO UPDATE SET until = max(until, excluded.until)')
       .run(tombstoneHash(key, { source, visitor }), until);
     if (this.#latest === undefined || until > this.#latest) this.#latest = until;
+    this.#isApplied = true;
     const { events, visitors, links } = eraseVisitor(this.#database, erase);
     this.#database
       .prepare(
@@ -88,6 +96,16 @@ export class Erasures {
     );
   }
 
+  /** Whether what was erased may still lie in bytes of the file that belong to nothing any more. */
+  get isRewriteDue(): boolean {
+    const sql = 'SELECT 1 AS due FROM erasures WHERE rewritten = 0 AND visitor IS NULL LIMIT 1';
+    return selectOne(this.#database.prepare(sql)) !== undefined;
+  }
+
+  noteRewritten(): void {
+    this.#database.exec('UPDATE erasures SET rewritten = 1 WHERE rewritten = 0 AND visitor IS NULL');
+  }
+
   #overwriting(work: () => void): void {
     this.#database.exec('PRAGMA secure_delete = ON');
     work();
@@ -119,7 +137,7 @@ interface ErasureRow {
 /** The reading half. */
 export function readErasing(reads: ReadStatements, limit: number): readonly Erasing[] {
   const rows = reads.all<ErasureRow>(
-    `SELECT lane, sequence, erasure, until, source, visitor FROM erasures WHERE visitor IS NOT NULL
+    `SELECT lane, sequence, erasure, until, source, visitor FROM erasures WHERE rewritten = 0 AND visitor IS NOT NULL
      ORDER BY lane, sequence LIMIT ?`,
     limit,
   );
@@ -129,12 +147,13 @@ export function readErasing(reads: ReadStatements, limit: number): readonly Eras
 export function readErasure(reads: ReadStatements, erasure: string): ErasureCounts | undefined {
   const row = reads.one<Record<Exclude<keyof ErasureCounts, 'hiddenUntil'>, bigint | null>>(
     `SELECT count(*) AS applied, sum(events) AS events, sum(visitors) AS visitors, sum(links) AS links, sum(bad) AS bad,
-       sum(dead) AS dead, sum(log) AS log, count(visitor) AS searching FROM erasures WHERE erasure = ?`,
+       sum(dead) AS dead, sum(log) AS log, count(visitor) AS searching, sum(1 - rewritten) AS rewriting FROM erasures WHERE erasure = ?`,
     erasure,
   );
   if (row === undefined || row.applied === 0n) return undefined;
   const [applied, searching] = [Number(row.applied), Number(row.searching)];
   const [events, visitors, links] = [Number(row.events), Number(row.visitors), Number(row.links)];
   const [bad, dead, log] = [Number(row.bad), Number(row.dead), Number(row.log)];
-  return { applied, searching, events, visitors, links, bad, dead, log };
+  const rewriting = Number(row.rewriting);
+  return { applied, searching, rewriting, events, visitors, links, bad, dead, log };
 }

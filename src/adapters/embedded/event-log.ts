@@ -1,14 +1,16 @@
-import { basename } from 'node:path';
+import { basename, join } from 'node:path';
 import { ClickstreamError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { Clock } from '../../core/time.ts';
 import type { EventLog, LogRecord, RecordPosition } from '../../log/event-log.ts';
+import type { ErasedId } from '../../log/scrub.ts';
 import { type Files, nodeFiles } from './files.ts';
 import type { LogFinding } from './log-finding.ts';
 import type { LogProgress } from './log-progress.ts';
 import { LogReader } from './log-reader.ts';
 import { GROUP_HEADER_BYTES, GroupEncoder, SEGMENT_HEADER_BYTES, type SegmentScan, scanSegment } from './segment.ts';
 import { type ChainedSegment, readAll, readChain, withFile } from './segment-chain.ts';
+import { SCRUBBING_SUFFIX } from './segment-scrub.ts';
 import { type LogEnd, messageOf, SegmentWriter } from './segment-writer.ts';
 
 /** The one lane of the embedded log. */
@@ -153,6 +155,25 @@ export class EmbeddedEventLog implements EventLog {
       await this.#roll(nowMs - this.#limits.segmentHours * MS_PER_HOUR);
       const beforeMs = nowMs - this.#limits.logRetentionHours * MS_PER_HOUR;
       return await this.#writer.trim({ through: doneAndDurable, beforeMs });
+    } finally {
+      this.#trimming = false;
+    }
+  }
+
+  /**
+   * Overwrites the records of these ids, at or before a sequence that the store has applied durably, so far as their segments
+   * are ended; ends the last one. Undefined while the log is trimmed, or closed.
+   */
+  async scrub(
+    ids: readonly ErasedId[],
+    { through }: { readonly through: bigint },
+  ): Promise<{ readonly counts: readonly number[]; readonly through: bigint } | undefined> {
+    if (this.#trimming || this.#isClosed) return undefined;
+    this.#trimming = true;
+    try {
+      // The first call has a new segment made, the second one takes it.
+      for (let calls = 0; calls < 2; calls += 1) await this.#roll(Number.POSITIVE_INFINITY);
+      return await this.#writer.scrub(ids, { through });
     } finally {
       this.#trimming = false;
     }
@@ -371,6 +392,9 @@ async function recover(
   const { segments, unused, unreadable, serialMax } = readChain(files, folder);
   for (const path of unreadable) report({ kind: 'segment_unreadable', file: basename(path) });
   for (const path of unused) await files.unlink(path);
+  for (const name of files.list(folder)) {
+    if (name.endsWith(SCRUBBING_SUFFIX)) await files.unlink(join(folder, name));
+  }
   await files.syncFolder(folder);
   for (const { headerCorrupt, path } of segments) {
     if (headerCorrupt) report({ kind: 'header_corrupt', file: basename(path) });

@@ -342,7 +342,16 @@ it('leaves nothing in its files of a visitor that was erased', async () => {
   const secret = anEvent({ anonymousId: 'secret-device', userId: 'secret-user', properties: { note: 'secret-note' } });
   await write(store, 'a', [{ sequence: 1n, events: [secret, anEvent({ anonymousId: 'kept-device' })] }]);
   await store.sync();
-  await erase(store, { lane: 'a', sequence: 2n, source: 'shop', visitor: 'secret-device' });
+  const erased = { lane: 'a', sequence: 2n, source: 'shop', visitor: 'secret-device' };
+  await erase(store, { ...erased, erasure: 'asked' });
+  const reader = openEventReader({ folder });
+  const [erasing] = await reader.snapshot((reads) => reads.erasing(9));
+  expect(erasing).toMatchObject(erased);
+  if (erasing !== undefined) await store.noteErased(erasing, { bad: 0, dead: 0, log: 3 });
+  expect(await reader.snapshot((reads) => reads.erasure('asked'))).toMatchObject({ searching: 0, rewriting: 1 });
+  expect(await store.rewrite()).toBe(true);
+  expect(await reader.snapshot((reads) => reads.erasure('asked'))).toMatchObject({ rewriting: 0, log: 3 });
+  await reader.close();
   await store.close();
   const bytes = readFileSync(path(), 'latin1');
   expect(bytes).toContain('kept-device');

@@ -192,6 +192,23 @@ export class SqliteEventStore implements EventStore {
     this.#writeAheadLog.checkpointWhenDue();
   }
 
+  /**
+   * Writes the file anew when something was erased, for SQLite leaves copies of what it moved in bytes that belong to nothing any
+   * more. False when a reader kept the write-ahead log from being emptied: it is to be called again.
+   */
+  async rewrite(): Promise<boolean> {
+    if (!this.#erasures.isRewriteDue) return true;
+    this.#writeAheadLog.rewrite();
+    if (!this.#writeAheadLog.empty()) return false;
+    this.#write(() => this.#erasures.noteRewritten());
+    return true;
+  }
+
+  /** Whether an erasure was applied since this was last asked. */
+  hasErased(): boolean {
+    return this.#erasures.takeApplied();
+  }
+
   async expire(before: { readonly receivedAt: string; readonly limit: number }): Promise<number> {
     const expired = this.#write(() => this.#deleting(() => expireEvents(this.#database, before)));
     const bad = this.#write(() => expireBad(this.#database, before));

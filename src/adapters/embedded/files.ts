@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readdirSync, readSync, write } from 'node:fs';
-import { type FileHandle, mkdir, open, unlink } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /** A file of the log, open for writing. One write is in flight at a time. */
@@ -33,9 +33,11 @@ export interface Files {
   openToRead(path: string): ReadableFile;
   /** Ends the file at this byte, and makes all before it durable, whoever wrote it. */
   cut(path: string, bytes: number): Promise<void>;
+  /** In the place of what has that name. Durable only after `syncFolder`. */
+  rename(from: string, to: string): Promise<void>;
   /** Durable only after `syncFolder`. */
   unlink(path: string): Promise<void>;
-  /** Makes created and unlinked names durable. */
+  /** Makes created, renamed and unlinked names durable. */
   syncFolder(folder: string): Promise<void>;
 }
 
@@ -73,6 +75,8 @@ export const nodeFiles: Files = {
       await handle.close();
     }
   },
+
+  rename,
 
   unlink,
 

@@ -1,9 +1,11 @@
 import { join } from 'node:path';
 import { LIMITS } from '../../core/limits.ts';
 import type { Clock } from '../../core/time.ts';
+import type { ErasedId } from '../../log/scrub.ts';
 import { type Files, type WritableFile, writeWhole } from './files.ts';
 import type { LogProgress } from './log-progress.ts';
 import { encodeSegmentHeader, type GroupEncoder, SEGMENT_HEADER_BYTES, segmentName } from './segment.ts';
+import { scrubSegment } from './segment-scrub.ts';
 
 /** What the log needs to know of a segment to delete it. */
 export interface RetainedSegment {
@@ -131,6 +133,27 @@ export class SegmentWriter {
     }
     if (trimmed > 0) await this.#files.syncFolder(this.#folder);
     return trimmed;
+  }
+
+  /**
+   * Overwrites what is erased in all segments that are ended and hold nothing after `through`; nothing else may trim or roll
+   * meanwhile. Returns how many records of each id, and the last sequence that was looked at.
+   */
+  async scrub(
+    ids: readonly ErasedId[],
+    { through }: { readonly through: bigint },
+  ): Promise<{ readonly counts: readonly number[]; readonly through: bigint }> {
+    const counts = ids.map(() => 0);
+    let last = -1n;
+    for (const [place, { path, firstSequence }] of [...this.#retained].entries()) {
+      const next = this.#retained[place + 1];
+      if (next === undefined || next.firstSequence - 1n > through) break;
+      const own = await scrubSegment(this.#files, path, { firstSequence, ids });
+      for (const [of, count] of own.entries()) counts[of] = (counts[of] ?? 0) + count;
+      last = next.firstSequence - 1n;
+    }
+    await this.#files.syncFolder(this.#folder);
+    return { counts, through: last };
   }
 
   /**

@@ -123,8 +123,9 @@ export class GroupEncoder {
     buffer.writeUInt32LE(this.#end - GROUP_HEADER_BYTES, 8);
     buffer.writeUInt32LE(this.#count, 12);
     buffer.writeBigInt64LE(firstSequence, 16);
-    buffer.writeUInt32LE(crc32(buffer.subarray(8, this.#end)), 4);
-    return buffer.subarray(0, this.#end);
+    const sealed = buffer.subarray(0, this.#end);
+    sealGroup(sealed);
+    return sealed;
   }
 
   reset(): void {
@@ -137,6 +138,11 @@ export class GroupEncoder {
     this.#buffer.copy(larger, 0, 0, this.#end);
     this.#buffer = larger;
   }
+}
+
+/** Writes the checksum of a whole group. */
+export function sealGroup(group: Buffer): void {
+  group.writeUInt32LE(crc32(group.subarray(8)), 4);
 }
 
 export interface Group {

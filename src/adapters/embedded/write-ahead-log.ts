@@ -5,6 +5,7 @@ import { isFailedSync, walBytesWaiting } from './schema.ts';
 
 /** SQLite's log of what was committed, for the one writer: how it is kept short, and whether its syncs are to be trusted. */
 export class WriteAheadLog {
+  readonly #database: DatabaseSync;
   readonly #checkpointer: Checkpointer | undefined;
   readonly #bytes: ReturnType<typeof walBytesWaiting>;
   readonly #checkpoint: StatementSync;
@@ -13,6 +14,7 @@ export class WriteAheadLog {
   #fsyncFailure: unknown;
 
   constructor(database: DatabaseSync, checkpointer: Checkpointer | undefined) {
+    this.#database = database;
     this.#checkpointer = checkpointer;
     this.#bytes = walBytesWaiting(database);
     this.#checkpoint = database.prepare('PRAGMA wal_checkpoint(PASSIVE)');
@@ -57,6 +59,17 @@ export class WriteAheadLog {
       this.noteFsync(thrown);
       throw thrown;
     }
+  }
+
+  /** The whole database, through the log. It takes as much room again, and in temporary files, for as long as it takes. */
+  rewrite(): void {
+    this.#database.exec('PRAGMA temp_store = FILE; VACUUM; PRAGMA temp_store = MEMORY');
+  }
+
+  /** Moves all of the log, and cuts it to nothing; false when a reader is in the way. */
+  empty(): boolean {
+    const { busy } = this.#database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as { readonly busy: number };
+    return busy === 0;
   }
 
   async close(): Promise<void> {

@@ -1,4 +1,4 @@
-import { LIMITS } from '../core/limits.ts';
+import { LIMITS } from './limits.ts';
 
 /** Texts and numbers as JSON writes them, wherever they stand: in what is cut off or broken as well. */
 const TOKENS = /"((?:[^"\\]|\\.)*)"|-?\d+(?:\.\d+)?/g;

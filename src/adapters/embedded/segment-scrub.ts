@@ -1,0 +1,79 @@
+import { type ErasedId, scrubRecord } from '../../log/scrub.ts';
+import { type Files, writeWhole } from './files.ts';
+import {
+  findGroup,
+  GROUP_HEADER_BYTES,
+  RECORD_PREFIX_BYTES,
+  recordAt,
+  SEGMENT_HEADER_BYTES,
+  sealGroup,
+} from './segment.ts';
+import { readAll, withFile } from './segment-chain.ts';
+
+/** A segment's file being written anew; what a crash leaves of one is deleted when the log is opened. */
+export const SCRUBBING_SUFFIX = '.scrubbing';
+
+const WRITE_BYTES = 1024 * 1024;
+
+/**
+ * Writes a segment that nothing is appended to anew without what is erased; each record keeps its place and its length, so the
+ * rest of the chain, and whoever reads the old file, need not know. Returns how many records of each id were overwritten.
+ */
+export async function scrubSegment(
+  files: Files,
+  path: string,
+  { firstSequence, ids }: { readonly firstSequence: bigint; readonly ids: readonly ErasedId[] },
+): Promise<readonly number[]> {
+  const content = withFile(files, path, readAll);
+  const counts = ids.map(() => 0);
+  let end = SEGMENT_HEADER_BYTES;
+  let next = firstSequence;
+  for (;;) {
+    const found = findGroup(content, end, { atLeast: next });
+    if (found === undefined) break;
+    const { offset, group } = found;
+    end = offset + group.bytes;
+    next = group.firstSequence + BigInt(group.count);
+    if (scrubGroup(content, { offset, ...group }, { ids, counts })) sealGroup(content.subarray(offset, end));
+    // Between groups the requests that came meanwhile are served.
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  if (counts.some((count) => count > 0)) await replace(files, path, content);
+  return counts;
+}
+
+function scrubGroup(
+  content: Buffer,
+  group: { readonly offset: number; readonly firstSequence: bigint; readonly count: number },
+  { ids, counts }: { readonly ids: readonly ErasedId[]; readonly counts: number[] },
+): boolean {
+  let place = group.offset + GROUP_HEADER_BYTES;
+  let isChanged = false;
+  for (let index = 0; index < group.count; index += 1) {
+    const { data } = recordAt(content, place, group.firstSequence + BigInt(index));
+    place += RECORD_PREFIX_BYTES;
+    const scrubbed = scrubRecord(data, ids);
+    if (scrubbed !== undefined) {
+      scrubbed.data.copy(content, place);
+      for (const of of scrubbed.of) counts[of] = (counts[of] ?? 0) + 1;
+      isChanged = true;
+    }
+    place += data.length;
+  }
+  return isChanged;
+}
+
+async function replace(files: Files, path: string, content: Buffer): Promise<void> {
+  const temporary = `${path}${SCRUBBING_SUFFIX}`;
+  const file = await files.create(temporary);
+  try {
+    for (let position = 0; position < content.length; position += WRITE_BYTES) {
+      await writeWhole(file, content.subarray(position, position + WRITE_BYTES), position);
+    }
+  } catch (thrown) {
+    await file.close().finally(() => files.unlink(temporary));
+    throw thrown;
+  }
+  await file.close();
+  await files.rename(temporary, path);
+}
