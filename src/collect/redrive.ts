@@ -8,7 +8,7 @@ import type { Numbering } from './numbering.ts';
 
 /** What of a record stays when it is taken in once more. */
 export interface Taken {
-  readonly header: Pick<RecordHeader, 'kind' | 'source' | 'visitor' | 'receivedAt'>;
+  readonly header: Pick<RecordHeader, 'kind' | 'source' | 'visitor' | 'receivedAt' | 'erasure'>;
   readonly lines: readonly string[];
 }
 

@@ -4,7 +4,7 @@ import type { SqliteEventStore } from '../adapters/embedded/event-store.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { ErasedId } from '../log/scrub.ts';
 import { eraseBytes } from '../pipeline.ts';
-import type { ErasedBytes, Erasing as Erasure } from '../store/erasures.ts';
+import type { Erasing as Erasure } from '../store/erasures.ts';
 
 interface ErasingParts {
   readonly store: SqliteEventStore;
@@ -28,7 +28,7 @@ export class Erasing {
   /** Something may be left from before. */
   #isDue = true;
   #triedAtMs = Number.NEGATIVE_INFINITY;
-  #scrubbing: { readonly erasures: readonly Erasure[]; readonly found: ReadonlyMap<Erasure, ErasedBytes> } | undefined;
+  #scrubbing: readonly Erasure[] = [];
 
   constructor(parts: ErasingParts) {
     this.#parts = parts;
@@ -50,20 +50,18 @@ export class Erasing {
       this.#isDue = !(await store.rewrite());
       return;
     }
-    const found = await eraseBytes(erasures, { reader, store });
+    await eraseBytes(erasures, { reader, store });
     // The log may lose only what no loss of power can take back from the store.
     const through = (await store.sync()).get(EMBEDDED_LANE) ?? -1n;
-    this.#scrubbing = { erasures, found };
+    this.#scrubbing = erasures;
     scrub({ ids: erasures.map(({ source, visitor }) => ({ source, visitor })), through });
   }
 
   async scrubbed({ counts, through }: Scrubbed): Promise<void> {
-    const scrubbing = this.#scrubbing;
-    this.#scrubbing = undefined;
-    for (const [place, erasure] of (scrubbing?.erasures ?? []).entries()) {
-      if (erasure.sequence > through) continue;
-      const { bad, dead } = scrubbing?.found.get(erasure) ?? { bad: 0, dead: 0 };
-      await this.#parts.store.noteErased(erasure, { bad, dead, log: counts[place] ?? 0 });
+    const erasures = this.#scrubbing;
+    this.#scrubbing = [];
+    for (const [place, erasure] of erasures.entries()) {
+      if (erasure.sequence <= through) await this.#parts.store.noteErased(erasure, counts[place] ?? 0);
     }
     this.#triedAtMs = Number.NEGATIVE_INFINITY;
   }

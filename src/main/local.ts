@@ -16,7 +16,7 @@ import { collect, createReplayOfBad, VIEW_NAMES } from '../pipeline.ts';
 import { createRedrive } from '../query/dead.ts';
 import { createErase } from '../query/erasures.ts';
 import { type Access, createQueries, type Queries } from '../query/http.ts';
-import type { Person } from '../query/person.ts';
+import { findPerson } from '../query/person.ts';
 import { createReplay } from '../query/replay.ts';
 import { type AskedWorker, askedWorker } from './asked-worker.ts';
 import { type Config, isLoopback, writeKeysOf } from './config.ts';
@@ -263,14 +263,7 @@ class Local {
         clock: Date.now,
       }),
       erase: createErase({
-        find: async (id) => {
-          const { status, body } = await query.ask({
-            path: `/api/v1/users/${encodeURIComponent(id)}/visitors`,
-            parameters: {},
-          });
-          if (status !== 200) throw new ClickstreamError('query_unavailable', body);
-          return JSON.parse(body) as Person;
-        },
+        find: findPerson(query.ask),
         append: (records) => redriver.appendAll(records),
         clock: Date.now,
       }),

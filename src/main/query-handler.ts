@@ -10,8 +10,9 @@ import type { EventLog } from '../log/event-log.ts';
 import { answer, createReplayOfBad, seal, VIEW_NAMES, viewOf } from '../pipeline.ts';
 import { readBadPiece } from '../query/bad-replay.ts';
 import { createRedrive } from '../query/dead.ts';
+import { createErase } from '../query/erasures.ts';
 import { createQueries } from '../query/http.ts';
-import { personOf } from '../query/person.ts';
+import { findPerson } from '../query/person.ts';
 import type { Answer, Question } from '../query/queries.ts';
 import { createReplay } from '../query/replay.ts';
 import type { EventReader, EventStore } from '../store/event-store.ts';
@@ -90,7 +91,7 @@ export function createQueryHandler(parts: QueryParts): QueryHandler {
       clock,
     }),
     erase: createErase({
-      find: (id) => reader.snapshot((reads) => personOf(reads, id, LEDGER_NAME)),
+      find: findPerson(ask),
       append: (records) => redriver.appendAll(records),
       clock,
     }),

@@ -262,9 +262,11 @@ class Draft {
       return;
     }
     const { source, timestamp, userId } = event;
-    if (known === undefined && this.#erasures.hasErased({ source, timestamp, visitor: key.visitor, userId })) {
+    const erased =
+      known === undefined ? this.#erasures.hasErased({ source, timestamp, visitor: key.visitor, userId }) : undefined;
+    if (erased !== undefined) {
       tally(outcomes, 'forgotten', { position, checksum });
-      this.#forgotten.push({ identity, position });
+      this.#forgotten.push({ ...erased, put: { identity, position } });
       return;
     }
     // Not of one that is stored: schemas may have changed since.
@@ -315,7 +317,9 @@ class Draft {
   ): void {
     const { reason, payload, eventType, cameFrom: before, checksum, position, header } = item;
     const { source, receivedAt, visitor } = header;
-    if (this.#erasures.hasErasedBytes({ source, receivedAt, visitor, payload })) {
+    const erased = this.#erasures.hasErasedBytes({ source, receivedAt, visitor, payload });
+    if (erased !== undefined) {
+      this.#forgotten.push(erased);
       tally(outcomes, 'forgotten', { position, checksum });
       return;
     }
@@ -328,7 +332,9 @@ class Draft {
   }
 
   #setAside({ sequence, arrivedAtMs, data, detail, header }: Poison): void {
-    if (header !== undefined && this.#erasures.hasErasedBytes({ ...header, payload: '' })) {
+    const erased = header && this.#erasures.hasErasedBytes({ ...header, payload: '' });
+    if (header !== undefined && erased !== undefined) {
+      this.#forgotten.push(erased);
       this.#account({ sequence, arrivedAtMs, header }, wholeOutcome(header, 'forgotten'));
       return;
     }

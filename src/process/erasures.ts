@@ -1,6 +1,9 @@
 import { idsIn } from '../core/ids-in.ts';
 import { epochMsOf } from '../core/time.ts';
+import type { Forgotten } from '../store/erasures.ts';
 import { type Loaded, type VisitorKey, visitorText } from '../store/event-store.ts';
+
+type Erased = Pick<Forgotten, 'ids' | 'until'>;
 
 /**
  * The one rule by which nothing that was erased comes back: what happened, by the collector's clock, at or before an erasure of
@@ -8,29 +11,33 @@ import { type Loaded, type VisitorKey, visitorText } from '../store/event-store.
  * comparison with the time of the latest erasure of all; only what is before that is asked of its ids.
  */
 export class Erasures {
+  readonly #latest: string | undefined;
   readonly #untilMs: number;
   readonly #known: ReadonlyMap<string, string>;
   /** Ids of which it is not known yet whether anything of them was erased, by `visitorText`. */
   readonly asked = new Map<string, VisitorKey>();
 
   constructor({ erasedUntil, erased = new Map() }: Pick<Loaded, 'erasedUntil' | 'erased'>) {
+    this.#latest = erasedUntil;
     this.#untilMs = erasedUntil === undefined ? Number.NEGATIVE_INFINITY : Date.parse(erasedUntil);
     this.#known = erased;
   }
 
-  /** Whether this event is one of those. */
+  /** By which erasures it is one of those; undefined when it is none. */
   hasErased({
     source,
     timestamp,
     visitor,
     userId,
-  }: VisitorKey & { readonly timestamp: string; readonly userId: string | undefined }): boolean {
-    if (this.#untilMs === Number.NEGATIVE_INFINITY) return false;
+  }: VisitorKey & { readonly timestamp: string; readonly userId: string | undefined }): Erased | undefined {
+    if (this.#untilMs === Number.NEGATIVE_INFINITY) return undefined;
     const timeMs = epochMsOf(timestamp);
-    if (timeMs > this.#untilMs) return false;
-    const ofVisitor = this.#isErased({ source, visitor }, timeMs);
-    const ofUser = userId !== undefined && userId !== visitor && this.#isErased({ source, visitor: userId }, timeMs);
-    return ofVisitor || ofUser;
+    if (timeMs > this.#untilMs) return undefined;
+    const ids = userId === undefined || userId === visitor ? [visitor] : [visitor, userId];
+    return this.#erasedOf(
+      ids.map((id) => ({ source, visitor: id })),
+      timeMs,
+    );
   }
 
   /** The same of what is no event, by its arrival: its visitor, where one is known, or any id in its bytes. */
@@ -39,13 +46,22 @@ export class Erasures {
     receivedAt,
     visitor,
     payload,
-  }: VisitorKey & { readonly receivedAt: string; readonly payload: string }): boolean {
-    if (this.#untilMs === Number.NEGATIVE_INFINITY) return false;
+  }: VisitorKey & { readonly receivedAt: string; readonly payload: string }): Erased | undefined {
+    if (this.#untilMs === Number.NEGATIVE_INFINITY) return undefined;
     const timeMs = Date.parse(receivedAt);
-    if (!(timeMs <= this.#untilMs)) return false;
-    if (visitor !== '') return this.#isErased({ source, visitor }, timeMs);
-    // All are asked for at once.
-    return [...idsIn(payload)].map((id) => this.#isErased({ source, visitor: id }, timeMs)).includes(true);
+    if (!(timeMs <= this.#untilMs)) return undefined;
+    const ids = visitor === '' ? [...idsIn(payload)] : [visitor];
+    return this.#erasedOf(
+      ids.map((id) => ({ source, visitor: id })),
+      timeMs,
+    );
+  }
+
+  /** All are asked for at once. */
+  #erasedOf(keys: readonly VisitorKey[], timeMs: number): Erased | undefined {
+    const ids = keys.filter((key) => this.#isErased(key, timeMs));
+    const until = this.#latest;
+    return ids.length === 0 || until === undefined ? undefined : { ids, until };
   }
 
   #isErased(key: VisitorKey, timeMs: number): boolean {

@@ -38,8 +38,8 @@ class ListeningStore implements EventStore {
     return this.#store.erasedUntil(ids);
   }
 
-  eraseBytes(of: Parameters<EventStore['eraseBytes']>[0]): Promise<void> {
-    return this.#store.eraseBytes(of);
+  eraseBytes(...erased: Parameters<EventStore['eraseBytes']>): Promise<void> {
+    return this.#store.eraseBytes(...erased);
   }
 
   noteErased(...noted: Parameters<EventStore['noteErased']>): Promise<void> {

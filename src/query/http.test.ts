@@ -37,6 +37,7 @@ async function serve(part: Partial<QueriesOptions> = {}): Promise<Ask> {
     redrive: async (id) => ({ id, redriven: { lane: 'local', sequence: 7n }, appended: true }),
     replayBad: { one: () => Promise.reject(new Error('gone')), some: () => Promise.reject(new Error('gone')) },
     replay: async () => ({ records: 0, events: 0, refused: [] }),
+    erase: async (id) => ({ id: `erasure of ${id}`, visitors: 2, more: false }),
     rebuilder: { views: ['traffic'], ask: async () => undefined },
     access: { kind: 'loopback' },
     ready: () => ({ ready: true, reasons: [] }),

@@ -352,7 +352,7 @@ export const SCHEMAS: JsonObject = {
   BadPage: BAD_PAGE,
   Person: PERSON,
   PersonExport: object({
-    lines: arrayOf(object({ kind: { enum: ['visitor', 'event', 'bad'] } }, {}, ANYTHING)),
+    lines: arrayOf({ ...object({ kind: { enum: ['visitor', 'event', 'bad'] } }), additionalProperties: true }),
     cursor: CURSOR,
   }),
   ErasureAsked: ERASURE_ASKED,

@@ -1,3 +1,4 @@
+import { ClickstreamError } from '../core/errors.ts';
 import { idsIn } from '../core/ids-in.ts';
 import type { JsonObject } from '../core/json.ts';
 import { LIMITS } from '../core/limits.ts';
@@ -7,6 +8,7 @@ import { decodeCursor, encodeCursor, markOf } from './cursor.ts';
 import { endpoint } from './endpoint.ts';
 import { CURSOR, LIMIT, pageOf, renderEvent } from './lists.ts';
 import { described, text } from './parameters.ts';
+import type { Answer, Question } from './queries.ts';
 import { timeline } from './timeline.ts';
 
 const ID = described('A userId or an anonymousId.', text(LIMITS.idCharsMax));
@@ -25,6 +27,15 @@ export async function personOf(reads: EventReads, id: string, ledger: string): P
   const itself = [...sources].map((source) => ({ source, visitor: id }));
   const others = linked.filter(({ visitor }) => visitor !== id);
   return { visitors: [...itself, ...others], more: linked.length === LIMITS.linksPerUserMax };
+}
+
+/** The same over whatever answers questions of the API. Rejects with `query_unavailable`. */
+export function findPerson(ask: (question: Question) => Promise<Answer>): (id: string) => Promise<Person> {
+  return async (id) => {
+    const { status, body } = await ask({ path: `/api/v1/users/${encodeURIComponent(id)}/visitors`, parameters: {} });
+    if (status !== 200) throw new ClickstreamError('query_unavailable', `the person cannot be looked up: ${body}`);
+    return JSON.parse(body) as Person;
+  };
 }
 
 export const person = endpoint({

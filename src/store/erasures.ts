@@ -1,5 +1,7 @@
 import { createHmac } from 'node:crypto';
-import { type VisitorKey, visitorText } from './event-store.ts';
+import type { Identity } from '../core/event.ts';
+import type { RecordPosition } from '../log/event-log.ts';
+import { type EventPosition, type VisitorKey, visitorText } from './event-store.ts';
 
 /** A visitor of which everything before this place goes, for good. */
 export interface Erase extends VisitorKey {
@@ -10,26 +12,38 @@ export interface Erase extends VisitorKey {
   readonly erasure?: string | undefined;
 }
 
+/** What is not taken in, for it happened before an erasure: the log has its bytes once more. */
+export interface Forgotten {
+  /** Of an event: where an earlier try of the same batch put it, it goes. */
+  readonly put?: { readonly identity: Identity; readonly position: EventPosition } | undefined;
+  /** Whose erasures those were. */
+  readonly ids: readonly VisitorKey[];
+  readonly until: string;
+}
+
 /** An erasure of one visitor that is applied, and whose id is still to be looked for where nothing is sorted by it. */
 export interface Erasing extends Erase {
   readonly lane: string;
+  /** Tells several of one sequence apart: 0 is that of the erasure's own record. @default 0 */
+  readonly place?: number | undefined;
 }
 
-/** What was found of it there, and is gone. */
-export interface ErasedBytes {
-  readonly bad: number;
-  readonly dead: number;
-  /** Records of the log whose bytes were overwritten; absent where the log cannot be written but at its end. */
-  readonly log?: number | undefined;
+export interface ErasedPlaces {
+  readonly bad: readonly EventPosition[];
+  readonly dead: readonly RecordPosition[];
 }
 
 /** What an erasure took, its visitors together. */
-export interface ErasureCounts extends ErasedBytes {
+export interface ErasureCounts {
   /** How many of its records are applied: one is a visitor of one source. */
   readonly applied: number;
   readonly events: number;
   readonly visitors: number;
   readonly links: number;
+  readonly bad: number;
+  readonly dead: number;
+  /** Records of the log whose bytes were overwritten; absent where the log cannot be written but at its end. */
+  readonly log?: number | undefined;
   /** How many of them are still to be looked for: see `Erasing`. */
   readonly searching: number;
   /** Of how many the store's file is still to be written anew; absent where there is no such file. */

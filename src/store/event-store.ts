@@ -2,7 +2,7 @@ import type { Event, Identity } from '../core/event.ts';
 import type { Generations, ViewRebuild } from '../core/generations.ts';
 import type { Facts, RowFold, View } from '../core/view.ts';
 import type { RecordPosition } from '../log/event-log.ts';
-import type { Erase, ErasedBytes, Erasing, ErasureCounts } from './erasures.ts';
+import type { Erase, ErasedPlaces, Erasing, ErasureCounts, Forgotten } from './erasures.ts';
 
 /** Where an event lies. Sequences are compared ignoring the lane. */
 export interface EventPosition {
@@ -168,8 +168,7 @@ export interface Decision {
   readonly dead: readonly DeadRecord[];
   readonly notes: readonly RecordNote[];
   readonly erase: readonly Erase[];
-  /** Events that are not taken in: where an earlier try of this batch put one, it goes. */
-  readonly forgotten: readonly Pick<EventPut, 'identity' | 'position'>[];
+  readonly forgotten: readonly Forgotten[];
 }
 
 export interface Loaded {
@@ -330,10 +329,13 @@ export interface EventStore {
   /** Notes where claimed lines lie. The first note of each event stands: those that stand are returned, in the order given. */
   noteReplays(notes: readonly ReplayNote[]): Promise<readonly RecordPosition[]>;
 
-  /** Takes the bytes of these, of which place and code stay, for the ledger counts them; what is not there is passed over. */
-  eraseBytes(of: { readonly bad: readonly EventPosition[]; readonly dead: readonly RecordPosition[] }): Promise<void>;
-  /** The search for it is over: its id goes as well, and what was found is counted. Done again, it changes nothing. */
-  noteErased(erasing: Erasing, found: ErasedBytes): Promise<void>;
+  /**
+   * Takes the bytes of these, found to be of an erasure, and counts them there. Place and code stay, for the ledger counts them too;
+   * what is not there, or has no bytes any more, is passed over.
+   */
+  eraseBytes(erasing: Erasing, of: ErasedPlaces): Promise<void>;
+  /** The search for it is over: its id goes as well. `log`: see `ErasureCounts`. Done again, it changes nothing. */
+  noteErased(erasing: Erasing, log?: number): Promise<void>;
 
   // Maintenance. Each does a bounded piece and says whether there is more.
   /**

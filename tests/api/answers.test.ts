@@ -394,6 +394,7 @@ describe('of a server with read tokens, or one that is not well', () => {
       redrive: () => Promise.reject(new Error('gone')),
       replayBad: { one: () => Promise.reject(new Error('gone')), some: () => Promise.reject(new Error('gone')) },
       replay: () => Promise.reject(new Error('gone')),
+      erase: () => Promise.reject(new Error('gone')),
       rebuilder: { views: ['traffic'], ask: () => Promise.reject(new Error('gone')) },
       access: { kind: 'token', authorize: (token) => token === 'right' },
       ready: () => ({ ready: false, reasons: ['the log cannot be written'] }),

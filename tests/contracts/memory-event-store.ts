@@ -10,7 +10,7 @@ import {
 import { identityChecksum } from '../../src/core/identities.ts';
 import type { Facts, View } from '../../src/core/view.ts';
 import type { RecordPosition } from '../../src/log/event-log.ts';
-import type { ErasedBytes, Erasing, ErasureCounts } from '../../src/store/erasures.ts';
+import type { ErasedPlaces, Erasing, ErasureCounts } from '../../src/store/erasures.ts';
 import {
   type Applied,
   type BadEvent,
@@ -62,8 +62,8 @@ interface MemoryRow {
 
 interface MemoryErasure {
   readonly erasing: Erasing;
-  readonly counts: Pick<ErasureCounts, 'events' | 'visitors' | 'links'>;
-  found: ErasedBytes | undefined;
+  readonly counts: { events: number; visitors: number; links: number; bad: number; dead: number };
+  isSearched: boolean;
 }
 
 interface Rebuild {
@@ -119,22 +119,29 @@ export class MemoryEventStore implements EventStore, EventReader {
     return new Map([...this.#tombstones].filter(([text]) => texts.includes(text)));
   }
 
-  async eraseBytes({ bad, dead }: Parameters<EventStore['eraseBytes']>[0]): Promise<void> {
+  async eraseBytes(erasing: Erasing, { bad, dead }: ErasedPlaces): Promise<void> {
+    const erased = this.#erasureOf(erasing);
     for (const position of bad) {
       const found = this.#bad.get(positionText(position));
-      if (found !== undefined) this.#bad.set(positionText(position), { ...found, detail: 'erased', payload: '' });
+      if (found === undefined || found.payload === '') continue;
+      this.#bad.set(positionText(position), { ...found, detail: 'erased', payload: '' });
+      if (erased !== undefined) erased.counts.bad += 1;
     }
     for (const place of dead) {
       const found = this.#dead.get(deadText(place));
-      if (found !== undefined) {
-        this.#dead.set(deadText(place), { ...found, detail: 'erased', payload: new Uint8Array() });
-      }
+      if (found === undefined || found.payload.length === 0) continue;
+      this.#dead.set(deadText(place), { ...found, detail: 'erased', payload: new Uint8Array() });
+      if (erased !== undefined) erased.counts.dead += 1;
     }
   }
 
-  async noteErased({ lane, sequence }: Erasing, found: ErasedBytes): Promise<void> {
-    const erased = this.#erasures.find(({ erasing }) => erasing.lane === lane && erasing.sequence === sequence);
-    if (erased !== undefined && erased.found === undefined) erased.found = found;
+  async noteErased(erasing: Erasing): Promise<void> {
+    const erased = this.#erasureOf(erasing);
+    if (erased !== undefined) erased.isSearched = true;
+  }
+
+  #erasureOf({ lane, sequence }: Erasing): MemoryErasure | undefined {
+    return this.#erasures.find(({ erasing }) => erasing.lane === lane && erasing.sequence === sequence);
   }
 
   async apply(decision: Decision): Promise<Applied> {
@@ -365,16 +372,16 @@ export class MemoryEventStore implements EventStore, EventReader {
     deadAt: async (place) => this.#dead.get(deadText(place)),
     notesAt: async (places) => places.flatMap((place) => this.#notes.get(deadText(place)) ?? []),
     erasing: async (limit) =>
-      this.#erasures.flatMap(({ erasing, found }) => (found === undefined ? [erasing] : [])).slice(0, limit),
+      this.#erasures.flatMap(({ erasing, isSearched }) => (isSearched ? [] : [erasing])).slice(0, limit),
     erasure: async (id): Promise<ErasureCounts | undefined> => {
       const own = this.#erasures.filter(({ erasing }) => erasing.erasure === id);
       const sum = (of: (erasure: MemoryErasure) => number) => own.reduce((total, each) => total + of(each), 0);
       if (own.length === 0) return undefined;
       return {
-        ...{ applied: own.length, searching: sum(({ found }) => (found === undefined ? 1 : 0)) },
+        ...{ applied: own.length, searching: sum(({ isSearched }) => (isSearched ? 0 : 1)) },
         ...{ events: sum(({ counts }) => counts.events), visitors: sum(({ counts }) => counts.visitors) },
-        ...{ links: sum(({ counts }) => counts.links), bad: sum(({ found }) => found?.bad ?? 0) },
-        ...{ dead: sum(({ found }) => found?.dead ?? 0), log: sum(({ found }) => found?.log ?? 0) },
+        ...{ links: sum(({ counts }) => counts.links), bad: sum(({ counts }) => counts.bad) },
+        dead: sum(({ counts }) => counts.dead),
       };
     },
     lanes: async () => new Map(this.#lanes),
@@ -456,7 +463,7 @@ export class MemoryEventStore implements EventStore, EventReader {
     const isGone = state !== undefined && state.sequence < sequence;
     if (isGone) this.visitors.delete(name);
     const counts = { events: erased.length, visitors: isGone ? 1 : 0, links: links - this.links.length };
-    this.#erasures.push({ erasing, counts, found: undefined });
+    this.#erasures.push({ erasing, counts: { ...counts, bad: 0, dead: 0 }, isSearched: false });
   }
 
   #remove(event: StoredEvent): void {

@@ -5,7 +5,7 @@ import { LIMITS } from '../../core/limits.ts';
 import type { Clock } from '../../core/time.ts';
 import type { View } from '../../core/view.ts';
 import type { LaneRecord, RecordPosition } from '../../log/event-log.ts';
-import type { ErasedBytes, Erasing } from '../../store/erasures.ts';
+import type { ErasedPlaces, Erasing } from '../../store/erasures.ts';
 import {
   type Applied,
   type Decision,
@@ -163,12 +163,12 @@ export class DynamoEventStore implements EventStore {
     return this.#erasureNotes.until(ids);
   }
 
-  eraseBytes(of: Parameters<EventStore['eraseBytes']>[0]): Promise<void> {
-    return this.#erasureNotes.eraseBytes(of);
+  eraseBytes(erasing: Erasing, of: ErasedPlaces): Promise<void> {
+    return this.#erasureNotes.eraseBytes(erasing, of);
   }
 
-  noteErased(erasing: Erasing, found: ErasedBytes): Promise<void> {
-    return this.#erasureNotes.noteErased(erasing, found);
+  noteErased(erasing: Erasing): Promise<void> {
+    return this.#erasureNotes.noteErased(erasing);
   }
 
   async apply(decision: Decision): Promise<Applied> {
@@ -399,9 +399,10 @@ export class DynamoEventStore implements EventStore {
   /** Put by an earlier try, before it was known that it is not to be taken in; now that nobody counts it any more. */
   async #takeBack({ forgotten }: Decision): Promise<void> {
     const keys = new Map(
-      forgotten.map(({ identity, position }) => {
-        const key = eventKeyOf(identity);
-        return [keyOf(key.pk, key.sk), { key, position }] as const;
+      forgotten.flatMap(({ put }) => {
+        if (put === undefined) return [];
+        const key = eventKeyOf(put.identity);
+        return [[keyOf(key.pk, key.sk), { key, position: put.position }] as const];
       }),
     );
     for (const item of await this.#events.getAll([...keys.values()].map(({ key }) => key))) {

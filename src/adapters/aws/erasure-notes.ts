@@ -2,13 +2,13 @@ import { randomBytes } from 'node:crypto';
 import type { RecordPosition } from '../../log/event-log.ts';
 import {
   type Erase,
-  type ErasedBytes,
+  type ErasedPlaces,
   type Erasing,
   type ErasureCounts,
   TOMBSTONE_KEY_BYTES,
   tombstoneHash,
 } from '../../store/erasures.ts';
-import { type EventStore, type VisitorKey, visitorText } from '../../store/event-store.ts';
+import { type VisitorKey, visitorText } from '../../store/event-store.ts';
 import { badPk, badSk } from './bad-items.ts';
 import type { Condition, DynamoTable, Key } from './dynamo-client.ts';
 import {
@@ -74,20 +74,25 @@ export class ErasureNotes {
     await this.#change(place, (item) => (item.events === undefined ? { ...item, ...counted } : undefined));
   }
 
-  async eraseBytes({ bad, dead }: Parameters<EventStore['eraseBytes']>[0]): Promise<void> {
-    const keys = [
-      ...bad.map((position) => ({ pk: badPk(position.lane), sk: badSk(position) })),
-      ...dead.map(({ lane, sequence }) => ({ pk: deadPk(lane), sk: sequenceText(sequence) })),
-    ];
-    for (const key of keys) await eraseLarge(this.#state, key);
+  /** A count that is cut off right after the bytes went is short by that much. */
+  async eraseBytes({ lane, sequence, erasure = '' }: Erasing, { bad, dead }: ErasedPlaces): Promise<void> {
+    const counts = { bad: 0, dead: 0 };
+    for (const position of bad) {
+      if (await eraseLarge(this.#state, { pk: badPk(position.lane), sk: badSk(position) })) counts.bad += 1;
+    }
+    for (const record of dead) {
+      const key = { pk: deadPk(record.lane), sk: sequenceText(record.sequence) };
+      if (await eraseLarge(this.#state, key)) counts.dead += 1;
+    }
+    await this.#change({ lane, sequence, erasure }, (item) => ({
+      ...item,
+      bad: number(numberOf(item, 'bad') + counts.bad),
+      dead: number(numberOf(item, 'dead') + counts.dead),
+    }));
   }
 
-  async noteErased({ lane, sequence, erasure = '' }: Erasing, { bad, dead }: ErasedBytes): Promise<void> {
-    await this.#change({ lane, sequence, erasure }, (item) =>
-      item.isSearched?.BOOL === true
-        ? undefined
-        : { ...item, bad: number(bad), dead: number(dead), isSearched: { BOOL: true } },
-    );
+  async noteErased({ lane, sequence, erasure = '' }: Erasing): Promise<void> {
+    await this.#change({ lane, sequence, erasure }, (item) => ({ ...item, isSearched: { BOOL: true } }));
     await this.#state.deleteAll([erasingKey({ lane, sequence })]);
   }
 

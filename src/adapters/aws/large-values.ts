@@ -42,10 +42,10 @@ export async function readLarge(table: DynamoTable, item: Item): Promise<Buffer>
   return Buffer.concat(parts.map((part) => part ?? new Uint8Array()));
 }
 
-/** Empties the value of a bad event or a dead record that is there; its detail says why. */
-export async function eraseLarge(table: DynamoTable, key: Key): Promise<void> {
+/** Empties the value of a bad event or a dead record that is there; its detail says why. Whether it had one. */
+export async function eraseLarge(table: DynamoTable, key: Key): Promise<boolean> {
   const item = await table.get(key);
-  if (item === undefined) return;
+  if (item === undefined || item.detail?.S === ERASED_DETAIL) return false;
   const { parts, version, replayLine, ...rest } = item;
   await table.set({
     ...rest,
@@ -54,6 +54,7 @@ export async function eraseLarge(table: DynamoTable, key: Key): Promise<void> {
     value: { B: deflateRawSync('') },
   });
   await table.deleteAll(partKeys(item));
+  return true;
 }
 
 /** Keys of the parts that an item names, for deleting them. */

@@ -1,16 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
-import type { RecordPosition } from '../../log/event-log.ts';
 import {
   ERASED_DETAIL,
   type Erase,
-  type ErasedBytes,
+  type ErasedPlaces,
   type Erasing,
   type ErasureCounts,
   TOMBSTONE_KEY_BYTES,
   tombstoneHash,
 } from '../../store/erasures.ts';
-import { type EventPosition, type VisitorKey, visitorText } from '../../store/event-store.ts';
+import { type Decision, type VisitorKey, visitorText } from '../../store/event-store.ts';
 import type { ReadStatements } from './read-statements.ts';
 import { eraseVisitor } from './store-maintenance.ts';
 import { selectOne } from './stored-rows.ts';
@@ -71,28 +70,51 @@ export class Erasures {
       .run(lane, sequence, erasure, until, events, visitors, links, source, visitor);
   }
 
-  eraseBytes({ bad, dead }: { bad: readonly EventPosition[]; dead: readonly RecordPosition[] }): void {
+  /** The log has the bytes of these once more: they are looked for as after an erasure. */
+  forget({ lane, becomes, forgotten }: Pick<Decision, 'lane' | 'becomes' | 'forgotten'>): void {
+    const ids = new Map(
+      forgotten.flatMap(({ ids, until }) => ids.map((id) => [visitorText(id), { id, until }] as const)),
+    );
+    const insert = this.#database.prepare(
+      `INSERT INTO erasures (lane, sequence, place, erasure, until, events, visitors, links, source, visitor)
+       VALUES (?, ?, ?, '', ?, 0, 0, 0, ?, ?)`,
+    );
+    for (const [index, { id, until }] of [...ids.values()].entries()) {
+      insert.run(lane, becomes.done, index + 1, until, id.source, id.visitor);
+      this.#isApplied = true;
+    }
+  }
+
+  eraseBytes({ lane, sequence, place = 0 }: Erasing, { bad, dead }: ErasedPlaces): void {
     const eraseBad = this.#database.prepare(
       `UPDATE bad SET payload = '', detail = '${ERASED_DETAIL}', replay_line = NULL,
-         replay_visitor = iif(replay_visitor IS NULL, NULL, '') WHERE sequence = ? AND lane = ? AND place = ?`,
+         replay_visitor = iif(replay_visitor IS NULL, NULL, '')
+       WHERE sequence = ? AND lane = ? AND place = ? AND payload <> ''`,
     );
     const eraseDead = this.#database.prepare(
-      `UPDATE dead SET payload = x'', detail = '${ERASED_DETAIL}' WHERE sequence = ? AND lane = ?`,
+      `UPDATE dead SET payload = x'', detail = '${ERASED_DETAIL}' WHERE sequence = ? AND lane = ? AND payload <> x''`,
     );
+    const changed = (changes: readonly { readonly changes: number | bigint }[]) =>
+      changes.reduce((sum, { changes: own }) => sum + Number(own), 0);
     this.#overwriting(() => {
-      for (const { sequence, lane, index } of bad) eraseBad.run(sequence, lane, index);
-      for (const { sequence, lane } of dead) eraseDead.run(sequence, lane);
+      const counts = [
+        changed(bad.map((position) => eraseBad.run(position.sequence, position.lane, position.index))),
+        changed(dead.map((record) => eraseDead.run(record.sequence, record.lane))),
+      ];
+      this.#database
+        .prepare('UPDATE erasures SET bad = bad + ?, dead = dead + ? WHERE lane = ? AND sequence = ? AND place = ?')
+        .run(...counts, lane, sequence, place);
     });
   }
 
-  noteErased({ lane, sequence }: RecordPosition, { bad, dead, log }: ErasedBytes): void {
+  noteErased({ lane, sequence, place = 0 }: Erasing, log: number | undefined): void {
     this.#overwriting(() =>
       this.#database
         .prepare(
-          `UPDATE erasures SET bad = ?, dead = ?, log = ?, source = NULL, visitor = NULL
-           WHERE lane = ? AND sequence = ? AND visitor IS NOT NULL`,
+          `UPDATE erasures SET log = ?, source = NULL, visitor = NULL
+           WHERE lane = ? AND sequence = ? AND place = ? AND visitor IS NOT NULL`,
         )
-        .run(bad, dead, log ?? null, lane, sequence),
+        .run(log ?? null, lane, sequence, place),
     );
   }
 
@@ -128,6 +150,7 @@ export class Erasures {
 interface ErasureRow {
   readonly lane: string;
   readonly sequence: bigint;
+  readonly place: bigint;
   readonly erasure: string;
   readonly until: string;
   readonly source: string;
@@ -137,11 +160,14 @@ interface ErasureRow {
 /** The reading half. */
 export function readErasing(reads: ReadStatements, limit: number): readonly Erasing[] {
   const rows = reads.all<ErasureRow>(
-    `SELECT lane, sequence, erasure, until, source, visitor FROM erasures WHERE rewritten = 0 AND visitor IS NOT NULL
+    `SELECT lane, sequence, place, erasure, until, source, visitor FROM erasures WHERE rewritten = 0 AND visitor IS NOT NULL
      ORDER BY lane, sequence LIMIT ?`,
     limit,
   );
-  return rows.map(({ erasure, ...row }) => ({ ...row, ...(erasure !== '' && { erasure }) }));
+  return rows.map(({ erasure, place, ...row }) => ({
+    ...{ ...row, place: Number(place) },
+    ...(erasure !== '' && { erasure }),
+  }));
 }
 
 export function readErasure(reads: ReadStatements, erasure: string): ErasureCounts | undefined {

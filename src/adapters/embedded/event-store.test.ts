@@ -347,7 +347,7 @@ it('leaves nothing in its files of a visitor that was erased', async () => {
   const reader = openEventReader({ folder });
   const [erasing] = await reader.snapshot((reads) => reads.erasing(9));
   expect(erasing).toMatchObject(erased);
-  if (erasing !== undefined) await store.noteErased(erasing, { bad: 0, dead: 0, log: 3 });
+  if (erasing !== undefined) await store.noteErased(erasing, 3);
   expect(await reader.snapshot((reads) => reads.erasure('asked'))).toMatchObject({ searching: 0, rewriting: 1 });
   expect(await store.rewrite()).toBe(true);
   expect(await reader.snapshot((reads) => reads.erasure('asked'))).toMatchObject({ rewriting: 0, log: 3 });

@@ -5,7 +5,7 @@ import type { Generations } from '../../core/generations.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { View } from '../../core/view.ts';
 import type { RecordPosition } from '../../log/event-log.ts';
-import type { ErasedBytes, Erasing } from '../../store/erasures.ts';
+import type { ErasedPlaces, Erasing } from '../../store/erasures.ts';
 import {
   type Applied,
   type Decision,
@@ -182,13 +182,13 @@ export class SqliteEventStore implements EventStore {
     return this.#erasures.until(ids);
   }
 
-  async eraseBytes(of: Parameters<EventStore['eraseBytes']>[0]): Promise<void> {
-    this.#write(() => this.#erasures.eraseBytes(of));
+  async eraseBytes(erasing: Erasing, of: ErasedPlaces): Promise<void> {
+    this.#write(() => this.#erasures.eraseBytes(erasing, of));
     this.#writeAheadLog.checkpointWhenDue();
   }
 
-  async noteErased(erasing: Erasing, found: ErasedBytes): Promise<void> {
-    this.#write(() => this.#erasures.noteErased(erasing, found));
+  async noteErased(erasing: Erasing, log?: number): Promise<void> {
+    this.#write(() => this.#erasures.noteErased(erasing, log));
     this.#writeAheadLog.checkpointWhenDue();
   }
 
@@ -305,6 +305,7 @@ export class SqliteEventStore implements EventStore {
     const { done, registry, cuts, arrivedAtMs } = becomes;
     this.#statements.putLane.run(lane, done, registryText(registry), cutsText(cuts), arrivedAtMs ?? null);
     this.#statements.addTotals.run(decision.counts.stored, bad, dead, decision.counts.newVisitors);
+    if (decision.forgotten.length > 0) this.#erasures.forget(decision);
     if (decision.erase.length > 0) {
       this.#deleting(() => {
         for (const erase of decision.erase) this.#erasures.apply({ ...erase, lane });

@@ -46,8 +46,8 @@ CREATE TABLE erasures (
   lane TEXT NOT NULL, sequence INTEGER NOT NULL, erasure TEXT NOT NULL, until TEXT NOT NULL,
   events INTEGER NOT NULL, visitors INTEGER NOT NULL, links INTEGER NOT NULL,
   bad INTEGER NOT NULL DEFAULT 0, dead INTEGER NOT NULL DEFAULT 0, log INTEGER, source TEXT, visitor TEXT,
-  rewritten INTEGER NOT NULL DEFAULT 0,
-  PRIMARY KEY (lane, sequence)
+  rewritten INTEGER NOT NULL DEFAULT 0, place INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (lane, sequence, place)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX erasures_by_name ON erasures (erasure);
 CREATE INDEX erasures_open ON erasures (lane, sequence) WHERE rewritten = 0;`;
