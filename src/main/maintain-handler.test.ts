@@ -75,8 +75,13 @@ function programOn(
     newTasks: () => {
       const store = newStore();
       // Of pages so small that a rebuild takes several ticks.
-      const inPieces = { expire: store.expire.bind(store), rebuild: (view: View) => store.rebuild(view, 25) };
-      return tasksOf({ store: inPieces, views, clock });
+      const inPieces = {
+        ...{ expire: store.expire.bind(store), rebuild: (view: View) => store.rebuild(view, 25) },
+        ...{ eraseBytes: store.eraseBytes.bind(store), noteErased: store.noteErased.bind(store) },
+        deleteHidden: () => store.deleteHidden(),
+      };
+      const reader = new DynamoEventReader({ client: emulator.client, tables });
+      return tasksOf({ store: inPieces, reader, views, clock });
     },
     report,
   });

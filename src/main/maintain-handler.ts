@@ -1,7 +1,8 @@
 import { LIMITS } from '../core/limits.ts';
 import type { Clock } from '../core/time.ts';
 import type { View } from '../core/view.ts';
-import type { EventStore } from '../store/event-store.ts';
+import { eraseBytes } from '../pipeline.ts';
+import type { EventReader, EventStore } from '../store/event-store.ts';
 import { type FunctionContext, within } from './in-time.ts';
 
 /** What the stack's schedule sends. */
@@ -24,13 +25,24 @@ export interface MaintainParts {
 
 const MS_PER_DAY = 86_400_000;
 
-/** What the tables need beside batches: events expire, and views that a new version of the program counts otherwise are folded anew. */
+/** What the tables need beside batches: erasures are brought to their end, events expire, and views that a new version of the program counts otherwise are folded anew. */
 export function tasksOf(parts: {
-  readonly store: Pick<EventStore, 'expire' | 'rebuild'>;
+  readonly store: Pick<EventStore, 'expire' | 'rebuild' | 'eraseBytes' | 'noteErased'> & {
+    /** Deletes what erasures have hidden for long enough. */
+    readonly deleteHidden: () => Promise<void>;
+  };
+  readonly reader: EventReader;
   readonly views: readonly View[];
   readonly clock: Clock;
 }): readonly MaintenanceTask[] {
-  const { store, views, clock } = parts;
+  const { store, reader, views, clock } = parts;
+  const erase = async () => {
+    const erasing = await reader.snapshot((reads) => reads.erasing(LIMITS.erasuresAtOnce));
+    if (erasing.length > 0) await eraseBytes(erasing, { reader, store });
+    for (const erasure of erasing) await store.noteErased(erasure);
+    await store.deleteHidden();
+    return erasing.length < LIMITS.erasuresAtOnce;
+  };
   const expire = async () => {
     const receivedAt = new Date(clock() - LIMITS.eventRetentionDays * MS_PER_DAY).toISOString();
     return (await store.expire({ receivedAt, limit: LIMITS.maintenanceEventsMax })) === 0;
@@ -41,6 +53,7 @@ export function tasksOf(parts: {
       name: `rebuild of ${view.name}@${view.version}`,
       step: () => store.rebuild(view, LIMITS.rebuildEventsMax),
     })),
+    { name: 'erasures', step: erase },
   ];
 }
 

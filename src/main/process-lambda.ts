@@ -27,6 +27,8 @@ const report = countFaultsOf(functionName, Date.now);
 const newStore = () =>
   new DynamoEventStore({ client, tables, folds: [...VIEWS, { ...LEDGER, ...ledgerRows }], halfPut });
 
+const reader = new DynamoEventReader({ client, tables });
+
 const processBatch = createProcessHandler({
   newStore,
   views: VIEWS,
@@ -37,7 +39,7 @@ const processBatch = createProcessHandler({
 });
 
 const givenUp = new GivenUp({
-  ...{ client, table: tables.state, reader: new DynamoEventReader({ client, tables }), halfPut },
+  ...{ client, table: tables.state, reader, halfPut },
   letters: new GivenUpLetters(bucket),
   reading: RECORD_READING,
   clock: Date.now,
@@ -45,7 +47,7 @@ const givenUp = new GivenUp({
 });
 
 const maintain = createMaintainHandler({
-  newTasks: () => tasksOf({ store: newStore(), views: VIEWS, clock: Date.now }),
+  newTasks: () => tasksOf({ store: newStore(), reader, views: VIEWS, clock: Date.now }),
   report,
 });
 

@@ -24,6 +24,7 @@ export function describeMaintenance(
   traits: StoreTraits,
 ): void {
   describeErasure(given);
+  describeTombstones(given);
   describeExpiry(given, traits);
   describeRebuild(given);
   describeDurability(given, replace, traits);
@@ -96,6 +97,71 @@ function describeErasure(given: () => StoreSubject): void {
     expect(await of('next')).toHaveLength(1);
     await erase(store, { lane: 'lane-a', sequence: 5n, source: 'shop', visitor: 'unheard of' });
     expect((await reader.snapshot((reads) => reads.totals())).events).toBe(2);
+  });
+}
+
+function describeTombstones(given: () => StoreSubject): void {
+  it('remembers until when who was erased, each for itself, and the latest of all', async () => {
+    const { store } = given();
+    const nothing = { visitors: new Map(), identities: () => [] };
+    const ids = [
+      { source: 'shop', visitor: 'd1' },
+      { source: 'blog', visitor: 'd1' },
+      { source: 'shop', visitor: 'd2' },
+    ];
+    expect((await store.load('lane-a', nothing)).erasedUntil).toBeUndefined();
+    expect(await store.erasedUntil(ids)).toEqual(new Map());
+    await write(store, 'lane-a', [{ sequence: 1n, events: [anEvent({ anonymousId: 'd1' })] }]);
+    const [early, late] = ['2026-11-23T10:20:00.000Z', '2026-11-23T10:40:00.000Z'];
+    await erase(store, { lane: 'lane-a', sequence: 2n, source: 'shop', visitor: 'd1', until: late });
+    await erase(store, { lane: 'lane-a', sequence: 3n, source: 'shop', visitor: 'd2', until: early });
+    // A clock that was behind takes nothing back.
+    await erase(store, { lane: 'lane-a', sequence: 4n, source: 'shop', visitor: 'd1', until: early });
+    expect((await store.load('lane-b', nothing)).erasedUntil).toBe(late);
+    expect(await store.erasedUntil(ids)).toEqual(
+      new Map([
+        ['shop\0d1', late],
+        ['shop\0d2', early],
+      ]),
+    );
+  });
+
+  it('takes bytes of what was set aside and of dead records, counts them, and forgets the id once they were looked for', async () => {
+    const { store, reader } = given();
+    const lane = 'lane-a';
+    const position = { lane, sequence: 1n, index: 0 };
+    const receivedAt = '2026-11-23T10:00:00.000Z';
+    const reason = { source: 'shop', receivedAt, code: 'time_invalid', detail: 'got "secret"' };
+    const decision = await decisionOf(store, lane, [{ sequence: 1n, events: [] }]);
+    await store.apply({
+      ...decision,
+      bad: [{ position, ...reason, payload: '{"userId":"secret"}' }],
+      dead: [{ lane, sequence: 1n, detail: 'secret', payload: Buffer.from('secret') }],
+    });
+    await erase(store, { lane, sequence: 2n, source: 'shop', visitor: 'secret', erasure: 'asked' });
+    expect(await reader.snapshot((reads) => reads.erasure('never asked'))).toBeUndefined();
+    expect(await reader.snapshot((reads) => reads.erasure('asked'))).toMatchObject({ applied: 1, searching: 1 });
+    const [erasing] = await reader.snapshot((reads) => reads.erasing(10));
+    if (erasing === undefined) throw new Error('nothing is to be looked for');
+    expect(erasing).toMatchObject({ lane, sequence: 2n, source: 'shop', visitor: 'secret', erasure: 'asked' });
+    const none = { lane, sequence: 9n, index: 0 };
+    await store.eraseBytes(erasing, { bad: [position, none], dead: [{ lane, sequence: 1n }, none] });
+    await store.eraseBytes(erasing, { bad: [position], dead: [{ lane, sequence: 1n }] });
+    for (const _ of ['once', 'twice']) await store.noteErased(erasing);
+
+    const read = await reader.snapshot(async (reads) => ({
+      erasing: await reads.erasing(10),
+      erasure: await reads.erasure('asked'),
+      bad: await reads.badAt([position]),
+      dead: await reads.deadAt({ lane, sequence: 1n }),
+      totals: await reads.totals(),
+    }));
+    expect(read).toMatchObject({
+      ...{ erasing: [], erasure: { applied: 1, searching: 0, bad: 1, dead: 1 } },
+      ...{ bad: [{ position, ...reason, detail: 'erased', payload: '' }], totals: { bad: 1, dead: 1 } },
+      dead: { detail: 'erased' },
+    });
+    expect(read.dead?.payload).toHaveLength(0);
   });
 }
 

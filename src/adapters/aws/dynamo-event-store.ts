@@ -221,6 +221,12 @@ export class DynamoEventStore implements EventStore {
     return { kind: 'applied' };
   }
 
+  /** A lane in which nothing comes any more deletes nothing by itself. */
+  async deleteHidden(): Promise<void> {
+    this.#pending = await this.#erasures.pending();
+    await this.#deleteDue();
+  }
+
   async witness(witness: Witness): Promise<void> {
     const condition = {
       expression: 'attribute_not_exists(pk) OR #number < :number',
@@ -435,10 +441,11 @@ export class DynamoEventStore implements EventStore {
     });
   }
 
-  /** The lane that an erasure came in deletes what it hid, with one of its later batches. */
-  async #deleteDue(lane: string): Promise<void> {
+  /** What erasures hid: of a lane, with one of its later batches, or of all. */
+  async #deleteDue(lane?: string): Promise<void> {
     const nowMs = this.#clock();
-    const due = this.#pending.all.filter((erasure) => erasure.lane === lane && erasure.dueAtMs <= nowMs);
+    const own = this.#pending.all.filter((erasure) => lane === undefined || erasure.lane === lane);
+    const due = own.filter(({ dueAtMs }) => dueAtMs <= nowMs);
     if (due.length > 0) await this.#erasures.delete(due);
   }
 

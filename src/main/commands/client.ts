@@ -48,7 +48,7 @@ interface Body {
 }
 
 interface Asking {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'DELETE';
   readonly path: string;
   readonly parameters: Parameters;
   /** Of a POST. @default nothing to say, as JSON */
@@ -95,6 +95,11 @@ export class ApiClient {
     return this.#ask({ method: 'POST', path, parameters: {}, body });
   }
 
+  /** Throws ApiError, as `get`. */
+  delete(path: string): Promise<JsonObject> {
+    return this.#ask({ method: 'DELETE', path, parameters: {} });
+  }
+
   close(): void {
     this.#agent.destroy();
   }
@@ -108,7 +113,7 @@ export class ApiClient {
     const serverMs = Date.parse(date ?? '');
     if (!Number.isNaN(serverMs)) this.clockAheadMs = serverMs - Date.now();
     const body = parsed(text);
-    if (status === 200 && isObject(body)) return body;
+    if ((status === 200 || status === 202) && isObject(body)) return body;
     throw problemFrom(body, { status, origin: this.#url.origin, text });
   }
 

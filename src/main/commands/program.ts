@@ -4,6 +4,8 @@ import { auditCommand } from './audit.ts';
 import { badCommand } from './bad.ts';
 import { completionCommand } from './completion.ts';
 import { configCommand } from './config.ts';
+import { eraseCommand } from './erase.ts';
+import { exportCommand } from './export.ts';
 import { loadCommand } from './load.ts';
 import { proveCommand } from './prove.ts';
 import { rebuildCommand } from './rebuild.ts';
@@ -40,6 +42,8 @@ export function createProgram(): Command {
     .addCommand(redriveCommand())
     .addCommand(replayCommand())
     .addCommand(rebuildCommand())
+    .addCommand(eraseCommand())
+    .addCommand(exportCommand())
     .addCommand(auditCommand())
     .addCommand(configCommand())
     .addCommand(completionCommand())
