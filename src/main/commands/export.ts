@@ -1,5 +1,5 @@
-import { createWriteStream } from 'node:fs';
 import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
 import type { Command } from 'commander';
 import { LIMITS } from '../../core/limits.ts';
 import type { ApiClient } from './client.ts';
