@@ -1,12 +1,7 @@
+import type { ErasedId } from '../core/erasures.ts';
 import { idsIn } from '../core/ids-in.ts';
 import { isObject } from '../core/json.ts';
 import { decodeHeader, encodeRecord, type RecordHeader } from './record.ts';
-
-/** An id that was erased in a source. */
-export interface ErasedId {
-  readonly source: string;
-  readonly visitor: string;
-}
 
 /**
  * The record with nothing in it of who was erased, as long as it was, and how many of the ids it was of (by their places in the

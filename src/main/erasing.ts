@@ -1,10 +1,9 @@
 import { EMBEDDED_LANE } from '../adapters/embedded/event-log.ts';
 import type { SqliteEventReader } from '../adapters/embedded/event-reader.ts';
 import type { SqliteEventStore } from '../adapters/embedded/event-store.ts';
+import type { ErasedId, Erasing as Erasure } from '../core/erasures.ts';
 import { LIMITS } from '../core/limits.ts';
-import type { ErasedId } from '../log/scrub.ts';
 import { eraseBytes } from '../pipeline.ts';
-import type { Erasing as Erasure } from '../store/erasures.ts';
 
 interface ErasingParts {
   readonly store: SqliteEventStore;

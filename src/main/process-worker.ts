@@ -6,10 +6,10 @@ import { openEventStore, type SqliteEventStore } from '../adapters/embedded/even
 import type { LogFinding } from '../adapters/embedded/log-finding.ts';
 import { LogProgress } from '../adapters/embedded/log-progress.ts';
 import { LogReader } from '../adapters/embedded/log-reader.ts';
+import type { ErasedId } from '../core/erasures.ts';
 import { asClickstreamError, type ErrorCode } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { LaneRecord, RecordPosition } from '../log/event-log.ts';
-import type { ErasedId } from '../log/scrub.ts';
 import { processBatch, seal, viewOf } from '../pipeline.ts';
 import { VIEWS } from '../process/views/registry.ts';
 import type { ReplayClaim, ReplayNote, Witness } from '../store/event-store.ts';

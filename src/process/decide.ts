@@ -1,3 +1,4 @@
+import type { Erase } from '../core/erasures.ts';
 import { ClickstreamError } from '../core/errors.ts';
 import { type Event, type Identity, identityKey, type Reason, replayMarkOf } from '../core/event.ts';
 import { inForce } from '../core/generations.ts';
@@ -5,7 +6,6 @@ import { addIdentities, noIdentities, type OutcomeIdentities } from '../core/ide
 import { isCanonicalTime } from '../core/time.ts';
 import type { Enriched, Facts, View } from '../core/view.ts';
 import type { RecordHeader } from '../log/record.ts';
-import type { Erase } from '../store/erasures.ts';
 import {
   type BadEvent,
   type DeadRecord,

@@ -1,7 +1,7 @@
+import type { Erasing } from '../core/erasures.ts';
 import { idsIn } from '../core/ids-in.ts';
 import { LIMITS } from '../core/limits.ts';
 import { parseHeader } from '../log/record.ts';
-import type { Erasing } from '../store/erasures.ts';
 import type { BadEvent, DeadRecord, EventPosition, EventReader, EventStore } from '../store/event-store.ts';
 import { visitorText } from '../store/event-store.ts';
 

@@ -1,6 +1,6 @@
+import type { Forgotten } from '../core/erasures.ts';
 import { idsIn } from '../core/ids-in.ts';
 import { epochMsOf } from '../core/time.ts';
-import type { Forgotten } from '../store/erasures.ts';
 import { type Loaded, type VisitorKey, visitorText } from '../store/event-store.ts';
 
 type Erased = Pick<Forgotten, 'ids' | 'until'>;

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
+import type { ErasureCounts } from '../core/erasures.ts';
 import { ClickstreamError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { Clock } from '../core/time.ts';
 import type { RecordHeader } from '../log/record.ts';
-import type { ErasureCounts } from '../store/erasures.ts';
 import { endpoint, readSegment } from './endpoint.ts';
 import type { Operation } from './openapi.ts';
 import { schemaOf } from './openapi-schemas.ts';

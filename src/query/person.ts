@@ -8,7 +8,6 @@ import { decodeCursor, encodeCursor, markOf } from './cursor.ts';
 import { endpoint } from './endpoint.ts';
 import { CURSOR, LIMIT, pageOf, renderEvent } from './lists.ts';
 import { described, text } from './parameters.ts';
-import type { Answer, Question } from './queries.ts';
 import { timeline } from './timeline.ts';
 
 const ID = described('A userId or an anonymousId.', text(LIMITS.idCharsMax));
@@ -30,7 +29,12 @@ export async function personOf(reads: EventReads, id: string, ledger: string): P
 }
 
 /** The same over whatever answers questions of the API. Rejects with `query_unavailable`. */
-export function findPerson(ask: (question: Question) => Promise<Answer>): (id: string) => Promise<Person> {
+export function findPerson(
+  ask: (question: { readonly path: string; readonly parameters: Readonly<Record<string, string>> }) => Promise<{
+    readonly status: number;
+    readonly body: string;
+  }>,
+): (id: string) => Promise<Person> {
   return async (id) => {
     const { status, body } = await ask({ path: `/api/v1/users/${encodeURIComponent(id)}/visitors`, parameters: {} });
     if (status !== 200) throw new ClickstreamError('query_unavailable', `the person cannot be looked up: ${body}`);

@@ -1,8 +1,8 @@
+import type { Erase, ErasedPlaces, Erasing, ErasureCounts, Forgotten } from '../core/erasures.ts';
 import type { Event, Identity } from '../core/event.ts';
 import type { Generations, ViewRebuild } from '../core/generations.ts';
 import type { Facts, RowFold, View } from '../core/view.ts';
 import type { RecordPosition } from '../log/event-log.ts';
-import type { Erase, ErasedPlaces, Erasing, ErasureCounts, Forgotten } from './erasures.ts';
 
 /** Where an event lies. Sequences are compared ignoring the lane. */
 export interface EventPosition {

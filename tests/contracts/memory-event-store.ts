@@ -1,3 +1,4 @@
+import type { ErasedPlaces, Erasing, ErasureCounts } from '../../src/core/erasures.ts';
 import { type Event, type Identity, identityKey, identityOf } from '../../src/core/event.ts';
 import {
   type Generations,
@@ -10,7 +11,6 @@ import {
 import { identityChecksum } from '../../src/core/identities.ts';
 import type { Facts, View } from '../../src/core/view.ts';
 import type { RecordPosition } from '../../src/log/event-log.ts';
-import type { ErasedPlaces, Erasing, ErasureCounts } from '../../src/store/erasures.ts';
 import {
   type Applied,
   type BadEvent,

@@ -1,8 +1,8 @@
+import type { Erasing } from '../../src/core/erasures.ts';
 import { type Event, identityKey, identityOf, visitorOf } from '../../src/core/event.ts';
 import { inForce } from '../../src/core/generations.ts';
 import { identityChecksum } from '../../src/core/identities.ts';
 import type { Facts, View } from '../../src/core/view.ts';
-import type { Erasing } from '../../src/store/erasures.ts';
 import {
   type BadEvent,
   type BadRange,

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
+import type { Erase } from '../../core/erasures.ts';
 import { identityChecksum } from '../../core/identities.ts';
-import type { Erase } from '../../store/erasures.ts';
 import type { VisitorKey } from '../../store/event-store.ts';
 import { type DynamoTable, type Key, keyOfItem } from './dynamo-client.ts';
 import { ErasureNotes } from './erasure-notes.ts';

@@ -1,11 +1,11 @@
 import { inflateRawSync } from 'node:zlib';
+import type { Erasing, ErasureCounts } from '../../core/erasures.ts';
 import { ClickstreamError } from '../../core/errors.ts';
 import { type Identity, identityKey, identityOf } from '../../core/event.ts';
 import type { ViewRebuild } from '../../core/generations.ts';
 import { identityChecksum } from '../../core/identities.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { RecordPosition } from '../../log/event-log.ts';
-import type { Erasing, ErasureCounts } from '../../store/erasures.ts';
 import type {
   BadEvent,
   BadRange,

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
+import type { ErasedPlaces, Erasing } from '../../core/erasures.ts';
 import { ClickstreamError } from '../../core/errors.ts';
 import { type Identity, identityKey } from '../../core/event.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { Clock } from '../../core/time.ts';
 import type { View } from '../../core/view.ts';
 import type { LaneRecord, RecordPosition } from '../../log/event-log.ts';
-import type { ErasedPlaces, Erasing } from '../../store/erasures.ts';
 import {
   type Applied,
   type Decision,

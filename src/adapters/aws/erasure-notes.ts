@@ -1,14 +1,8 @@
 import { randomBytes } from 'node:crypto';
+import type { Erase, ErasedPlaces, Erasing, ErasureCounts } from '../../core/erasures.ts';
 import type { RecordPosition } from '../../log/event-log.ts';
-import {
-  type Erase,
-  type ErasedPlaces,
-  type Erasing,
-  type ErasureCounts,
-  TOMBSTONE_KEY_BYTES,
-  tombstoneHash,
-} from '../../store/erasures.ts';
 import { type VisitorKey, visitorText } from '../../store/event-store.ts';
+import { TOMBSTONE_KEY_BYTES, tombstoneHash } from '../../store/tombstones.ts';
 import { badPk, badSk } from './bad-items.ts';
 import type { Condition, DynamoTable, Key } from './dynamo-client.ts';
 import {

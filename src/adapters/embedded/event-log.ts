@@ -1,9 +1,9 @@
 import { basename, join } from 'node:path';
+import type { ErasedId } from '../../core/erasures.ts';
 import { ClickstreamError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { Clock } from '../../core/time.ts';
 import type { EventLog, LogRecord, RecordPosition } from '../../log/event-log.ts';
-import type { ErasedId } from '../../log/scrub.ts';
 import { type Files, nodeFiles } from './files.ts';
 import type { LogFinding } from './log-finding.ts';
 import type { LogProgress } from './log-progress.ts';

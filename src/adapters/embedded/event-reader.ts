@@ -1,8 +1,8 @@
 import type { DatabaseSync } from 'node:sqlite';
+import type { Erasing, ErasureCounts } from '../../core/erasures.ts';
 import { type Identity, identityKey, identityOf } from '../../core/event.ts';
 import { type ReadVersion, type ViewRebuild, versionsRead } from '../../core/generations.ts';
 import type { RecordPosition } from '../../log/event-log.ts';
-import type { Erasing, ErasureCounts } from '../../store/erasures.ts';
 import type {
   BadEvent,
   BadRange,

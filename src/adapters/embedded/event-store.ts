@@ -1,11 +1,11 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { BoundedCache } from '../../core/bounded-cache.ts';
+import type { ErasedPlaces, Erasing } from '../../core/erasures.ts';
 import { identityKey } from '../../core/event.ts';
 import type { Generations } from '../../core/generations.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { View } from '../../core/view.ts';
 import type { RecordPosition } from '../../log/event-log.ts';
-import type { ErasedPlaces, Erasing } from '../../store/erasures.ts';
 import {
   type Applied,
   type Decision,

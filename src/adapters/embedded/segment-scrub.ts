@@ -1,4 +1,5 @@
-import { type ErasedId, scrubRecord } from '../../log/scrub.ts';
+import type { ErasedId } from '../../core/erasures.ts';
+import { scrubRecord } from '../../log/scrub.ts';
 import { type Files, writeWhole } from './files.ts';
 import {
   findGroup,

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
+import type { ErasedId } from '../../core/erasures.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { Clock } from '../../core/time.ts';
-import type { ErasedId } from '../../log/scrub.ts';
 import { type Files, type WritableFile, writeWhole } from './files.ts';
 import type { LogProgress } from './log-progress.ts';
 import { encodeSegmentHeader, type GroupEncoder, SEGMENT_HEADER_BYTES, segmentName } from './segment.ts';

@@ -1,10 +1,22 @@
-import { createHmac } from 'node:crypto';
-import type { Identity } from '../core/event.ts';
-import type { RecordPosition } from '../log/event-log.ts';
-import { type EventPosition, type VisitorKey, visitorText } from './event-store.ts';
+import type { Identity } from './event.ts';
+
+/** An id that is erased: of a visitor of a source, or of a user in the place of one. */
+export interface ErasedId {
+  readonly source: string;
+  readonly visitor: string;
+}
+
+interface RecordPlace {
+  readonly lane: string;
+  readonly sequence: bigint;
+}
+
+interface EventPlace extends RecordPlace {
+  readonly index: number;
+}
 
 /** A visitor of which everything before this place goes, for good. */
-export interface Erase extends VisitorKey {
+export interface Erase extends ErasedId {
   readonly sequence: bigint;
   /** What happened up to this time, ISO 8601, is not taken in any more: the store remembers it (`Loaded.erased`). */
   readonly until: string;
@@ -15,9 +27,9 @@ export interface Erase extends VisitorKey {
 /** What is not taken in, for it happened before an erasure: the log has its bytes once more. */
 export interface Forgotten {
   /** Of an event: where an earlier try of the same batch put it, it goes. */
-  readonly put?: { readonly identity: Identity; readonly position: EventPosition } | undefined;
+  readonly put?: { readonly identity: Identity; readonly position: EventPlace } | undefined;
   /** Whose erasures those were. */
-  readonly ids: readonly VisitorKey[];
+  readonly ids: readonly ErasedId[];
   readonly until: string;
 }
 
@@ -29,8 +41,8 @@ export interface Erasing extends Erase {
 }
 
 export interface ErasedPlaces {
-  readonly bad: readonly EventPosition[];
-  readonly dead: readonly RecordPosition[];
+  readonly bad: readonly EventPlace[];
+  readonly dead: readonly RecordPlace[];
 }
 
 /** What an erasure took, its visitors together. */
@@ -51,17 +63,3 @@ export interface ErasureCounts {
   /** What is erased is hidden until then, and then deleted. ISO 8601; absent once nothing is only hidden. */
   readonly hiddenUntil?: string | undefined;
 }
-
-/**
- * What a store remembers in the place of an id that was erased: with the store's own key, so that whoever has the hash alone
- * cannot try ids on it.
- */
-export function tombstoneHash(key: Uint8Array, id: VisitorKey): Buffer {
-  return createHmac('sha256', key).update(visitorText(id)).digest();
-}
-
-/** How long that key is. */
-export const TOMBSTONE_KEY_BYTES = 32;
-
-/** What stands in the place of the details of an event set aside, or of a dead record, whose bytes were erased. */
-export const ERASED_DETAIL = 'erased';
