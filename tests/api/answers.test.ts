@@ -260,6 +260,49 @@ describe('every answer is as documented', () => {
     expect((await checked('/api/v1/rebuilds?view=traffic')).status).toBe(400);
   });
 
+  test('of a person: export, erasure and certificate', async () => {
+    const id = 'erased person';
+    const path = `/api/v1/users/${encodeURIComponent(id)}`;
+    const body = JSON.stringify({ event: 'Seen', anonymousId: id, timestamp: '2026-11-23T10:00:00Z' });
+    expect((await checked('/v1/track', { method: 'POST', body })).status).toBe(200);
+    const kinds: string[] = [];
+    await vi.waitFor(async () => {
+      kinds.length = 0;
+      for (let cursor = ''; ; ) {
+        const { status, body: page } = await checked(`${path}/export?limit=1${cursor}`);
+        expect(status).toBe(200);
+        const { lines, cursor: next } = JSON.parse(page) as {
+          readonly lines: readonly { readonly kind: string }[];
+          readonly cursor: string | null;
+        };
+        kinds.push(...lines.map(({ kind }) => kind));
+        if (next === null) break;
+        cursor = `&cursor=${encodeURIComponent(next)}`;
+      }
+      expect(kinds).toEqual(['event']);
+    }, 10_000);
+    expect((await checked(`${path}/export?cursor=none`)).status).toBe(400);
+    expect(JSON.parse((await checked(`${path}/visitors`)).body).visitors).toContainEqual({
+      ...{ source: 'default', visitor: id },
+    });
+    const asked = await checked(path, { method: 'DELETE' });
+    expect(asked.status).toBe(202);
+    const { id: erasure } = JSON.parse(asked.body) as { readonly id: string };
+    await vi.waitFor(async () => {
+      const certificate = await checked(`/api/v1/erasures/${erasure}`);
+      expect(certificate.status).toBe(200);
+      expect(JSON.parse(certificate.body)).toMatchObject({ state: 'done' });
+    }, 20_000);
+    const events = await checked(`${path}/events`);
+    expect(JSON.parse(events.body)).toMatchObject({ events: [] });
+    for (const unknown of ['none', `${erasure.slice(0, 36)}.1.1700000000`]) {
+      const refused = await checked(`/api/v1/erasures/${unknown}`);
+      expect([refused.status, JSON.parse(refused.body).code]).toEqual([404, 'erasure_unknown']);
+    }
+    expect((await checked(`${path}?force=true`, { method: 'DELETE' })).status).toBe(400);
+    expect((await ask(server.url, path)).status).toBe(405);
+  });
+
   test('/api/v1/replay', async () => {
     const headers = { 'content-type': 'application/x-ndjson' };
     const record = Buffer.from(recordOf([eventWith({ anonymousId: 'archived' })])).toString();

@@ -11,6 +11,8 @@ const WORDS: Readonly<Record<string, readonly string[]>> = {
   'redrive show': ['any'],
   'redrive put': ['any'],
   replay: ['package.json'],
+  erase: ['any', '--yes'],
+  export: ['any'],
 };
 const NOBODY = 'http://127.0.0.1:1';
 /** A name that is never anybody's (RFC 6761). */

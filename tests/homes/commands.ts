@@ -30,6 +30,7 @@ export const COMMAND_PARTS: Readonly<Record<string, (shell: Shell) => Promise<st
   'dead records': deadRecords,
   'an archive replayed': replayed,
   'a view folded anew': foldedAnew,
+  'a person exported and erased': erasedAndExported,
   load,
   audit,
   refusals,
@@ -351,6 +352,46 @@ async function foldedAnew(shell: Shell): Promise<string> {
   return 'two views folded anew';
 }
 
+async function erasedAndExported(shell: Shell): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'clickstream-commands-'));
+  const [person, device, other] = ['person', 'device', 'other'].map((name) => `${shell.marker}-${name}`);
+  const event = (part: object) => ({ type: 'track', event: shell.typeOf('Erased'), ...part });
+  const day = quietDay();
+  try {
+    await shell.send([
+      event({ anonymousId: device, timestamp: `${day}T10:00:00.000Z` }),
+      event({ anonymousId: device, userId: person, timestamp: `${day}T10:01:00.000Z` }),
+      event({ anonymousId: device, timestamp: 'no time' }),
+      event({ anonymousId: other, timestamp: `${day}T10:02:00.000Z` }),
+    ]);
+    const lines = (text: string) => text.split('\n').filter((line) => line !== '');
+    const kinds = (text: string) => lines(text).map((line) => (JSON.parse(line) as { readonly kind: string }).kind);
+    const all = ['visitor', 'event', 'event', 'bad'];
+    assert.deepEqual(kinds(await shell.well(['export', person ?? ''])), all);
+    const out = join(folder, 'person.ndjson');
+    assert.deepEqual(await shell.json(['export', person ?? '', '--out', out]), { lines: 4, out });
+    assert.deepEqual(kinds(readFileSync(out, 'utf8')), all);
+
+    // Nobody can be asked here.
+    await shell.refused(['erase', person ?? ''], { code: 2, errors: /^error: nobody can be asked here; --yes / });
+    const before = await ledger(shell);
+    const { id, more } = await shell.json(['erase', person ?? '', '--yes']);
+    assert.equal(more, false);
+    assert.match(await shell.well(['erase', other ?? '', '--yes']), /^Erasure \S+: \d+ visitors\.\n$/);
+    await shell.home.processed();
+    assert.match(String(id), /^[0-9a-f-]{36}\.\d+\.\d+$/);
+    await until(async () => {
+      await shell.home.maintained();
+      assert.equal(await shell.well(['export', person ?? '']), '');
+      assert.equal(await shell.well(['export', device ?? '']), '');
+    });
+    assert.equal((await ledger(shell)).stored, before.stored);
+    return 'a person exported, and erased';
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
 async function replayed(shell: Shell): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'clickstream-commands-'));
   try {
@@ -412,6 +453,7 @@ interface Ledger {
   readonly duplicate: number;
   readonly bad: number;
   readonly dead: number;
+  readonly forgotten: number;
   readonly pending: number;
 }
 
@@ -438,8 +480,8 @@ async function audit(shell: Shell): Promise<string> {
       `${name} in ${text}`,
     );
   }
-  const { stored, duplicate, bad, dead, pending } = counts;
-  assert.ok(lines.includes(row('sum', stored + duplicate + bad + dead + pending)), text);
+  const { stored, duplicate, bad, dead, forgotten, pending } = counts;
+  assert.ok(lines.includes(row('sum', stored + duplicate + bad + dead + forgotten + pending)), text);
   assert.ok(lines.includes('Balanced.'), text);
   assert.equal((await shell.json(['audit', '--shallow'])).deep, false);
   return 'audit balanced';
