@@ -141,7 +141,12 @@ export class DynamoEventStore implements EventStore {
       if (state?.state === '') this.#emptied.set(name, state.sequence);
       else if (state !== undefined) visitors.set(name, state);
     }
-    const known = await this.#lookFor(keys.identities, { visitors, done: stored?.state.done ?? -1n });
+    const done = stored?.state.done ?? -1n;
+    const known = await this.#lookFor(keys.identities, { visitors, done });
+    // A visitor is past the lane after a try that was left half done; or the lane went on between the reads, and what is not found may be erased.
+    const isPast = [...visitors.values()].some(({ sequence }) => sequence > done);
+    if (isPast && (await this.#lanes.read(lane))?.revision !== stored?.revision)
+      throw new ClickstreamError('overloaded', `lane ${lane} went on while it was loaded`);
     if (this.#expectsDuplicates) this.#expectsDuplicates = known.size > 0;
     return { lane: stored?.state, visitors, known };
   }
