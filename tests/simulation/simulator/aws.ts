@@ -89,7 +89,7 @@ class AwsHistory {
     const reader = new DynamoEventReader({ client: this.#table.dynamo.client, tables: TABLES });
     const nowMs = this.#scheduler.now();
     const lanes = new Map(this.#stream.shards.map(({ id }) => [id, nowMs]));
-    return { reader, sent, arrivals, nowMs, log: async () => ({ findings: [], lanes }), alarms: this.#alarms, fault: this.#fault, isHiding: this.#isHiding };
+    return { reader, sent, arrivals, nowMs, log: async () => ({ findings: [], lanes }), table: this.#table, alarms: this.#alarms, fault: this.#fault, isHiding: this.#isHiding };
   }
 
   /** Some senders, and what else goes on beside them; then all of it is processed. */
@@ -102,7 +102,7 @@ class AwsHistory {
         await sleep(below(20 * MINUTE_MS));
         const deed = below(4);
         if (deed === 0) this.#stream.reshard();
-        else if (deed === 1 && chance(0.5)) await this.#again(() => this.#collector().erase(`device-${below(3)}`));
+        else if (deed === 1 && chance(0.5)) await this.#erase(`device-${below(3)}`);
         else if (deed === 2) await this.#replay();
         else await this.#collector().tell(this.#store()).catch(() => undefined);
       }
@@ -133,6 +133,11 @@ class AwsHistory {
     const made: SimulatedCollector = new SimulatedCollector({ log, name, clock });
     this.#collectors.push(made);
     return made;
+  }
+
+  #erase(visitor: string): Promise<void> {
+    this.#scheduler.note(`erases ${visitor}`);
+    return this.#again(() => this.#collector().erase(visitor));
   }
 
   /** Some of what lies in the log, appended anew. */
@@ -175,7 +180,11 @@ class AwsHistory {
       const parts = { reader, clock: this.#scheduler.now, log: () => this.#look(reader), report: () => undefined };
       const { status, body } = await answer({ path: '/api/v1/audit', parameters: { deep } }, parts);
       if (status !== 200) continue;
-      for (const { kind, detail } of JSON.parse(body).problems) this.#alarms.push(`audit meanwhile: ${kind}: ${detail}`);
+      for (const { kind, detail } of JSON.parse(body).problems) {
+        const alarm = `audit meanwhile: ${kind}: ${detail}`;
+        this.#scheduler.note(alarm);
+        this.#alarms.push(alarm);
+      }
     }
   }
 
