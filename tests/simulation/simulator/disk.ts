@@ -17,7 +17,9 @@ export function loseStore(disk: StoreDisk, to: string, random: () => number): St
   copyFileSync(join(disk.folder, 'store.sqlite'), join(to, 'store.sqlite'));
   const path = join(disk.folder, 'store.sqlite-wal');
   const live = existsSync(path) ? readFileSync(path) : Buffer.alloc(0);
-  const found = Buffer.alloc(random() < 0.5 ? live.length : Math.floor(random() * live.length));
+  // What was synced stays, and with it the size that it needs: the log does not become shorter while it is open.
+  const least = Math.min(disk.durableWal.length, live.length);
+  const found = Buffer.alloc(random() < 0.5 ? live.length : least + Math.floor(random() * (live.length - least)));
   const keep = random();
   for (let at = 0; at < found.length; at += SECTOR_BYTES) {
     const kept = random() < keep ? live : disk.durableWal;

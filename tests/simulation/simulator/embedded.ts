@@ -209,6 +209,7 @@ class Machine {
         this.#records.set(sequence, Buffer.from(data));
       }
       const steps = { views: this.#fault.views };
+      if (records.length > 0) this.#scheduler.note(`processes ${records[0]?.sequence} to ${records.at(-1)?.sequence}`);
       // An erasure ends the batch before it.
       for (let rest = [...again, ...records]; rest.length > 0; ) {
         const { done } = await processBatch({ lane: EMBEDDED_LANE, records: rest, steps }, store);
@@ -225,6 +226,7 @@ class Machine {
 
   async #sync(life: Life): Promise<bigint> {
     const done = (await life.store.sync()).get(EMBEDDED_LANE) ?? -1n;
+    this.#scheduler.note(`synced, done is ${done}`);
     this.#disk.durableWal = readFileSync(join(this.#disk.folder, 'store.sqlite-wal'));
     return done;
   }
@@ -237,6 +239,7 @@ class Machine {
   }
 
   async #seal(store: SqliteEventStore, nowMs: number): Promise<void> {
+    this.#scheduler.note('seals');
     const reader = openEventReader({ folder: this.#disk.folder });
     await seal({ reader, store, nowMs, blockNumbers: 1 + this.#scheduler.below(3) });
     await reader.close();
