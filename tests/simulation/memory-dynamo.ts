@@ -129,9 +129,8 @@ export class MemoryDynamo {
    * UnprocessedKeys. That it refuses a key named twice is not on its page; DynamoDB's answer is this one.
    */
   #getAll({ input }: BatchGetItemCommand): unknown {
-    const [[table, { Keys = [], ConsistentRead }] = ['', { Keys: [] as Item[], ConsistentRead: false }]] = Object.entries(
-      input.RequestItems ?? {},
-    );
+    const [[table, { Keys = [], ConsistentRead }] = ['', { Keys: [] as Item[], ConsistentRead: false }]] =
+      Object.entries(input.RequestItems ?? {});
     if (Keys.length > 100) throw refused('Too many items requested for the BatchGetItem call');
     if (new Set(Keys.map(keyText)).size < Keys.length) throw refused('Provided list of item keys contains duplicates');
     const unprocessed = Keys.filter(() => this.faults.isUnprocessed());
@@ -177,14 +176,17 @@ export class MemoryDynamo {
     if ([values[':from'], values[':to']].some((bound) => bound?.S === ''))
       throw refused('One or more parameter values are not valid: a key is no empty text');
     const sign = input.ScanIndexForward === false ? -1 : 1;
-    const items = this.itemsOf(TableName)
+    const items = [...this.#table(TableName).values()]
       .filter((item) => textOf(item, hash) === values[hashName]?.S && isWithin(item))
       .sort((a, b) => sign * (textOf(a, range) < textOf(b, range) ? -1 : 1));
     return { Items: items.map(copyOf) };
   }
 
   /** Of those that were deleted since nothing older is shown. */
-  #read(table: string, { key, isConsistent }: { readonly key: Item; readonly isConsistent: boolean }): Item | undefined {
+  #read(
+    table: string,
+    { key, isConsistent }: { readonly key: Item; readonly isConsistent: boolean },
+  ): Item | undefined {
     const name = keyText(key);
     const found = this.#table(table).get(name);
     if (isConsistent || found === undefined || !this.faults.isStale()) return found;

@@ -3,15 +3,16 @@ import { DynamoErasures } from '../../../src/adapters/aws/dynamo-erasures.ts';
 import { DynamoEventReader } from '../../../src/adapters/aws/dynamo-event-reader.ts';
 import { KinesisEventLog, type PutsRecords } from '../../../src/adapters/aws/kinesis-event-log.ts';
 import { ClickstreamError } from '../../../src/core/errors.ts';
+import type { LaneRecord } from '../../../src/log/event-log.ts';
 import { decodeRecord } from '../../../src/log/record.ts';
-import type { LogView } from '../../../src/query/ledger-reading.ts';
-import { createRedrive } from '../../../src/query/dead.ts';
-import { positionId } from '../../../src/query/cursor.ts';
 import { answer } from '../../../src/pipeline.ts';
-import { Fault } from './fault.ts';
+import { positionId } from '../../../src/query/cursor.ts';
+import { createRedrive } from '../../../src/query/dead.ts';
+import type { LogView } from '../../../src/query/ledger-reading.ts';
+import type { Ended } from './check.ts';
 import type { Scheduler } from './clock.ts';
-import { type Ended } from './check.ts';
 import { arrivalOf, SimulatedCollector } from './collector.ts';
+import { Fault } from './fault.ts';
 import { Functions } from './functions.ts';
 import { Senders } from './senders.ts';
 import { SimulatedStream } from './stream.ts';
@@ -20,8 +21,16 @@ import { SimulatedTable, TABLES } from './table.ts';
 const MINUTE_MS = 60_000;
 const FOREVER_MS = Number.MAX_SAFE_INTEGER;
 
-/** A history on AWS: what is left of it, and what audits said wrongly meanwhile. */
-export async function playOnAws(scheduler: Scheduler): Promise<Ended & { readonly alarms: readonly string[]; readonly fault: Fault }> {
+/** What a history on AWS came to. */
+export interface AwsEnded extends Ended {
+  /** What audits said wrongly meanwhile. */
+  readonly alarms: readonly string[];
+  readonly fault: Fault;
+  /** As `arrivals`. */
+  readonly records: readonly (LaneRecord & { readonly lane: string; readonly isMended: boolean })[];
+}
+
+export async function playOnAws(scheduler: Scheduler): Promise<AwsEnded> {
   const history = new AwsHistory(scheduler);
   await scheduler.play(() => history.play());
   return history.ended();
@@ -78,18 +87,21 @@ class AwsHistory {
     this.#isHiding = false;
   }
 
-  ended(): Ended & { readonly alarms: readonly string[]; readonly fault: Fault } {
+  ended(): AwsEnded {
     const { sent } = this.#senders;
-    const arrivals = this.#stream.shards.flatMap(({ id: lane, records }) => {
+    const records = this.#stream.shards.flatMap(({ id: lane, records: own }) => {
       const before = this.#beforeMending.get(lane) ?? 0;
-      return records.map(({ sequence, data }, place) =>
-        arrivalOf({ lane, sequence, data }, { sent, isMended: place >= before }),
-      );
+      return own.map(({ sequence, data, arrivedAtMs }, place) => ({
+        ...{ lane, sequence, data, arrivedAtMs, isMended: place >= before },
+      }));
     });
+    const arrivals = records.map((record) => arrivalOf(record, { sent, isMended: record.isMended }));
     const reader = new DynamoEventReader({ client: this.#table.dynamo.client, tables: TABLES });
     const nowMs = this.#scheduler.now();
     const lanes = new Map(this.#stream.shards.map(({ id }) => [id, nowMs]));
-    return { reader, sent, arrivals, nowMs, log: async () => ({ findings: [], lanes }), table: this.#table, alarms: this.#alarms, fault: this.#fault, isHiding: this.#isHiding };
+    const log = async () => ({ findings: [], lanes });
+    const { fault, alarms, isHiding } = { fault: this.#fault, alarms: this.#alarms, isHiding: this.#isHiding };
+    return { reader, sent, records, arrivals, nowMs, log, isHiding, alarms, fault };
   }
 
   /** Some senders, and what else goes on beside them; then all of it is processed. */
@@ -104,10 +116,15 @@ class AwsHistory {
         if (deed === 0) this.#stream.reshard();
         else if (deed === 1 && chance(0.5)) await this.#erase(`device-${below(3)}`);
         else if (deed === 2) await this.#replay();
-        else await this.#collector().tell(this.#store()).catch(() => undefined);
+        else
+          await this.#collector()
+            .tell(this.#store())
+            .catch(() => undefined);
       }
     };
-    const senders = Array.from({ length: 1 + below(3) }, () => this.#senders.run((body) => this.#door(body), 1 + below(4)));
+    const senders = Array.from({ length: 1 + below(3) }, () =>
+      this.#senders.run((body) => this.#door(body), 1 + below(4)),
+    );
     await Promise.all([...senders, others()]);
     this.#functions.stop();
     await following;
@@ -116,7 +133,8 @@ class AwsHistory {
   async #door(body: Buffer): Promise<void> {
     const { chance } = drawsOf(this.#scheduler);
     // A function environment ends whenever it likes: nobody hears of it, or of what it was asked.
-    if (chance(0.05) && this.#collectors.length > 0) this.#collectors.splice(this.#scheduler.below(this.#collectors.length), 1);
+    if (chance(0.05) && this.#collectors.length > 0)
+      this.#collectors.splice(this.#scheduler.below(this.#collectors.length), 1);
     const collector = this.#collector();
     await collector.take(body);
     if (chance(0.3)) await collector.tell(this.#store()).catch(() => undefined);
@@ -128,7 +146,10 @@ class AwsHistory {
     this.#collectorsMade += 1;
     const { now: clock, sleep, random } = this.#scheduler;
     const name = `collector-${this.#collectorsMade}`;
-    const client: PutsRecords = { send: (command) => (this.#collectors.includes(made) ? this.#stream.client.send(command) : new Promise(() => undefined)) };
+    const client: PutsRecords = {
+      send: (command) =>
+        this.#collectors.includes(made) ? this.#stream.client.send(command) : new Promise(() => undefined),
+    };
     const log = new KinesisEventLog({ client, stream: 'events', clock, sleep, random });
     const made: SimulatedCollector = new SimulatedCollector({ log, name, clock });
     this.#collectors.push(made);
@@ -152,7 +173,8 @@ class AwsHistory {
   /** By two who do not know of each other, now and then. */
   async #redrive(): Promise<void> {
     const reader = this.#reader();
-    const list = async () => (await reader.snapshot((reads) => reads.dead(1_000))).map(({ lane, sequence }) => ({ lane, sequence }));
+    const list = async () =>
+      (await reader.snapshot((reads) => reads.dead(1_000))).map(({ lane, sequence }) => ({ lane, sequence }));
     const dead = await this.#again(list);
     const redrive = () => {
       const collector = this.#collector();

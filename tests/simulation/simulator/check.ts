@@ -3,7 +3,7 @@ import { answer } from '../../../src/pipeline.ts';
 import type { LogView } from '../../../src/query/ledger-reading.ts';
 import type { EventReader, StoredEvent } from '../../../src/store/event-store.ts';
 import { countProblems } from '../../count-problems.ts';
-import { expectedOf, type Arrival, type SentEvent, type Stored } from './oracle.ts';
+import { type Arrival, expectedOf, type SentEvent, type Stored } from './oracle.ts';
 
 /** Of a history, whatever was stored by it. */
 export interface Ended {
@@ -54,14 +54,20 @@ export async function problemsOf(ended: Ended): Promise<readonly string[]> {
     hold(`timeline of ${visitor}`, await timeline(ask, visitor), timelineOf(own));
   }
   for (const user of new Set(expected.stored.flatMap(({ sent: event }) => event.userId ?? []))) {
-    const linked = new Set(expected.stored.filter(({ sent: event }) => event.userId === user).map((own) => own.sent.visitor));
+    const linked = new Set(
+      expected.stored.filter(({ sent: event }) => event.userId === user).map((own) => own.sent.visitor),
+    );
     const isTheirs = ({ visitor, userId = user }: SentEvent) => linked.has(visitor) && userId === user;
     const own = expected.stored.filter(({ sent: event }) => isTheirs(event));
     hold(`timeline of ${user}`, await timeline(ask, user), timelineOf(own));
   }
   await reader.snapshot(async (reads) => {
     const bad = await reads.badReasons({ limit: 10_000 });
-    hold('bad', inOrder(bad.map(({ position: { lane, sequence, index } }) => `${lane} ${sequence} ${index}`)), inOrder(expected.bad));
+    hold(
+      'bad',
+      inOrder(bad.map(({ position: { lane, sequence, index } }) => `${lane} ${sequence} ${index}`)),
+      inOrder(expected.bad),
+    );
     const dead = await reads.dead(10_000);
     hold('dead', inOrder(dead.map(({ lane, sequence }) => `${lane} ${sequence}`)), inOrder(expected.dead));
   });
@@ -76,7 +82,9 @@ export async function problemsOf(ended: Ended): Promise<readonly string[]> {
   );
   // Rows keep what was counted before an erasure, of visitors whose sessions then begin anew: a plain recount does not know them.
   if (expected.erased === 0) {
-    const [from, to] = [nowMs - 2 * DAY_MS, nowMs + DAY_MS].map((ms) => `${new Date(ms).toISOString().slice(0, 10)}T00:00:00.000Z`);
+    const [from, to] = [nowMs - 2 * DAY_MS, nowMs + DAY_MS].map(
+      (ms) => `${new Date(ms).toISOString().slice(0, 10)}T00:00:00.000Z`,
+    );
     const counted = expected.counted.map((own) => ({ sent: countable(own), session: own.session }));
     const stats = async (parameters: Readonly<Record<string, string>>) => (await ask('stats', parameters)).rows;
     problems.push(...(await countProblems({ stored: counted, from: from ?? '', to: to ?? '', stats })));

@@ -42,7 +42,7 @@ export class Scheduler {
 
   /** Returns what cancels it. */
   readonly timer = (ms: number, resume: () => void): (() => void) => {
-    const waiting = { dueMs: this.#nowMs + Math.max(0, ms), resume, isCancelled: false };
+    const waiting = { dueMs: this.#nowMs + Math.max(0, Math.ceil(ms)), resume, isCancelled: false };
     this.#waiting.push(waiting);
     return () => {
       waiting.isCancelled = true;

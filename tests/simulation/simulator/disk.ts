@@ -1,5 +1,13 @@
-import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+
+/** Where Linux keeps files in memory: what a sync makes durable is simulated, and a real one costs more than all the rest. */
+const MEMORY_FOLDER = '/dev/shm';
+
+export function newFolder(): string {
+  return mkdtempSync(join(existsSync(MEMORY_FOLDER) ? MEMORY_FOLDER : tmpdir(), 'clickstream-simulator-'));
+}
 
 /** The store's folder, and what of its write-ahead log a sync made durable. */
 export interface StoreDisk {
@@ -29,4 +37,3 @@ export function loseStore(disk: StoreDisk, to: string, random: () => number): St
   writeFileSync(join(to, 'store.sqlite-wal'), found);
   return { folder: to, durableWal: found };
 }
-

@@ -1,5 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { EMBEDDED_LANE, type EmbeddedEventLog, openEventLog } from '../../../src/adapters/embedded/event-log.ts';
 import { openEventReader } from '../../../src/adapters/embedded/event-reader.ts';
@@ -16,7 +15,7 @@ import { FaultFiles, type Faults } from '../fault-files.ts';
 import type { Ended } from './check.ts';
 import type { Scheduler } from './clock.ts';
 import { arrivalOf, SimulatedCollector } from './collector.ts';
-import { loseStore, type StoreDisk } from './disk.ts';
+import { loseStore, newFolder, type StoreDisk } from './disk.ts';
 import { Fault } from './fault.ts';
 import { Senders } from './senders.ts';
 
@@ -32,7 +31,7 @@ export interface EmbeddedEnded extends Ended {
 
 /** A history on one machine: starts, losses of power, kills, and disks that fail, are short or full, in between. */
 export async function playEmbedded(scheduler: Scheduler, planted: Faults['planted']): Promise<EmbeddedEnded> {
-  const root = mkdtempSync(join(tmpdir(), 'clickstream-simulator-'));
+  const root = newFolder();
   try {
     const machine = new Machine(scheduler, { root, planted });
     await scheduler.play(() => machine.play());
@@ -114,7 +113,9 @@ class Machine {
   async #session(beside: () => Promise<void>): Promise<void> {
     const { below } = drawsOf(this.#scheduler);
     let isOver = false;
-    const senders = Array.from({ length: 1 + below(3) }, () => this.#senders.run((body) => this.#door(body), 1 + below(4)));
+    const senders = Array.from({ length: 1 + below(3) }, () =>
+      this.#senders.run((body) => this.#door(body), 1 + below(4)),
+    );
     const work = Promise.all([...senders, beside(), this.#others()]).finally(() => {
       isOver = true;
     });
@@ -124,7 +125,11 @@ class Machine {
       this.#troubleDisk(files);
       const down = files.stopAfter(below(250));
       const stopped = await Promise.race([down.then(() => true), this.#live(files, () => isOver).then(() => false)]);
-      if (stopped || this.#scheduler.chance(0.5) || !(await Promise.race([down.then(() => false), this.#close().then(() => true)])))
+      if (
+        stopped ||
+        this.#scheduler.chance(0.5) ||
+        !(await Promise.race([down.then(() => false), this.#close().then(() => true)]))
+      )
         await this.#stop(files);
       await this.#scheduler.sleep(below(5_000));
     }
@@ -205,7 +210,8 @@ class Machine {
       const again = chance(0.3) ? this.#recordsBefore(records[0]?.sequence).slice(-1 - below(3)) : [];
       for (const { sequence, data } of records) {
         const known = this.#records.get(sequence);
-        if (known !== undefined && !Buffer.from(known).equals(data)) this.#alarms.push(`record ${sequence} is another than it was`);
+        if (known !== undefined && !Buffer.from(known).equals(data))
+          this.#alarms.push(`record ${sequence} is another than it was`);
         this.#records.set(sequence, Buffer.from(data));
       }
       const steps = { views: this.#fault.views };
@@ -221,7 +227,9 @@ class Machine {
 
   #recordsBefore(sequence: bigint | undefined): readonly LaneRecord[] {
     const all = [...this.#records].map(([own, data]): LaneRecord => ({ sequence: own, data }));
-    return all.filter((record) => sequence === undefined || record.sequence < sequence).sort((a, b) => (a.sequence < b.sequence ? -1 : 1));
+    return all
+      .filter((record) => sequence === undefined || record.sequence < sequence)
+      .sort((a, b) => (a.sequence < b.sequence ? -1 : 1));
   }
 
   async #sync(life: Life): Promise<bigint> {

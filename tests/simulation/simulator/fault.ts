@@ -8,7 +8,8 @@ export class Fault {
   readonly views: readonly View[] = VIEWS.map((view) => ({
     ...view,
     fold: (state, event, facts, order) => {
-      if (event.eventType === 'Poison' && !this.#isMended) throw new Error('a fault of the core, planted by the simulator');
+      if (event.eventType === 'Poison' && !this.#isMended)
+        throw new Error('a fault of the core, planted by the simulator');
       return view.fold(state, event, facts, order);
     },
   }));

@@ -156,7 +156,9 @@ export class Functions {
 
   #idle(): Environment | undefined {
     const { scheduler } = this.#parts;
-    const idle = this.#environments.filter(({ isBusy, endsAtMs }) => !isBusy && endsAtMs > scheduler.now() + TIMEOUT_MS);
+    const idle = this.#environments.filter(
+      ({ isBusy, endsAtMs }) => !isBusy && endsAtMs > scheduler.now() + TIMEOUT_MS,
+    );
     return scheduler.chance(0.8) ? idle[scheduler.below(idle.length)] : undefined;
   }
 

@@ -79,7 +79,8 @@ export class Senders {
     const mark = this.sent.length;
     const kind = chance(0.06) ? 'bad' : chance(0.04) ? 'poison' : 'good';
     const twin = kind === 'good' && chance(0.1) ? this.sent[below(this.sent.length)] : undefined;
-    const eventType = kind === 'poison' ? 'Poison' : chance(0.4) ? 'page' : chance(0.2) ? 'identify' : `Clicked ${below(3)}`;
+    const eventType =
+      kind === 'poison' ? 'Poison' : chance(0.4) ? 'page' : chance(0.2) ? 'identify' : `Clicked ${below(3)}`;
     const age = chance(0.3) ? below(90 * MINUTE_MS) : below(2_000);
     const visitor = `device-${below(this.#visitors)}`;
     const createdAt = new Date(this.#scheduler.now() - age).toISOString();
@@ -105,13 +106,27 @@ export class Senders {
       const ahead = new Date(this.#scheduler.now() + this.#scheduler.below(10) * MINUTE_MS).toISOString();
       return { ...twin, mark, createdAt: ahead, isAcknowledged: false };
     }
-    return { ...twin, mark, eventType: path === undefined ? 'Clicked 0' : 'page', properties, path, isAcknowledged: false };
+    return {
+      ...twin,
+      mark,
+      eventType: path === undefined ? 'Clicked 0' : 'page',
+      properties,
+      path,
+      isAcknowledged: false,
+    };
   }
 
   #bodyOf({ mark, kind, visitor, userId, eventType, createdAt, eventId, properties }: SentEvent): string {
     const call = ['page', 'identify'].includes(eventType) ? { type: eventType } : { type: 'track', event: eventType };
     const who = kind === 'bad' ? {} : { anonymousId: visitor, userId };
     const context = { mark };
-    return JSON.stringify({ ...call, ...who, messageId: eventId, timestamp: createdAt, context, properties: JSON.parse(properties) });
+    return JSON.stringify({
+      ...call,
+      ...who,
+      messageId: eventId,
+      timestamp: createdAt,
+      context,
+      properties: JSON.parse(properties),
+    });
   }
 }

@@ -1,5 +1,5 @@
-import type { PutRecordsCommand, PutRecordsCommandOutput } from '@aws-sdk/client-kinesis';
 import { crc32 } from 'node:zlib';
+import type { PutRecordsCommand, PutRecordsCommandOutput } from '@aws-sdk/client-kinesis';
 import type { PutsRecords } from '../../../src/adapters/aws/kinesis-event-log.ts';
 import type { Scheduler } from './clock.ts';
 
@@ -115,7 +115,9 @@ export class SimulatedStream {
       const shard = this.shards.find(({ from, to, isClosed }) => !isClosed && hash >= from && hash < to);
       if (shard === undefined) throw new Error('the open shards have every hash');
       const sequence =
-        BigInt(this.shards.indexOf(shard)) * SEQUENCES_OF_SHARD + (shard.records.at(-1)?.sequence ?? 0n) % SEQUENCES_OF_SHARD + BigInt(1 + below(3));
+        BigInt(this.shards.indexOf(shard)) * SEQUENCES_OF_SHARD +
+        ((shard.records.at(-1)?.sequence ?? 0n) % SEQUENCES_OF_SHARD) +
+        BigInt(1 + below(3));
       shard.records.push({ sequence, partitionKey: PartitionKey, data: Data, arrivedAtMs: this.#scheduler.now() });
       results[place] = { ShardId: shard.id, SequenceNumber: String(sequence) };
     }

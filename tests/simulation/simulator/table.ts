@@ -41,6 +41,13 @@ export class SimulatedTable {
   calm(): void {
     const never = () => false;
     const atOnce = async () => undefined;
-    this.dynamo.faults = { turn: atOnce, sleep: atOnce, isThrottled: never, isLost: never, isUnprocessed: never, isStale: never };
+    this.dynamo.faults = {
+      turn: atOnce,
+      sleep: atOnce,
+      isThrottled: never,
+      isLost: never,
+      isUnprocessed: never,
+      isStale: never,
+    };
   }
 }
