@@ -25,7 +25,7 @@ import type {
   Witness,
 } from '../../store/event-store.ts';
 import { DynamoTable, type Key, type TableClient } from './dynamo-client.ts';
-import { isErasedLink, readPending } from './dynamo-erasures.ts';
+import { isErasedLink, readPending, removedSk } from './dynamo-erasures.ts';
 import { DynamoEventLists, mergeLists, ReadList, resultsOf } from './dynamo-event-lists.ts';
 import { DynamoRowReader } from './dynamo-row-reader.ts';
 import { readSealed } from './dynamo-sealing.ts';
@@ -240,8 +240,12 @@ class DynamoReads implements EventReads {
       const record = keyOf(lane, sequenceText(sequence));
       records.set(record, { ...count, events: events + (records.get(record)?.events ?? 0) });
     };
+    // What is hidden may be removed while this reads: seen as an event, its note counts no more.
+    const erased = await readPending(this.#state);
+    const seen = new Set<string>();
     for await (const item of this.#allEvents()) {
       const { lane, sequence } = positionOf(item);
+      if (erased.hides(item)) seen.add(keyOf(lane, removedSk(item)));
       const [source = ''] = partsOf(textOf(item, 'pk'));
       add({ lane, sequence, source, hour: textOf(item, 'receivedAt').slice(0, 13), events: 1 });
     }
@@ -249,6 +253,7 @@ class DynamoReads implements EventReads {
     for (const lane of through.keys()) {
       const stored = lanes.find((known) => known.lane === lane);
       for await (const item of this.#erasedAfter(lane, stored?.expiredThrough)) {
+        if (seen.has(keyOf(lane, textOf(item, 'sk')))) continue;
         // An erasure's note has its own name behind the record's.
         const sequence = BigInt(partsOf(textOf(item, 'sk'))[0] ?? '');
         const [source, hour] = [item.source?.S ?? '', item.hour?.S ?? ''];
