@@ -61,11 +61,17 @@ const OF_AWS: readonly Plant[] = [
       '  const given = event.createdAt === undefined ? arrival.receivedAt : canonicalTime(event.createdAt);\n  const createdAt = given !== undefined && given > arrival.receivedAt ? arrival.receivedAt : given;\n',
   },
   {
-    fault: 'erasure as a plain delete',
+    fault: 'erasure that leaves what is known of the visitor',
     file: 'src/adapters/aws/dynamo-erasures.ts',
-    line: '    await this.#unlink(erase);\n    return',
+    line: '    await this.#empty(place, { state, sequence });\n    await this.#unlink(erase);\n',
+    planted: '    await this.#unlink(erase);\n',
+  },
+  {
+    fault: 'erasure that deletes, and hides nothing',
+    file: 'src/adapters/aws/dynamo-event-store.ts',
+    line: '    for (const erase of decision.erase) gone += await this.#erasures.hide(lane, erase, this.#clock());\n',
     planted:
-      '    await this.#unlink(erase);\n    await this.delete([{ ...erase, lane, dueAtMs: 0, visitors: 0 }]);\n    return',
+      '    await this.#erasures.delete(decision.erase.map((erase) => ({ ...erase, lane, dueAtMs: 0, visitors: 0 })));\n',
   },
   {
     fault: 'no lane row: what the lane has done is not known',
