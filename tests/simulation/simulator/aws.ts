@@ -53,11 +53,11 @@ class AwsHistory {
 
   constructor(scheduler: Scheduler) {
     this.#scheduler = scheduler;
-    const trouble = [0, 0.01, 0.05][scheduler.below(3)] ?? 0;
-    this.#stream = new SimulatedStream(scheduler, { trouble });
-    this.#table = new SimulatedTable(scheduler, { trouble: [0, 0.003, 0.02][scheduler.below(3)] ?? 0 });
-    const stalls = scheduler.chance(0.5) ? 0.004 : 0;
-    this.#functions = new Functions({ scheduler, table: this.#table, views: this.#fault.views, stalls });
+    const oneOf = (values: readonly number[]) => values[scheduler.below(values.length)] ?? 0;
+    this.#stream = new SimulatedStream(scheduler, { trouble: oneOf([0, 0.01, 0.05]) });
+    this.#table = new SimulatedTable(scheduler, { trouble: oneOf([0, 0.003, 0.03]) });
+    const [stalls, twice] = [oneOf([0, 0.004, 0.015]), oneOf([0.05, 0.3])];
+    this.#functions = new Functions({ scheduler, table: this.#table, views: this.#fault.views, stalls, twice });
     this.#senders = new Senders(scheduler);
   }
 

@@ -27,7 +27,9 @@ export interface FunctionParts {
   readonly scheduler: Scheduler;
   readonly table: SimulatedTable;
   readonly views: readonly View[];
+  /** How often a call hangs, and how often a batch is sent twice: probabilities. */
   readonly stalls: number;
+  readonly twice: number;
 }
 
 /**
@@ -105,7 +107,7 @@ export class Functions {
         continue;
       }
       // Two pollers at once, for a while: what is done, or under way, comes again.
-      if (scheduler.chance(0.05)) {
+      if (scheduler.chance(this.#parts.twice)) {
         const again = shard.records.slice(Math.max(0, place - 2), place + 3);
         void this.#invoke(shard, again).catch(() => undefined);
       }

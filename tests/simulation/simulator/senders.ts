@@ -34,7 +34,10 @@ export class Senders {
       let marks = Array.from({ length: 1 + below(4) }, () => this.#compose());
       const tries = 1 + below(4);
       for (let attempt = 0; attempt < tries; attempt += 1) {
-        if (this.sent.length > 0 && chance(0.25)) marks = [...marks, below(this.sent.length)];
+        // One that was sent before comes along, before what is new or after it; and what is sent again has something new behind it.
+        const again = this.sent.length > 0 && chance(0.3) ? [below(this.sent.length)] : [];
+        const fresh = attempt > 0 && chance(0.3) ? [this.#compose()] : [];
+        marks = chance(0.5) ? [...again, ...marks, ...fresh] : [...marks, ...fresh, ...again];
         if (await this.#send(door, marks)) break;
         await sleep(below(3_000));
       }
