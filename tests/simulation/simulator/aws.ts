@@ -47,6 +47,7 @@ class AwsHistory {
   readonly #collectors: SimulatedCollector[] = [];
   /** What lay in each shard when the fault was mended. */
   readonly #beforeMending = new Map<string, number>();
+  readonly #auditsUnderWay: Promise<void>[] = [];
   #collectorsMade = 0;
   #isOver = false;
   #isHiding = true;
@@ -63,7 +64,7 @@ class AwsHistory {
 
   /** Until everything that was sent is processed, twice: what made the core throw is mended in between, and its records are put back. */
   async play(): Promise<void> {
-    const auditing = this.#audit();
+    const auditing = this.#audits();
     await this.#session(async () => undefined);
     for (const { id, records } of this.#stream.shards) this.#beforeMending.set(id, records.length);
     this.#fault.mend();
@@ -72,7 +73,7 @@ class AwsHistory {
     // Every try that was begun is over, and what was erased may be deleted.
     await this.#scheduler.sleep(20 * MINUTE_MS);
     this.#isOver = true;
-    await auditing;
+    await Promise.all([auditing, ...this.#auditsUnderWay]);
     for (const collector of this.#collectors) await this.#again(() => collector.tell(this.#store()));
     this.#table.calm();
     // Else they are left hidden: those of a lane are deleted by its next batch.
@@ -135,9 +136,17 @@ class AwsHistory {
     // A function environment ends whenever it likes: nobody hears of it, or of what it was asked.
     if (chance(0.05) && this.#collectors.length > 0)
       this.#collectors.splice(this.#scheduler.below(this.#collectors.length), 1);
+    if (chance(0.15)) this.#auditsUnderWay.push(this.#auditSoon());
+    if (chance(0.04)) this.#stream.fail({ ms: this.#scheduler.below(20_000) });
     const collector = this.#collector();
     await collector.take(body);
     if (chance(0.3)) await collector.tell(this.#store()).catch(() => undefined);
+  }
+
+  /** While this request, and those beside it, are under way. */
+  async #auditSoon(): Promise<void> {
+    await this.#scheduler.sleep(this.#scheduler.below(2_000));
+    await this.#audit(this.#reader());
   }
 
   #collector(): SimulatedCollector {
@@ -193,22 +202,26 @@ class AwsHistory {
     );
   }
 
-  /** Nothing is ever lost here: an audit that says so, at any moment, is wrong. */
-  async #audit(): Promise<void> {
+  async #audits(): Promise<void> {
     const reader = this.#reader();
     while (!this.#isOver) {
       await this.#scheduler.sleep(this.#scheduler.below(15 * MINUTE_MS));
       // As the audit by schedule does it before it looks. What fails is left to the next one.
       if (this.#scheduler.chance(0.5)) await this.#seal(reader).catch(() => undefined);
-      const deep = String(this.#scheduler.chance(0.3));
-      const parts = { reader, clock: this.#scheduler.now, log: () => this.#look(reader), report: () => undefined };
-      const { status, body } = await answer({ path: '/api/v1/audit', parameters: { deep } }, parts);
-      if (status !== 200) continue;
-      for (const { kind, detail } of JSON.parse(body).problems) {
-        const alarm = `audit meanwhile: ${kind}: ${detail}`;
-        this.#scheduler.note(alarm);
-        this.#alarms.push(alarm);
-      }
+      await this.#audit(reader);
+    }
+  }
+
+  /** Nothing is ever lost here: an audit that says so, at any moment, is wrong. */
+  async #audit(reader: DynamoEventReader): Promise<void> {
+    const deep = String(this.#scheduler.chance(0.3));
+    const parts = { reader, clock: this.#scheduler.now, log: () => this.#look(reader), report: () => undefined };
+    const { status, body } = await answer({ path: '/api/v1/audit', parameters: { deep } }, parts);
+    if (status !== 200) return;
+    for (const { kind, detail } of JSON.parse(body).problems) {
+      const alarm = `audit meanwhile: ${kind}: ${detail}`;
+      this.#scheduler.note(alarm);
+      this.#alarms.push(alarm);
     }
   }
 

@@ -37,6 +37,7 @@ export class SimulatedStream {
   readonly shards: Shard[] = [];
   readonly #scheduler: Scheduler;
   readonly #trouble: number;
+  #failsUntilMs = 0;
   /** Calls that were given up, and will be delivered all the same. */
   #underWay = 0;
 
@@ -52,6 +53,12 @@ export class SimulatedStream {
 
   get client(): PutsRecords {
     return { send: (command) => this.#put(command.input.Records ?? []) };
+  }
+
+  /** From now on for so long no call is answered. */
+  fail({ ms }: { readonly ms: number }): void {
+    this.#failsUntilMs = this.#scheduler.now() + ms;
+    this.#scheduler.note(`the stream fails for ${ms} ms`);
   }
 
   /** A shard is split in two, or two that are neighbours become one. */
@@ -80,8 +87,8 @@ export class SimulatedStream {
   async #put(sent: readonly SentRecord[]): Promise<PutRecordsCommandOutput> {
     const { chance, sleep, below } = bound(this.#scheduler);
     await sleep(below(80));
-    if (chance(this.#trouble)) {
-      if (chance(0.5)) void this.#deliverLate(sent);
+    if (this.#scheduler.now() < this.#failsUntilMs || chance(this.#trouble)) {
+      if (chance(0.1)) void this.#deliverLate(sent);
       throw lost();
     }
     const answer = this.#take(sent);
