@@ -127,8 +127,9 @@ export class DynamoEventStore implements EventStore {
   async load(lane: string, keys: Parameters<EventStore['load']>[1]): Promise<Loaded> {
     this.#putAlready = new Set();
     this.#expiredThrough.clear();
-    const [stored, pending, items] = await Promise.all([
-      this.#lanes.read(lane),
+    // First the lane: were a visitor read before it, and the lane only after others had gone on, records in between would be in neither.
+    const stored = await this.#lanes.read(lane);
+    const [pending, items] = await Promise.all([
       this.#erasures.pending(),
       this.#state.getAll([...keys.visitors.values()].map((key) => ({ pk: visitorPk(key), sk: VISITOR_SK }))),
     ]);
