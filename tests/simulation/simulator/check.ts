@@ -75,11 +75,14 @@ export async function problemsOf(ended: Ended): Promise<readonly string[]> {
   for (const { kind, detail } of audit.problems) problems.push(`audit: ${kind}: ${detail}`);
   const { accepted, redelivered, duplicate, bad, dead, pending, lost } = audit;
   const erased = ended.isHiding ? expected.erased : audit.erased;
+  const { accepted: most, redelivered: least, ...outcomes } = expected.ledger;
   hold(
     'audit',
-    { accepted, redelivered, stored: audit.stored, duplicate, bad, dead, pending, lost, erased },
-    { ...expected.ledger, pending: 0, lost: 0, erased: expected.erased },
+    { came: accepted + redelivered, stored: audit.stored, duplicate, bad, dead, pending, lost, erased },
+    { came: most + least, ...outcomes, pending: 0, lost: 0, erased: expected.erased },
   );
+  if (accepted > most || accepted < most - expected.late)
+    problems.push(`audit: ${accepted} accepted, expected ${most}`);
   // Rows keep what was counted before an erasure, of visitors whose sessions then begin anew: a plain recount does not know them.
   if (expected.erased === 0) {
     const [from, to] = [nowMs - 2 * DAY_MS, nowMs + DAY_MS].map(

@@ -74,7 +74,7 @@ export function arrivalOf(
   { sent, isMended }: { readonly sent: readonly SentEvent[]; readonly isMended: boolean },
 ): Arrival {
   const [head = '', ...lines] = Buffer.from(data).toString().split('\n');
-  const { collector, number, kind, visitor, receivedAt } = JSON.parse(head);
+  const { collector, number, voids, kind, visitor, receivedAt } = JSON.parse(head);
   const items = lines
     .filter((line) => line !== '')
     .map((line) => {
@@ -84,5 +84,5 @@ export function arrivalOf(
       if (own === undefined) throw new Error(`the log has an event that nobody sent: ${line}`);
       return { sent: own, eventId: String(event.eventId) };
     });
-  return { place: `${lane} ${sequence}`, collector, number, kind, visitor, receivedAt, isMended, items };
+  return { place: `${lane} ${sequence}`, collector, number, voids, kind, visitor, receivedAt, isMended, items };
 }

@@ -23,6 +23,8 @@ export interface Arrival {
   readonly place: string;
   readonly collector: string;
   readonly number: number;
+  /** Numbers of this collector whose records it has given up. */
+  readonly voids: readonly number[];
   readonly kind: 'events' | 'erase';
   readonly visitor: string;
   /** ISO 8601. */
@@ -48,11 +50,15 @@ export function expectedOf(sent: readonly SentEvent[], arrivals: readonly Arriva
   const [bad, dead]: [string[], string[]] = [[], []];
   const visitors = new Map<string, { session: number; lastMs: number }>();
   const seen = new Set<string>();
+  const voids = new Set(arrivals.flatMap(({ collector, voids: own }) => own.map((number) => `${collector} ${number}`)));
   const ledger = { accepted: 0, redelivered: 0, stored: 0, duplicate: 0, bad: 0, dead: 0 };
-  let erased = 0;
+  /** Erased; and of first copies, those that were given up and came all the same: once sealed as void, they count as redelivered. */
+  let [erased, late] = [0, 0];
   for (const { place, collector, number, kind, visitor, receivedAt, isMended, items } of arrivals) {
-    ledger[seen.has(`${collector} ${number}`) ? 'redelivered' : 'accepted'] += items.length;
-    seen.add(`${collector} ${number}`);
+    const name = `${collector} ${number}`;
+    ledger[seen.has(name) ? 'redelivered' : 'accepted'] += items.length;
+    if (!seen.has(name) && voids.has(name)) late += items.length;
+    seen.add(name);
     if (kind === 'erase') {
       for (const [identity, { sent: event }] of stored) {
         if (event.visitor !== visitor) continue;
@@ -89,5 +95,5 @@ export function expectedOf(sent: readonly SentEvent[], arrivals: readonly Arriva
   ledger.stored = counted.length;
   const arrived = new Set(arrivals.flatMap(({ items }) => items.map(({ sent: event }) => event)));
   const lost = sent.filter((event) => event.isAcknowledged && !arrived.has(event)).map(({ mark }) => mark);
-  return { stored: [...stored.values()], counted, bad, dead, erased, ledger, lost };
+  return { stored: [...stored.values()], counted, bad, dead, erased, late, ledger, lost };
 }

@@ -177,10 +177,16 @@ const OF_AWS: readonly Plant[] = [
     planted: '        return;\n',
   },
   {
-    fault: 'what a half-done try put of a dead record is not taken back',
+    fault: 'lane and visitors read at once',
     file: STORE,
-    line: '    await this.#halfPut?.takeBack(lane, newlyDead(decision, done));\n',
-    planted: '    void newlyDead;\n',
+    line: '    const stored = await this.#lanes.read(lane);\n    const [pending, items] = await Promise.all([\n',
+    planted: '    const [stored, pending, items] = await Promise.all([\n      this.#lanes.read(lane),\n',
+  },
+  {
+    fault: 'no second look at the lane where a visitor is past it',
+    file: STORE,
+    line: 'if (isPast && (await this.#lanes.read(lane))?.revision !== stored?.revision)',
+    planted: 'if (isPast && stored?.revision === -1)',
   },
 ];
 
@@ -190,7 +196,7 @@ const OF_ONE_MACHINE: readonly Plant[] = [
     file: 'src/adapters/embedded/event-log.ts',
     line: '        await this.#writer.write(group.encoder);\n',
     planted:
-      '        for (const { resolve } of group.appends) resolve([]);\n        await this.#writer.write(group.encoder);\n',
+      '        for (const { count, resolve } of group.appends)\n          resolve(Array.from({ length: count }, () => ({ lane: EMBEDDED_LANE, sequence: this.#writer.sequence + 1n })));\n        await this.#writer.write(group.encoder);\n',
   },
   {
     fault: 'a duplicate that the store finds not told to the core',
