@@ -244,11 +244,12 @@ class AwsHistory {
     return { findings: [], lanes };
   }
 
-  /** Until it works: who asks is answered that it may be tried again. */
+  /** Until it works: who asks is answered that it may be tried again, or not at all, by a collector that ended meanwhile. */
   async #again<T>(work: () => Promise<T>): Promise<T> {
     for (;;) {
       try {
-        return await work();
+        const outcome = await Promise.race([work().then((value) => ({ value })), this.#scheduler.sleep(30_000)]);
+        if (outcome !== undefined) return outcome.value;
       } catch (thrown) {
         if (thrown instanceof ClickstreamError && !thrown.retriable) throw thrown;
         await this.#scheduler.sleep(1_000 + this.#scheduler.below(5_000));

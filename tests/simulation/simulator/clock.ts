@@ -1,6 +1,9 @@
 /** The years of a history are as far from today as those of any other: nothing may depend on the day on which it is played. */
 export const START_MS = Date.parse('2030-01-07T09:00:00.000Z');
 
+/** No history lasts so long, but one in which somebody waits for ever while others look at the clock. */
+const LASTS_MS_MAX = 7 * 86_400_000;
+
 interface Waiting {
   readonly dueMs: number;
   readonly resume: () => void;
@@ -80,6 +83,7 @@ export class Scheduler {
     if (this.#waiting.length === 0) return false;
     const soonest = this.#waiting.reduce((least, { dueMs }) => Math.min(least, dueMs), Number.POSITIVE_INFINITY);
     this.#nowMs = Math.max(this.#nowMs + this.below(12), soonest);
+    if (this.#nowMs - START_MS > LASTS_MS_MAX) throw new Error('the history does not end: somebody waits for ever');
     const due = this.#waiting.filter(({ dueMs }) => dueMs <= this.#nowMs);
     const next = due[this.below(due.length)];
     if (next === undefined) throw new Error('of those who are due one is next');
