@@ -185,18 +185,25 @@ class AwsHistory {
     const list = async () =>
       (await reader.snapshot((reads) => reads.dead(1_000))).map(({ lane, sequence }) => ({ lane, sequence }));
     const dead = await this.#again(list);
-    const redrive = () => {
-      const collector = this.#collector();
-      return createRedrive({
+    const redriveOf = (collector: SimulatedCollector) =>
+      createRedrive({
         find: (place) => reader.snapshot((reads) => reads.deadAt(place)),
         append: (payload) => collector.redriver.append(payload),
         mark: (lane, sequence, position) => this.#store().markRedriven(lane, sequence, position),
       });
-    };
     const times = this.#scheduler.chance(0.2) ? 2 : 1;
     await Promise.all(
       Array.from({ length: times }, async () => {
-        const put = redrive();
+        let own = this.#collector();
+        let redrive = redriveOf(own);
+        const put = (id: string) => {
+          // The function that was asked is over, and with it what it had appended and not noted.
+          if (!this.#collectors.includes(own)) {
+            own = this.#collector();
+            redrive = redriveOf(own);
+          }
+          return redrive(id);
+        };
         for (const place of dead) await this.#again(() => put(positionId({ ...place, index: 0 })));
       }),
     );
