@@ -37,3 +37,29 @@ test('an erased event that is deleted while stored events are counted is counted
   expect(counts.records).toMatchObject([{ lane: 'l', sequence: 0n, events: 1 }]);
   expect(await reader.snapshot((reads) => reads.storedCounts(asked))).toEqual(counts);
 });
+
+test('an event that is erased and comes again while stored events are counted is counted once', async () => {
+  const { client } = new MemoryDynamo();
+  const store = new DynamoEventStore({ client, tables, folds: [...VIEWS, { ...LEDGER, ...ledgerRows }] });
+  const event = eventWith({ eventId: 'e', source: 'shop', anonymousId: 'a' });
+  const erasure = { kind: 'erase', source: 'shop', visitor: 'a', number: 1 } as const;
+  const take = (place: number, data: Uint8Array) =>
+    processBatch({ lane: 'l', records: [{ sequence: BigInt(place), data }] }, store);
+  await take(0, recordOf([event]));
+
+  let isErased = false;
+  const send = async (command: Parameters<TableClient['send']>[0]) => {
+    const answer = await client.send(command);
+    if (command instanceof ScanCommand && !isErased) {
+      isErased = true;
+      await take(1, recordOfLines([], erasure));
+      await take(2, recordOf([event], { number: 2 }));
+    }
+    return answer;
+  };
+  const reader = new DynamoEventReader({ client: { send: send as TableClient['send'] }, tables });
+  const asked = { through: new Map([['l', 0n]]), isDetailed: () => true };
+  const counts = await reader.snapshot((reads) => reads.storedCounts(asked));
+  expect(isErased).toBe(true);
+  expect(counts.records).toMatchObject([{ lane: 'l', sequence: 0n, events: 1 }]);
+});

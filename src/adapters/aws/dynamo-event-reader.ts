@@ -25,7 +25,7 @@ import type {
   Witness,
 } from '../../store/event-store.ts';
 import { DynamoTable, type Key, type TableClient } from './dynamo-client.ts';
-import { isErasedLink, readPending, removedSk } from './dynamo-erasures.ts';
+import { isErasedLink, type PendingErasures, readPending, removedSk } from './dynamo-erasures.ts';
 import { DynamoEventLists, mergeLists, ReadList, resultsOf } from './dynamo-event-lists.ts';
 import { DynamoRowReader } from './dynamo-row-reader.ts';
 import { readSealed } from './dynamo-sealing.ts';
@@ -228,7 +228,20 @@ class DynamoReads implements EventReads {
     return readSealed(this.#state);
   }
 
-  async storedCounts({ through, isDetailed }: Parameters<EventReads['storedCounts']>[0]): Promise<StoredCounts> {
+  /** What is erased while this counts, and comes again at once, is either one: then it is counted anew, as long as a snapshot may take. */
+  async storedCounts(asked: Parameters<EventReads['storedCounts']>[0]): Promise<StoredCounts> {
+    for (let erased = await readPending(this.#state); ; ) {
+      const counts = await this.#countStored(asked, erased);
+      const since = await readPending(this.#state);
+      if (since.all.every((erasure) => erased.of(erasure) === erasure.sequence)) return counts;
+      erased = since;
+    }
+  }
+
+  async #countStored(
+    { through, isDetailed }: Parameters<EventReads['storedCounts']>[0],
+    erased: PendingErasures,
+  ): Promise<StoredCounts> {
     const records = new Map<string, StoredCount>();
     const hours = new Map<string, StoredHour>();
     const add = (count: StoredCount) => {
@@ -241,7 +254,6 @@ class DynamoReads implements EventReads {
       records.set(record, { ...count, events: events + (records.get(record)?.events ?? 0) });
     };
     // What is hidden may be removed while this reads: seen as an event, its note counts no more.
-    const erased = await readPending(this.#state);
     const seen = new Set<string>();
     for await (const item of this.#allEvents()) {
       const { lane, sequence } = positionOf(item);

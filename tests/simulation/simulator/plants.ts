@@ -11,10 +11,24 @@ const ITEMS = 'src/adapters/aws/items.ts';
 const STORE = 'src/adapters/aws/dynamo-event-store.ts';
 const ROWS = 'src/adapters/aws/dynamo-rows.ts';
 const CLIENT = 'src/adapters/aws/dynamo-client.ts';
+const STREAM = 'src/adapters/aws/kinesis-event-log.ts';
 const NUMBERING = 'src/collect/numbering.ts';
 const ALWAYS = "{ expression: 'attribute_not_exists(nothing)' }";
 
 const OF_AWS: readonly Plant[] = [
+  {
+    fault: 'acknowledging before the stream has answered',
+    file: STREAM,
+    line: '    const outcomes = await this.#put(group);\n',
+    planted:
+      "    for (const { append } of group) append.resolve([{ lane: 'none', sequence: -1n }]);\n    const outcomes = await this.#put(group);\n",
+  },
+  {
+    fault: 'acknowledging with the first record of a request',
+    file: STREAM,
+    line: '    if (append.unacknowledged === 0) append.resolve(append.positions);\n',
+    planted: '    append.resolve(append.positions.filter((own) => own !== undefined));\n',
+  },
   {
     fault: 'position without the index',
     file: DECIDE,
