@@ -88,6 +88,12 @@ const OF_AWS: readonly Plant[] = [
       '    await this.#erasures.delete(decision.erase.map((erase) => ({ ...erase, lane, dueAtMs: 0, visitors: 0 })));\n',
   },
   {
+    fault: 'erasure that deletes at once',
+    file: STORE,
+    line: 'options.erasureDelayMs ?? LIMITS.erasureDelayMs;',
+    planted: 'options.erasureDelayMs ?? 0;',
+  },
+  {
     fault: 'no lane row: what the lane has done is not known',
     file: DECIDE,
     line: 'batch.records.filter(({ sequence }) => sequence > base.done)',
@@ -179,6 +185,19 @@ const OF_AWS: readonly Plant[] = [
       '    await this.#rows.drop(lane, before.journal);\n    const { unread, faults } = await this.#rows.fold(lane, before.journal);\n',
   },
   {
+    fault: 'events of visitors that are past the batch not looked for',
+    file: STORE,
+    line: 'if (!this.#expectsDuplicates && ![...visitors.values()].some(({ sequence }) => sequence > done)) return new Map();',
+    planted: 'if (!this.#expectsDuplicates) return new Map();',
+  },
+  {
+    fault: 'visitors written after the lane',
+    file: STORE,
+    line: '    await atOnce(decision.visitors, LIMITS.dynamoPutsAtOnce, (put) => this.#putVisitor(put));\n',
+    planted:
+      '    setTimeout(() => void atOnce(decision.visitors, LIMITS.dynamoPutsAtOnce, (put) => this.#putVisitor(put)).catch(() => 0));\n',
+  },
+  {
     fault: 'what an earlier try has stored is a duplicate',
     file: DECIDE,
     line: 'if (known !== undefined && !isSame(known.position, position)) {',
@@ -189,12 +208,6 @@ const OF_AWS: readonly Plant[] = [
     file: DECIDE,
     line: "        throw new Error('an earlier try set this record aside and left its batch half done');\n",
     planted: '        return;\n',
-  },
-  {
-    fault: 'lane and visitors read at once',
-    file: STORE,
-    line: '    const stored = await this.#lanes.read(lane);\n    const [pending, items] = await Promise.all([\n',
-    planted: '    const [stored, pending, items] = await Promise.all([\n      this.#lanes.read(lane),\n',
   },
   {
     fault: 'no second look at the lane where a visitor is past it',
