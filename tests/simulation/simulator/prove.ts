@@ -58,11 +58,12 @@ async function playHere(
 }
 
 function tell(home: Home, seed: number, { problems, trace }: Awaited<ReturnType<typeof playHistory>>): void {
+  const disk = values.disk === undefined ? '' : ` --disk "${values.disk}"`;
   const lines = [
     `history ${seed} of ${home}: ${problems.length} problems`,
     ...problems.slice(0, PROBLEMS_SHOWN).map((problem) => `  ${problem}`),
     ...(values.trace ? trace : trace.slice(-TRACE_LINES_SHOWN)).map((line) => `    ${line}`),
-    `  npm run prove:simulation -- --only ${home} --histories 1 --seed ${seed} --trace`,
+    `  npm run prove:simulation -- --only ${home} --histories 1 --seed ${seed}${disk} --trace`,
   ];
   process.stdout.write(`${lines.join('\n')}\n`);
 }
@@ -77,6 +78,7 @@ async function playIn(workers: number, total: Total): Promise<void> {
     const words = ['--seed', String(seed), '--histories', String(histories), '--workers', '1'];
     if (values.only !== undefined) words.push('--only', values.only);
     if (values.disk !== undefined) words.push('--disk', values.disk);
+    if (values.trace) words.push('--trace');
     const child = spawn(process.execPath, [process.argv[1] ?? '', ...words], { stdio: ['ignore', 'pipe', 'inherit'] });
     for await (const line of createInterface({ input: child.stdout })) {
       const [, played, events, failed] = SUMMARY.exec(line) ?? [];
@@ -91,7 +93,8 @@ async function playIn(workers: number, total: Total): Promise<void> {
 
 const SUMMARY = /^(\d+) histories from seed \d+ of [a-z ]+, (\d+) events sent: (\d+) with problems$/;
 const total: Total = { played: 0, events: 0, failed: 0 };
-if (workers > 1) await playIn(workers, total);
+// Which of them was first to fail is known where one plays them all.
+if (workers > 1 && !values['until-found']) await playIn(workers, total);
 else await playHere(total, { seed: first, histories: wanted });
 process.stdout.write(
   `${total.played} histories from seed ${first} of ${homes.join(' and ')}, ${total.events} events sent: ${total.failed} with problems\n`,
