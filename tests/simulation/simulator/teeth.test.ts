@@ -18,7 +18,7 @@ const REBUILD_WITHOUT_CUT: Plant = {
 
 const run = promisify(execFile);
 
-/** Each was found within half of it (docs/exactly-once.md has how soon). */
+/** Each was found within a third of it (docs/exactly-once.md has how soon). */
 const HISTORIES_MAX = Number(process.env.TEETH_HISTORIES ?? 1_000);
 const MS_MAX = 1_200_000;
 
