@@ -248,7 +248,11 @@ class Draft {
     const loaded = this.#loaded.visitors.get(text);
     if (loaded !== undefined && loaded.sequence >= position.sequence) {
       // The visitor's state holds this event already: the batch came before, and was left half done.
-      if (known !== undefined) this.#count(position.sequence, event, JSON.parse(known.facts) as Facts);
+      if (known === undefined) {
+        // Or it never did: that try set the whole record aside, and went on with the next one. To count it as stored would lose it.
+        throw new Error('an earlier try set this record aside and left its batch half done');
+      }
+      this.#count(position.sequence, event, JSON.parse(known.facts) as Facts);
       return;
     }
     const memory = this.#visitors.get(text)?.memory;

@@ -68,6 +68,7 @@ class History {
       isThrottled: fails,
       isLost: fails,
       isUnprocessed: fails,
+      isStale: () => false,
     };
   }
 
