@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib';
 import type { Reason } from '../core/event.ts';
 import { isObject } from '../core/json.ts';
+import { readJson } from '../core/read-json.ts';
 
 /**
  * A record is lines of UTF-8 JSON: a header, then one line an event (an Event without source and receivedAt, which the
@@ -99,7 +100,7 @@ export function decodeLines(data: Uint8Array, header: RecordHeader): readonly st
 export function parseHeader(bytes: Uint8Array): RecordHeader & { readonly checksum: number } {
   let header: unknown;
   try {
-    header = JSON.parse(decoder.decode(bytes));
+    header = readJson(decoder.decode(bytes));
   } catch {
     throw new RecordError('header invalid');
   }

@@ -1,5 +1,6 @@
 import { ClickstreamError } from '../core/errors.ts';
 import { type Event, type Identity, identityKey, type Reason } from '../core/event.ts';
+import { readJson } from '../core/read-json.ts';
 import type { Enriched, Facts, View } from '../core/view.ts';
 import type { RecordHeader } from '../log/record.ts';
 import type {
@@ -230,7 +231,7 @@ class Draft {
     const loaded = this.#loaded.visitors.get(text);
     if (loaded !== undefined && loaded.sequence >= position.sequence) {
       // The visitor's state holds this event already: the batch came before, and was left half done.
-      if (known !== undefined) this.#count(position.sequence, event, JSON.parse(known.facts) as Facts);
+      if (known !== undefined) this.#count(position.sequence, event, readJson(known.facts) as Facts);
       return;
     }
     const memory = this.#visitors.get(text)?.memory;
@@ -246,7 +247,7 @@ class Draft {
       else this.#putFirst.set(identity.eventId, put);
       this.#count(position.sequence, event, next.facts);
     } else {
-      this.#count(position.sequence, event, JSON.parse(known.facts) as Facts);
+      this.#count(position.sequence, event, readJson(known.facts) as Facts);
     }
   }
 

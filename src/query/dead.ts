@@ -2,6 +2,7 @@ import { ClickstreamError } from '../core/errors.ts';
 import { shown } from '../core/event.ts';
 import { isObject, type JsonObject } from '../core/json.ts';
 import { LIMITS } from '../core/limits.ts';
+import { readJson } from '../core/read-json.ts';
 import { isCanonicalTime } from '../core/time.ts';
 import type { RecordPosition } from '../log/event-log.ts';
 import { decodeHeader, RecordError } from '../log/record.ts';
@@ -155,7 +156,7 @@ function checkBody(body: Uint8Array): void {
   if (body.length === 0) return;
   let said: unknown;
   try {
-    said = JSON.parse(utf8.decode(body));
+    said = readJson(utf8.decode(body));
   } catch (cause) {
     throw new ClickstreamError('body_not_json', undefined, { cause });
   }

@@ -1,3 +1,5 @@
+import { readJson } from '../core/read-json.ts';
+
 /** What became of the events of one copy of a record. */
 export interface LedgerCopy {
   readonly sequence: bigint;
@@ -228,7 +230,7 @@ export function encodeSealed({ lanes, collectors, cells }: Sealed): string {
 
 /** Throws for a format that this program does not know. */
 export function decodeSealed(text: string): Sealed {
-  const { format, lanes, collectors, cells } = JSON.parse(text) as Encoded;
+  const { format, lanes, collectors, cells } = readJson(text) as Encoded;
   if (format !== FORMAT) throw new Error(`the sealed ledger has format ${format}; this program knows ${FORMAT}`);
   const decoded = new Cells();
   for (const [lane, source, hour, ...numbers] of cells) {

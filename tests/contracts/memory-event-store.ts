@@ -1,4 +1,5 @@
 import { type Event, type Identity, identityKey } from '../../src/core/event.ts';
+import { readJson } from '../../src/core/read-json.ts';
 import type { Facts, View } from '../../src/core/view.ts';
 import type { RecordPosition } from '../../src/log/event-log.ts';
 import {
@@ -159,7 +160,7 @@ export class MemoryEventStore implements EventStore, EventReader {
     for (const { stored, facts } of events) {
       const cut = cuts.get(stored.position.lane);
       if (cut !== undefined && stored.position.sequence <= cut && this.#has(stored.position)) {
-        this.#foldAnew(view, stored, JSON.parse(facts) as Facts);
+        this.#foldAnew(view, stored, readJson(facts) as Facts);
       }
     }
     if (rebuild.rest.length > 0) return false;
@@ -373,9 +374,9 @@ export class MemoryEventStore implements EventStore, EventReader {
 }
 
 function storedOf({ position, visitor, receivedAt, facts, body }: EventPut): StoredEvent {
-  const event = JSON.parse(body) as Event;
+  const event = readJson(body) as Event;
   const { source, visitor: device } = visitor;
-  return { ...event, source, receivedAt, position, visitor: device, facts: JSON.parse(facts) as Facts };
+  return { ...event, source, receivedAt, position, visitor: device, facts: readJson(facts) as Facts };
 }
 
 /** Orders by time, then lane, sequence, index, and cuts out the page. */

@@ -32,7 +32,7 @@ const PLANTS: readonly Plant[] = [
     file: 'src/process/decide.ts',
     line: '      outcomes.duplicate += 1;\n',
     planted:
-      '      outcomes.duplicate += 1;\n      this.#count(position.sequence, event, JSON.parse(known.facts) as Facts);\n',
+      '      outcomes.duplicate += 1;\n      this.#count(position.sequence, event, readJson(known.facts) as Facts);\n',
   },
   {
     fault: 'a duplicate that the store finds not told to the core',
