@@ -1,6 +1,7 @@
 import { ClickstreamError } from '../../core/errors.ts';
 import { type Generations, isUnderWay, nextGeneration, type ViewRebuild } from '../../core/generations.ts';
 import { LIMITS } from '../../core/limits.ts';
+import { readJson } from '../../core/read-json.ts';
 import type { Clock } from '../../core/time.ts';
 import type { View } from '../../core/view.ts';
 import type { DynamoTable } from './dynamo-client.ts';
@@ -16,7 +17,7 @@ export async function readGenerations(state: DynamoTable): Promise<Generations> 
 }
 
 function generationsOf(item: Item | undefined): Generations {
-  return item === undefined ? {} : (JSON.parse(textOf(item, 'value')) as Generations);
+  return item === undefined ? {} : (readJson(textOf(item, 'value')) as Generations);
 }
 
 /** How far the rebuild of one version of a view is. */

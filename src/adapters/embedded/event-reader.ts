@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { type Identity, identityKey, identityOf } from '../../core/event.ts';
 import { type ReadVersion, type ViewRebuild, versionsRead } from '../../core/generations.ts';
+import { readJson } from '../../core/read-json.ts';
 import type { RecordPosition } from '../../log/event-log.ts';
 import type {
   BadEvent,
@@ -178,7 +179,7 @@ class SqliteReads implements EventReads {
     return places.flatMap(({ lane, sequence }) => {
       const row = this.#reads.one<Record<'received_at' | 'duplicates' | 'bad', string>>(sql, lane, integerOf(sequence));
       if (row === undefined) return [];
-      const [duplicates, bad] = [row.duplicates, row.bad].map((text) => JSON.parse(text) as readonly number[]);
+      const [duplicates, bad] = [row.duplicates, row.bad].map((text) => readJson(text) as readonly number[]);
       return [{ lane, sequence, receivedAt: row.received_at, duplicates: duplicates ?? [], bad: bad ?? [] }];
     });
   }
