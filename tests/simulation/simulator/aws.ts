@@ -58,7 +58,7 @@ class AwsHistory {
     this.#stream = new SimulatedStream(scheduler, { trouble: oneOf([0, 0.01, 0.05]) });
     this.#table = new SimulatedTable(scheduler, { trouble: oneOf([0, 0.003, 0.03]) });
     const [stalls, twice] = [oneOf([0, 0.004, 0.015]), oneOf([0.05, 0.3])];
-    this.#functions = new Functions({ scheduler, table: this.#table, views: this.#fault.views, stalls, twice });
+    this.#functions = new Functions({ scheduler, table: this.#table, fault: this.#fault, stalls, twice });
     this.#senders = new Senders(scheduler);
   }
 

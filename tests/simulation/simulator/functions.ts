@@ -2,11 +2,11 @@ import type { TableClient } from '../../../src/adapters/aws/dynamo-client.ts';
 import { DynamoEventStore } from '../../../src/adapters/aws/dynamo-event-store.ts';
 import { HalfPut } from '../../../src/adapters/aws/half-put.ts';
 import type { KinesisBatchResponse } from '../../../src/adapters/aws/kinesis-records.ts';
-import type { View } from '../../../src/core/view.ts';
 import { eventsIn } from '../../../src/main/given-up-records.ts';
 import { createProcessHandler } from '../../../src/main/process-handler.ts';
 import { LEDGER, ledgerRows } from '../../../src/process/views/ledger.ts';
 import type { Scheduler } from './clock.ts';
+import type { Fault } from './fault.ts';
 import type { Shard, SimulatedStream, StreamRecord } from './stream.ts';
 import { type SimulatedTable, TABLES } from './table.ts';
 
@@ -20,13 +20,15 @@ type Handler = ReturnType<typeof createProcessHandler>;
 interface Environment {
   readonly handle: Handler;
   readonly endsAtMs: number;
+  /** Its program is the one of its start: after a deployment no new invocation comes to it. */
+  readonly views: Fault['views'];
   isBusy: boolean;
 }
 
 export interface FunctionParts {
   readonly scheduler: Scheduler;
   readonly table: SimulatedTable;
-  readonly views: readonly View[];
+  readonly fault: Fault;
   /** How often a call hangs, and how often a batch is sent twice: probabilities. */
   readonly stalls: number;
   readonly twice: number;
@@ -52,11 +54,11 @@ export class Functions {
 
   /** A store as each function has one, of one that lives as long as it. */
   newStore(client: TableClient): DynamoEventStore {
-    const { scheduler, views } = this.#parts;
+    const { scheduler, fault } = this.#parts;
     return new DynamoEventStore({
       client,
       tables: TABLES,
-      folds: [...views, { ...ledgerRows, ...LEDGER }],
+      folds: [...fault.views, { ...ledgerRows, ...LEDGER }],
       journalItemsMax: scheduler.below(4),
       clock: scheduler.now,
       halfPut: new HalfPut({ client, tables: TABLES, eventsIn }),
@@ -157,15 +159,16 @@ export class Functions {
   }
 
   #idle(): Environment | undefined {
-    const { scheduler } = this.#parts;
+    const { scheduler, fault } = this.#parts;
     const idle = this.#environments.filter(
-      ({ isBusy, endsAtMs }) => !isBusy && endsAtMs > scheduler.now() + TIMEOUT_MS,
+      ({ isBusy, endsAtMs, views }) => !isBusy && endsAtMs > scheduler.now() + TIMEOUT_MS && views === fault.views,
     );
     return scheduler.chance(0.8) ? idle[scheduler.below(idle.length)] : undefined;
   }
 
   #newEnvironment(): Environment {
-    const { scheduler, views } = this.#parts;
+    const { scheduler, fault } = this.#parts;
+    const { views } = fault;
     const endsAtMs = scheduler.now() + LIFE_MS;
     const key = (lane: string, sequence: bigint) => `${lane} ${sequence}`;
     const handle = createProcessHandler({
@@ -187,7 +190,7 @@ export class Functions {
       clock: scheduler.now,
       report: (what, fault) => scheduler.note(`${what}: ${String(fault)}`),
     });
-    const environment = { handle, endsAtMs, isBusy: false };
+    const environment = { handle, endsAtMs, views, isBusy: false };
     this.#environments.push(environment);
     return environment;
   }
