@@ -7,7 +7,7 @@
 const ROWS = [
   ['accepted', 'events of acknowledged records'],
   ['redelivered', 'events of further copies of a record'],
-  ['stored', ''],
+  ['stored', 'each of them once'],
   ['duplicate', 'stored once already'],
   ['bad', 'set aside, with reason and bytes'],
   ['dead', 'of records that cannot be processed'],
@@ -17,23 +17,24 @@ const ROWS = [
 
 export const LEDGER_STYLE = `
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); gap: .75rem; margin-bottom: .75rem; }
+.pair { align-items: start; }
 .pair > * { min-width: 0; }
 .verdict { margin: .5rem 0 0; font-size: 1.25rem; font-weight: 600; line-height: 1.3; }
 .verdict[data-state="balanced"] { color: var(--accent); }
 .verdict[data-state="off"], .trouble { color: var(--warm); }
 .pair p { margin: .25rem 0 0; overflow-wrap: anywhere; }
-.lines { white-space: pre-line; }
 .soft { color: var(--soft); font-size: .875rem; }
 #sums-picture { display: block; width: 100%; height: 2.25rem; margin: .9rem 0 .25rem; }
-.accepted { --part: var(--ink); }
-.redelivered { --part: var(--soft); }
+.accepted { --part: var(--soft); }
+.redelivered { --part: light-dark(#b9b3a3, #56606e); }
 .stored { --part: var(--accent); }
 .duplicate { --part: var(--accent-soft); }
 .bad-part { --part: var(--warm); }
 .dead { --part: light-dark(#7a1f4b, #e58bb6); }
-.pending { --part: light-dark(#b9b3a3, #56606e); }
+.pending { --part: light-dark(#c9a227, #e3c766); }
 #sums-picture rect { fill: var(--part); }
 #sums-picture .missing { fill: none; stroke: var(--warm); stroke-width: 2; stroke-dasharray: 4 3; vector-effect: non-scaling-stroke; }
+.sums th, .sums td { vertical-align: baseline; }
 .sums th { width: 1%; padding: .2rem .75rem .2rem 0; border: 0; font-size: .9rem; font-weight: 400; color: var(--ink); white-space: nowrap; }
 .sums td { max-width: none; padding: .2rem 0; border: 0; white-space: normal; color: var(--soft); font-size: .875rem; }
 .sums td.number { width: 1%; padding-right: 1rem; text-align: right; color: var(--ink); font-size: .9rem; font-variant-numeric: tabular-nums; white-space: nowrap; }
@@ -48,6 +49,7 @@ export const LEDGER_STYLE = `
 .pair pre { white-space: pre-wrap; overflow-wrap: anywhere; }
 .kind { display: flex; justify-content: space-between; gap: 1rem; font-variant-numeric: tabular-nums; }
 .kind > :last-child { flex: none; text-align: right; }
+summary { margin-top: .25rem; color: var(--soft); font-size: .875rem; cursor: pointer; }
 #bytes { max-height: 16rem; overflow-y: auto; }
 h3 { margin: .75rem 0 0; font-size: .9rem; overflow-wrap: anywhere; }
 a { color: var(--accent); }
@@ -59,8 +61,8 @@ const LEDGER_MS = 10000;
 const LEDGER_ANSWER_MS = 35000;
 const LISTED = 20;
 const PARTS = ['stored', 'duplicate', 'bad', 'dead', 'pending'];
-/** What cannot be seen, or steers: a terminal, or the order in which a text is shown. */
-const UNSEEN = /[\\p{C}\\p{Zl}\\p{Zp}]/u;
+/** What steers a terminal, or the order in which a text is shown; half a character. */
+const STEERING = /[\\p{Cc}\\p{Cs}\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]/gu;
 
 let ledgerDue = 0;
 let ledgerAsked = false;
@@ -103,6 +105,7 @@ function make(tag, name, ...parts) {
   return made;
 }
 
+const visible = (words) => words.replaceAll(STEERING, '\\ufffd');
 const count = (number, one) => whole.format(number) + ' ' + one + (number === 1 ? '' : 's');
 
 function showLedger(audit) {
@@ -115,7 +118,7 @@ function showLedger(audit) {
   setText('ledger-words', isEmpty
     ? 'Each event will be counted twice: by who accepts it, and by what becomes of it. Here both must come to the same.'
     : audit.balanced
-      ? 'Each of the ' + count(audit.accepted, 'event') + ' that were accepted is accounted for.'
+      ? 'Each of the ' + count(audit.accepted, 'event') + ' that were accepted is accounted for' + (audit.pending > 0 ? '; ' + whole.format(audit.pending) + ' are not processed yet.' : '.')
       : 'What was accepted is not all accounted for, or not as it should be. docs/operate.md says what each problem means, and its cure.');
   for (const [name, value] of Object.entries({ ...audit, sum })) {
     const place = element('sum-' + name);
@@ -123,6 +126,7 @@ function showLedger(audit) {
   }
   element('row-redelivered').hidden = audit.redelivered === 0;
   element('sums').hidden = isEmpty;
+  element('shallow').hidden = isEmpty;
   showPicture(audit, { came, sum, isEmpty });
   showRest(audit);
   showGaps(audit);
@@ -171,7 +175,8 @@ function showRest({ lost, unresolved, unwitnessed, waiting, expired, erased }) {
     [waiting.length > 0, 'Records wait to be processed in ' + waiting.slice(0, LISTED).join(', ') + (waiting.length > LISTED ? ' and ' + count(waiting.length - LISTED, 'more lane') : '') + '.'],
     [gone.length > 0, 'Of what was stored, ' + gone.join(' and ') + ' since.'],
   ].filter(([isSo]) => isSo).map(([, words]) => words);
-  setText('ledger-rest', sentences.join('\\n'));
+  const rest = element('ledger-rest');
+  if (rest.textContent !== sentences.join('')) rest.replaceChildren(...sentences.map((words, place) => make('p', place === 0 && lost > 0 ? 'trouble' : 'soft', words)));
 }
 
 function showGaps({ problems, problemCount, notes }) {
@@ -209,12 +214,14 @@ function showReasons({ reasons, kinds: all, counted, complete }) {
 /** It stays the same element while its numbers change, so that focus and what is selected stay too. */
 function newKind({ source, code, eventType, detail }) {
   const amount = make('span', '');
-  const link = make('a', '', 'the newest');
-  const words = make('span', '');
+  const link = make('a', '');
+  const advice = make('p', 'soft');
   const command = make('pre', '');
-  const way = make('p', 'soft', link, words);
-  const name = make('span', '', make('strong', '', code), make('bdi', '', eventType === null ? 'no readable type' : eventType), ' of ', make('bdi', '', source));
-  const item = make('li', '', make('div', 'kind', name, amount), make('p', 'soft', make('bdi', '', detail)), way, command);
+  const back = make('details', '', make('summary', '', 'put back'), advice, command);
+  const type = eventType === null ? 'no type that could be read' : visible(eventType);
+  const name = make('span', '', make('strong', '', code), make('bdi', '', type));
+  const about = make('p', 'soft', 'source ', make('bdi', '', source), ', for example ', link);
+  const item = make('li', '', make('div', 'kind', name, amount), make('p', 'soft', make('bdi', '', visible(detail))), about, back);
   let newest;
   link.addEventListener('click', (event) => {
     event.preventDefault();
@@ -223,10 +230,12 @@ function newKind({ source, code, eventType, detail }) {
   const show = (reason) => {
     newest = reason.example;
     link.setAttribute('href', '/api/v1/bad/' + encodeURIComponent(newest));
-    setText(amount, whole.format(reason.count) + (reason.waiting === reason.count ? '' : ', ' + whole.format(reason.waiting) + ' waiting'));
-    const [advice, line] = reason.waiting === 0 ? ['all were put back', ''] : wayBack(reason);
-    setText(words, '; ' + advice);
+    setText(amount, whole.format(reason.count) + ', ' + (reason.waiting === 0 ? 'none' : reason.waiting === reason.count ? 'all' : whole.format(reason.waiting)) + ' waiting');
+    setText(link, newest);
+    const [words, line] = wayBack(reason);
+    setText(advice, words);
     setText(command, line);
+    back.hidden = reason.waiting === 0;
   };
   return { item, show };
 }
@@ -236,11 +245,11 @@ function wayBack({ source, code, eventType, example }) {
   const server = ' --url ' + quoted(location.origin) + (token === null ? '' : ' --token "$TOKEN"');
   const replay = (...words) => 'clickstream bad replay ' + words.map(quoted).join(' ') + server;
   const isSchema = code.startsWith('schema_');
-  if (isSchema && eventType !== null && !UNSEEN.test(eventType + source)) {
-    return ['mend the schema, then put all of this type back:', replay('--all', '--code', code, '--type', eventType, '--source', source)];
+  if (isSchema && eventType !== null && visible(eventType) === eventType) {
+    return ['Mend the schema. Then this puts back all of this type and source that wait:', replay('--all', '--code', code, '--type', eventType, '--source', source)];
   }
-  if (isSchema) return ['mend the schema, then put it back:', replay(example)];
-  return ['no valid event as it came: save it, mend it, and put that back:', 'clickstream bad show ' + example + server + ' > event.json\\n' + replay(example, '--edit', 'event.json')];
+  if (isSchema) return ['Mend the schema. Then this puts back the one named above:', replay(example)];
+  return ['It is no valid event as it came. Save its bytes, mend them, and put that back:', 'clickstream bad show ' + example + server + ' > event.json\\n' + replay(example, '--edit', 'event.json')];
 }
 
 function quoted(word) {
@@ -253,7 +262,7 @@ async function showBytes(id) {
   try {
     const bad = await ask('/api/v1/bad/' + encodeURIComponent(id), LEDGER_ANSWER_MS);
     if (bad === undefined) return;
-    words = bad.receivedAt + '  ' + bad.code + '  ' + bad.source + '\\n' + bad.detail + '\\n\\n' + bad.payload;
+    words = bad.receivedAt + '  ' + bad.code + '  ' + bad.source + '\\n' + visible(bad.detail) + '\\n\\n' + bad.payload;
   } catch (error) {
     words = 'It could not be read: ' + wordsOf(error);
   }
@@ -280,10 +289,10 @@ export const LEDGER_MARKUP = `<div class="pair">
 ${SUMS}
 </tbody>
 </table>
-<p id="ledger-rest" class="soft lines" hidden></p>
+<div id="ledger-rest"></div>
 <ul class="list" id="gaps" aria-label="Problems and notes" hidden></ul>
 <p id="gaps-more" class="soft" hidden></p>
-<p class="soft">Counted from totals. That one stored event was taken out by hand shows when they are counted one by one: <code>clickstream audit</code></p>
+<p class="soft" id="shallow" hidden>Whether each stored event still lies in the store is not looked at here: <code>clickstream audit</code> counts them one by one.</p>
 </section>
 <section class="card" aria-labelledby="reasons-title">
 <h2 id="reasons-title">Set aside, by reason</h2>
