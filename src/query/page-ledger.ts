@@ -262,7 +262,7 @@ async function showBytes(id) {
   try {
     const bad = await ask('/api/v1/bad/' + encodeURIComponent(id), LEDGER_ANSWER_MS);
     if (bad === undefined) return;
-    words = bad.receivedAt + '  ' + bad.code + '  ' + bad.source + '\\n' + visible(bad.detail) + '\\n\\n' + bad.payload;
+    words = bad.receivedAt + '  ' + bad.code + '  ' + bad.source + '\\n' + visible(bad.detail) + '\\n\\n' + bad.payload.split('\\n').map(visible).join('\\n');
   } catch (error) {
     words = 'It could not be read: ' + wordsOf(error);
   }

@@ -281,7 +281,7 @@ export const PAGE = `<!doctype html>
 <button type="submit">Open</button>
 <p id="wrong" role="alert" hidden>That token is not one of those configured.</p>
 </form>
-<noscript><p class="card">This page needs JavaScript; <a href="/api/v1/live">/api/v1/live</a> has the same as JSON.</p></noscript>
+<noscript><p class="card">This page needs JavaScript; <a href="/api/v1/live">/api/v1/live</a> and <a href="/api/v1/audit">/api/v1/audit</a> have the same as JSON.</p></noscript>
 <main id="live">
 <dl class="numbers">
 <div class="card lead"><dt>Events a second</dt><dd id="rate">–</dd></div>

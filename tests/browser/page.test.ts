@@ -83,6 +83,10 @@ describe('the ledger on the page, one after the other', () => {
     await send(looked, looked, {}, { event: TYPE, properties: { price: 'two' } }, { type: 'nonsense' });
     await expect.poll(numbers, PATIENCE).toBe('5 2 1 2 0 0 5');
     expect(await text('#verdict')).toBe('Balanced');
+    await page
+      .getByRole('table', { name: 'Ledger' })
+      .getByRole('row', { name: 'stored 2 each of them once' })
+      .waitFor();
     const named = page.getByRole('img', { name: '5 events came in; stored 2, duplicate 1, bad 2, dead 0, pending 0' });
     await named.waitFor();
     expect(
@@ -139,6 +143,8 @@ describe('the ledger on the page, one after the other', () => {
     expect(gaps).toMatch(new RegExp(`lane local · position ${sequence}\\b`));
     expect(await text('#ledger-rest')).toContain('1 record lost: acknowledged, and nowhere.');
     expect(await page.locator('#sums-picture .missing').count()).toBe(1);
+    await page.setViewportSize({ width: 390, height: 800 });
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(390);
   }, 90_000);
 
   test('and nothing broke the policy or threw meanwhile', () => {
