@@ -194,15 +194,16 @@ describe('how the page asks for the ledger', () => {
 
   test('every ten seconds at the most, and not at all in a tab that nobody sees', async () => {
     await open('well');
-    await seconds(45);
-    expect(lives).toBeGreaterThan(30);
+    // An answer that is slow by this clock, as on a busy machine, is asked for less often.
+    for (let tries = 0; tries < 150 && audits < 4; tries += 1) await seconds(1);
+    expect(lives).toBeGreaterThan(audits);
     const times: number[] = await asking.evaluate('asked');
     expect(times.length).toBeGreaterThan(2);
     for (const [place, time] of times.slice(1).entries())
       expect(time - (times[place] ?? 0)).toBeGreaterThanOrEqual(10_000);
     await asking.evaluate(`Object.defineProperty(document, 'hidden', { value: true, configurable: true });
       document.dispatchEvent(new Event('visibilitychange'));`);
-    await asking.waitForTimeout(500);
+    await asking.waitForTimeout(2_000);
     const before = [audits, lives];
     await seconds(30);
     expect([audits, lives]).toEqual(before);
