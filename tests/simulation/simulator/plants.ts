@@ -209,12 +209,6 @@ const OF_AWS: readonly Plant[] = [
     line: "        throw new Error('an earlier try set this record aside and left its batch half done');\n",
     planted: '        return;\n',
   },
-  {
-    fault: 'no second look at the lane where a visitor is past it',
-    file: STORE,
-    line: 'if (isPast && (await this.#lanes.read(lane))?.revision !== stored.revision)',
-    planted: 'if (isPast && stored.revision === -1)',
-  },
 ];
 
 const OF_ONE_MACHINE: readonly Plant[] = [

@@ -11,7 +11,7 @@ const VITEST = join('node_modules', 'vitest', 'vitest.mjs');
 /** No history of this simulator has a rebuild in it. */
 const REBUILD_WITHOUT_CUT: Plant = {
   fault: 'rebuild without a cut',
-  file: 'src/adapters/embedded/store-maintenance.ts',
+  file: 'src/adapters/embedded/view-rebuilds.ts',
   line: 'events.filter(({ lane, sequence }) => sequence <= (cuts.get(lane) ?? -1n));',
   planted: 'events.filter(({ lane }) => cuts.has(lane));',
 };
