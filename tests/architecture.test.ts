@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { cpSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
@@ -58,5 +59,23 @@ describe('the direction of imports', () => {
     test.each(planted)('%s is caught in %s', (rule, folder) => {
       expect(broken).toContainEqual(expect.stringMatching(`^${rule}: ${folder}/planted-`));
     });
+  });
+});
+
+describe('the reading of JSON', () => {
+  const copy = resolve('.planted', `json-${process.pid}`);
+  afterAll(() => rmSync(copy, { recursive: true, force: true }));
+  test("is readJson's alone: the linter refuses JSON.parse anywhere else in src", () => {
+    for (const part of ['src', 'biome.json', 'json-parse.grit', '.gitignore']) {
+      cpSync(part, join(copy, part), { recursive: true });
+    }
+    const planted = 'export const planted = (text: string): unknown => JSON.parse(text);\n';
+    for (const file of ['src/query/planted.ts', 'src/planted.ts', 'src/query/planted.test.ts']) {
+      writeFileSync(join(copy, file), planted);
+    }
+    const biome = resolve('node_modules/.bin/biome');
+    const { stdout } = spawnSync(biome, ['lint', '--reporter=github', 'src'], { cwd: copy, encoding: 'utf8' });
+    const refused = [...stdout.matchAll(/title=plugin,file=[^,]*\/(src\/[^,]*),/g)].map(([, file]) => file);
+    expect(refused.sort()).toEqual(['src/planted.ts', 'src/query/planted.ts']);
   });
 });

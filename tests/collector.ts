@@ -13,6 +13,7 @@ import {
 import { WriteKeys } from '../src/collect/keys.ts';
 import { Numbering } from '../src/collect/numbering.ts';
 import { isObject, type JsonObject } from '../src/core/json.ts';
+import { readJson } from '../src/core/read-json.ts';
 import type { EventLog, LogRecord, RecordPosition } from '../src/log/event-log.ts';
 import { decodeRecord, type RecordHeader } from '../src/log/record.ts';
 
@@ -31,7 +32,7 @@ export class FakeLog implements EventLog {
   records(): readonly { readonly header: RecordHeader; readonly items: readonly JsonObject[] }[] {
     return this.appends.flat().map(({ data }) => {
       const { header, lines } = decodeRecord(Buffer.from(data));
-      return { header, items: lines.map((line) => JSON.parse(line) as JsonObject) };
+      return { header, items: lines.map((line) => readJson(line) as JsonObject) };
     });
   }
 

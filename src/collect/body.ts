@@ -4,6 +4,7 @@ import { brotliDecompress, constants, gunzip, inflate, zstdDecompress } from 'no
 import { ClickstreamError } from '../core/errors.ts';
 import type { Json } from '../core/json.ts';
 import { LIMITS } from '../core/limits.ts';
+import { readJson } from '../core/read-json.ts';
 
 type Decompressed = (error: Error | null, body: Buffer) => void;
 type Decompress = (body: Buffer, bytesMax: number, done: Decompressed) => void;
@@ -120,7 +121,7 @@ export function parseJson(body: Buffer): { readonly text: string; readonly value
     return new ClickstreamError('body_not_json', 'the body is not UTF-8');
   const text = decoded.charCodeAt(0) === 0xfeff ? decoded.slice(1) : decoded;
   try {
-    return { text, value: JSON.parse(text) as Json };
+    return { text, value: readJson(text) as Json };
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause);
     return new ClickstreamError('body_not_json', `the body is not JSON: ${message}`, { cause });

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startCollector, type TestCollector } from '../../tests/collector.ts';
 import { truncateAddressesIn } from '../core/address.ts';
 import { ERRORS } from '../core/errors.ts';
+import { readJson } from '../core/read-json.ts';
 
 let it: TestCollector;
 beforeAll(async () => {
@@ -119,7 +120,7 @@ test('an event is mapped without loss: ids, times and properties come out as the
         expect((await it.post('/v1/batch', body)).status).toBe(200);
         const visitors = [...new Set(events.map(({ anonymousId }) => anonymousId))];
         expect(it.log.records().map(({ header }) => header.visitor)).toEqual(visitors);
-        const sent = (JSON.parse(body) as { batch: typeof events }).batch;
+        const sent = (readJson(body) as { batch: typeof events }).batch;
         const expected = visitors.flatMap((visitor) => sent.filter(({ anonymousId }) => anonymousId === visitor));
         expect(
           it.log.events().map(({ eventType, eventId, anonymousId, createdAt, properties }) => ({

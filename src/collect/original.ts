@@ -1,3 +1,5 @@
+import { readJson, skipSpace, skipString } from '../core/read-json.ts';
+
 /**
  * The elements of an array, each as the text it came as: parsing and writing them again would lose digits, doubled keys
  * and spaces. `text` must be a valid JSON object whose member `name` is an array; of several members of that name the last counts,
@@ -8,7 +10,7 @@ export function elementTexts(text: string, name: string): readonly string[] {
   let at = skipSpace(text, skipSpace(text, 0) + 1);
   while (text[at] === '"') {
     const keyEnd = skipString(text, at);
-    const key: unknown = JSON.parse(text.slice(at, keyEnd));
+    const key = readJson(text.slice(at, keyEnd));
     const start = skipSpace(text, skipSpace(text, keyEnd) + 1);
     const end = skipValue(text, start);
     if (key === name && text[start] === '[') elements = readElements(text, start);
@@ -28,12 +30,6 @@ function readElements(text: string, bracket: number): readonly string[] {
     if (text[at] === ',') at = skipSpace(text, at + 1);
   }
   return elements;
-}
-
-function skipSpace(text: string, from: number): number {
-  let at = from;
-  while (text[at] === ' ' || text[at] === '\n' || text[at] === '\r' || text[at] === '\t') at += 1;
-  return at;
 }
 
 /** Iterative, for the text may be nested deeper than the stack. */
@@ -57,10 +53,4 @@ function skipValue(text: string, from: number): number {
     }
   }
   return at;
-}
-
-function skipString(text: string, quote: number): number {
-  let at = quote + 1;
-  while (at < text.length && text[at] !== '"') at += text[at] === '\\' ? 2 : 1;
-  return at + 1;
 }

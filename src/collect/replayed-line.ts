@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type Reason, shown, visitorOf } from '../core/event.ts';
 import { isObject, type JsonObject } from '../core/json.ts';
+import { readJson } from '../core/read-json.ts';
 import type { BadEvent } from '../store/event-store.ts';
 import { lineOf } from './accept.ts';
 import type { Mapped } from './protocol.ts';
@@ -35,7 +36,7 @@ export function replayedLine(bad: BadEvent, edit: JsonObject | undefined): Repla
   const place = `${lane}-${sequence}-${index}`;
   const fingerprint = typeof collected?.fingerprint === 'string' ? collected.fingerprint : `bad:${place}`;
   const replay = { lane, sequence: sequence.toString(), index };
-  const event: JsonObject = { eventId: `bad-${place}`, ...(JSON.parse(line.text) as JsonObject), fingerprint, replay };
+  const event: JsonObject = { eventId: `bad-${place}`, ...(readJson(line.text) as JsonObject), fingerprint, replay };
   const was = {
     eventId: collected?.eventId,
     createdAt: collected?.createdAt,
@@ -72,7 +73,7 @@ function mappedOf(value: unknown, isLine: boolean): Mapped {
 
 function parsed(payload: string): unknown {
   try {
-    return JSON.parse(payload);
+    return readJson(payload);
   } catch {
     // Then it is no object either, and said to be none.
     return payload;

@@ -1,4 +1,5 @@
 import { LIMITS } from './limits.ts';
+import { readJson } from './read-json.ts';
 
 /** Texts and numbers as JSON writes them, wherever they stand: in what is cut off or broken as well. */
 const TOKENS = /"((?:[^"\\]|\\.)*)"|-?\d+(?:\.\d+)?/g;
@@ -17,7 +18,7 @@ export function idsIn(payload: string): ReadonlySet<string> {
 function unescaped(token: string, quoted: string): string {
   if (!quoted.includes('\\')) return quoted;
   try {
-    return String(JSON.parse(token));
+    return String(readJson(token));
   } catch {
     return quoted;
   }

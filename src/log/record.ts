@@ -2,6 +2,7 @@ import { crc32 } from 'node:zlib';
 import { type Reason, visitorOf } from '../core/event.ts';
 import { addIdentities, isIdentities, NO_IDENTITIES, textsChecksum } from '../core/identities.ts';
 import { isObject } from '../core/json.ts';
+import { readJson } from '../core/read-json.ts';
 
 /**
  * A record is lines of UTF-8 JSON: a header, then one line an event (an Event without source and receivedAt, which the
@@ -111,7 +112,7 @@ export function decodeLines(data: Uint8Array, header: RecordHeader): readonly st
 export function parseHeader(bytes: Uint8Array): RecordHeader & { readonly checksum: number } {
   let header: unknown;
   try {
-    header = JSON.parse(decoder.decode(bytes));
+    header = readJson(decoder.decode(bytes));
   } catch {
     throw new RecordError('header invalid');
   }
@@ -163,7 +164,7 @@ export function linesIdentities(lines: readonly string[], source: string): numbe
 
 function parsed(line: string): unknown {
   try {
-    return JSON.parse(line);
+    return readJson(line);
   } catch {
     return undefined;
   }

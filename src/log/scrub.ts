@@ -1,6 +1,7 @@
 import type { ErasedId } from '../core/erasures.ts';
 import { idsIn } from '../core/ids-in.ts';
 import { isObject } from '../core/json.ts';
+import { readJson } from '../core/read-json.ts';
 import { decodeHeader, encodeRecord, type RecordHeader } from './record.ts';
 
 /**
@@ -53,7 +54,7 @@ const LINE_FEED = 10;
 
 function parsed(line: string): unknown {
   try {
-    return JSON.parse(line);
+    return readJson(line);
   } catch {
     return undefined;
   }

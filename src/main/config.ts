@@ -5,6 +5,7 @@ import { ClickstreamError } from '../core/errors.ts';
 import { shown } from '../core/event.ts';
 import { isObject, type JsonObject } from '../core/json.ts';
 import { LIMITS } from '../core/limits.ts';
+import { readJson } from '../core/read-json.ts';
 import { nearest } from './nearest.ts';
 
 /** The configuration of `serve`, read and checked once. docs/configuration.md is its reference. */
@@ -162,7 +163,7 @@ function readFile(path: string, report: Report): JsonObject | undefined {
   }
   let file: unknown;
   try {
-    file = JSON.parse(text);
+    file = readJson(text);
   } catch (cause) {
     return report(`the file ${path} is not JSON: ${String(cause)}`);
   }

@@ -5,6 +5,7 @@ import { Numbering } from '../collect/numbering.ts';
 import { Redriver } from '../collect/redrive.ts';
 import { ClickstreamError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
+import { readJson } from '../core/read-json.ts';
 import type { Clock } from '../core/time.ts';
 import type { EventLog } from '../log/event-log.ts';
 import { answer, createReplayOfBad, seal, VIEW_NAMES, viewOf } from '../pipeline.ts';
@@ -56,7 +57,7 @@ const AUDIT: Question = { path: '/api/v1/audit', parameters: {} };
 /** Throws when there is no answer: no audit is no proof. */
 function outOfBalance({ status, body }: Answer, atMs: number): Metric {
   if (status !== 200) throw new ClickstreamError('internal', `the audit was answered with ${status}: ${body}`);
-  const { balanced } = JSON.parse(body) as { readonly balanced: boolean };
+  const { balanced } = readJson(body) as { readonly balanced: boolean };
   return { name: 'LedgerOutOfBalance', value: balanced ? 0 : 1, atMs };
 }
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { eventWith, factsWith, lineOf, recordOf, recordOfLines } from '../../tests/events.ts';
 import { type Event, identityKey, identityOf, type Reason } from '../core/event.ts';
 import type { Facts, View } from '../core/view.ts';
-import type { Decision, LaneState, Loaded } from '../store/event-store.ts';
+import { type Decision, type LaneState, type Loaded, visitorText } from '../store/event-store.ts';
 import { decide, type Steps } from './decide.ts';
 import { open } from './decode.ts';
 import { createEnrich } from './enrich.ts';
@@ -315,6 +315,25 @@ describe('what cannot be processed', () => {
     expect(decision.visitors).toEqual(without.visitors);
     expect(decision.events).toEqual(without.events);
   });
+  test('a record that an earlier try set aside is dead again, though that try went on with its visitor and was left half done', () => {
+    const enrich = ({ eventId }: Event) => {
+      if (eventId === 'e1') throw new Error('a fault of the core');
+      return {};
+    };
+    const records = [
+      [5n, recordOf([first])],
+      [6n, recordOf([second], { number: 1 })],
+    ] as const;
+    const once = decided(records, NOTHING, { enrich });
+    const visitors = new Map(once.visitors.map((put) => [visitorText(put), put]));
+    const [put] = once.events;
+    const known = knownAs(second, 6n, put?.facts);
+    const again = decided(records, { ...NOTHING, visitors, known }, { enrich });
+    expect(again.dead.map(({ sequence }) => sequence)).toEqual([5n]);
+    expect(ledgerOf(again)).toEqual(ledgerOf(once));
+    expect(eventsCounted(again)).toEqual(eventsCounted(once));
+  });
+
   test('a record with an event of another visitor than its header says is dead: its state was not loaded', () => {
     const records = [
       [5n, recordOf([first, eventWith({ eventId: 'e2', anonymousId: 'a2' })])],

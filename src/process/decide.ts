@@ -3,6 +3,7 @@ import { ClickstreamError } from '../core/errors.ts';
 import { type Event, type Identity, identityKey, type Reason, replayMarkOf } from '../core/event.ts';
 import { inForce } from '../core/generations.ts';
 import { addIdentities, noIdentities, type OutcomeIdentities } from '../core/identities.ts';
+import { readJson } from '../core/read-json.ts';
 import { isCanonicalTime } from '../core/time.ts';
 import type { Enriched, Facts, View } from '../core/view.ts';
 import type { RecordHeader } from '../log/record.ts';
@@ -281,7 +282,11 @@ class Draft {
     const loaded = this.#loaded.visitors.get(text);
     if (loaded !== undefined && loaded.sequence >= position.sequence) {
       // The visitor's state holds this event already: the batch came before, and was left half done.
-      if (known !== undefined) this.#count(position.sequence, event, JSON.parse(known.facts) as Facts);
+      if (known === undefined) {
+        // Or it never did: that try set the whole record aside, and went on with the next one. To count it as stored would lose it.
+        throw new Error('an earlier try set this record aside and left its batch half done');
+      }
+      this.#count(position.sequence, event, readJson(known.facts) as Facts);
       return;
     }
     const memory = this.#visitors.get(text)?.memory;
@@ -297,7 +302,7 @@ class Draft {
       else this.#putFirst.set(identity.eventId, put);
       this.#count(position.sequence, event, next.facts);
     } else {
-      this.#count(position.sequence, event, JSON.parse(known.facts) as Facts);
+      this.#count(position.sequence, event, readJson(known.facts) as Facts);
     }
   }
 

@@ -1,5 +1,6 @@
 import type { Event } from '../core/event.ts';
 import { LIMITS } from '../core/limits.ts';
+import { readJson } from '../core/read-json.ts';
 import { epochMsOf } from '../core/time.ts';
 import type { Enriched, Facts, SessionStanding, Values } from '../core/view.ts';
 import { openingBeside, VALUE_NAMES } from './views/dimensions.ts';
@@ -134,7 +135,7 @@ export function encodeMemory(memory: VisitorMemory): string {
 }
 
 export function decodeMemory(text: string): VisitorMemory {
-  const [session, sessionStart, last, interactions, newVisitor, exitPage, user, ...values] = JSON.parse(text) as [
+  const [session, sessionStart, last, interactions, newVisitor, exitPage, user, ...values] = readJson(text) as [
     ...[number, number, number, number, number, string | 0, string | 0],
     ...(string | true | 0)[],
   ];

@@ -1,5 +1,6 @@
 import { checkEvent, type Event, type Identity, identityOf, type Reason, shown, visitorOf } from '../core/event.ts';
 import { isObject } from '../core/json.ts';
+import { readJson } from '../core/read-json.ts';
 import type { RecordHeader } from '../log/record.ts';
 import { itemChecksum } from '../log/record.ts';
 import { type VisitorKey, visitorText } from '../store/event-store.ts';
@@ -32,7 +33,7 @@ type Judged =
 export function validate(line: string, header: Pick<RecordHeader, 'source' | 'receivedAt'>): Validated {
   let item: unknown;
   try {
-    item = JSON.parse(line);
+    item = readJson(line);
   } catch (cause) {
     const checksum = itemChecksum(line, undefined, header.source);
     const detail = `not JSON: ${String(cause)}`;

@@ -37,7 +37,7 @@ export class DeepAudit {
     const has = { events: stored, identities: copy.identities?.stored };
     if (isSame(lies, has) || this.#isExpired({ lane, sequence })) return;
     this.#name({ lane, source, hour }, differenceOf(lies, has));
-    const where = { collector, number, lane, sequence };
+    const where = { collector, number, lane, sequence, source, hour };
     if (events === stored) {
       const detail = `${stored} events of this record were stored and as many lie in the store, but they are not the same ones`;
       this.#problems.add({ kind: 'identities_differ', ...where, detail });
@@ -52,10 +52,10 @@ export class DeepAudit {
   /** `cells` are those of all that the ledger has counted. */
   checkRest(cells: Cells): void {
     for (const record of this.#records.values()) {
-      const { events, lane, sequence } = record;
+      const { events, lane, sequence, source, hour } = record;
       if (this.#isExpired(record)) continue;
       this.#name(record, record);
-      this.#addUnaccounted({ lane, sequence }, { events, stored: 0 });
+      this.#addUnaccounted({ lane, sequence, source, hour }, { events, stored: 0 });
     }
     this.#checkHours(cells);
   }
@@ -117,7 +117,7 @@ export class DeepAudit {
   }
 
   #addUnaccounted(
-    where: { readonly lane: string; readonly sequence: bigint; readonly collector?: string; readonly number?: number },
+    where: CellPlace & { readonly sequence: bigint; readonly collector?: string; readonly number?: number },
     { events, stored }: { readonly events: number; readonly stored: number },
   ): void {
     const detail = `${events} events of this record lie in the store, the ledger accounts for ${stored}`;

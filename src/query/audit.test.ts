@@ -98,7 +98,7 @@ describe('a fault is named', () => {
     [
       'a stored event that is gone',
       { deep: counts([10n, 1], [11n, 1], [12n, 1]) },
-      { kind: 'event_missing', collector: 'c', number: 0, lane: 'local', sequence: 10n },
+      { kind: 'event_missing', collector: 'c', number: 0, lane: 'local', sequence: 10n, source: 'shop', hour: HOUR },
     ],
     [
       'all stored events of a record gone',
@@ -113,7 +113,7 @@ describe('a fault is named', () => {
     [
       'a stored event of a record the ledger never saw',
       { deep: counts([10n, 2], [11n, 1], [12n, 1], [99n, 1]) },
-      { kind: 'event_unaccounted', lane: 'local', sequence: 99n },
+      { kind: 'event_unaccounted', lane: 'local', sequence: 99n, source: 'shop', hour: HOUR },
     ],
     [
       'an event stored twice',
@@ -155,7 +155,7 @@ describe('a fault is named', () => {
         witnesses: [],
         deep: undefined,
       },
-      { kind: 'record_unbalanced', number: 0, sequence: 10n },
+      { kind: 'record_unbalanced', number: 0, lane: 'local', sequence: 10n, source: 'shop', hour: HOUR },
     ],
     [
       'an event in the place of another in its record',

@@ -187,7 +187,8 @@ function addDifference(
 }
 
 function checkCopy({ block, number, copy }: OpenCopy, problems: ProblemList): void {
-  const where = { collector: block.collector, number, lane: block.lane, sequence: copy.sequence };
+  const { collector, lane, source } = block;
+  const where = { collector, number, lane, sequence: copy.sequence, source, hour: copy.hour };
   const outcomes = copy.stored + copy.duplicate + copy.bad + copy.dead + (copy.forgotten ?? 0);
   if (outcomes !== copy.count) {
     const detail = `a record of ${copy.count} events has ${outcomes} outcomes`;

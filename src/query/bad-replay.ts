@@ -3,6 +3,7 @@ import { ClickstreamError, type ErrorCode } from '../core/errors.ts';
 import { type Reason, shown } from '../core/event.ts';
 import { isObject, type JsonObject } from '../core/json.ts';
 import { LIMITS } from '../core/limits.ts';
+import { readJson } from '../core/read-json.ts';
 import type { Clock } from '../core/time.ts';
 import type { RecordPosition } from '../log/event-log.ts';
 import type { BadEvent, EventPosition, EventReader, Replay, ReplayClaim, ReplayNote } from '../store/event-store.ts';
@@ -298,7 +299,7 @@ function objectIn(body: Uint8Array): JsonObject {
   if (body.length === 0) return {};
   let said: unknown;
   try {
-    said = JSON.parse(utf8.decode(body));
+    said = readJson(utf8.decode(body));
   } catch (cause) {
     throw new ClickstreamError('body_not_json', undefined, { cause });
   }

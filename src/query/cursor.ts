@@ -1,5 +1,6 @@
 import { ClickstreamError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
+import { readJson } from '../core/read-json.ts';
 import type { EventMark, EventPosition, StoredEvent } from '../store/event-store.ts';
 
 /** The place of an event in a list that is ordered by `by`. */
@@ -69,7 +70,7 @@ export function positionOf(id: string): EventPosition | undefined {
 
 function parsed(cursor: string): unknown {
   try {
-    return JSON.parse(Buffer.from(cursor, 'base64url').toString());
+    return readJson(Buffer.from(cursor, 'base64url').toString());
   } catch (cause) {
     throw new ClickstreamError('cursor_invalid', undefined, { cause });
   }

@@ -1,5 +1,6 @@
 import { ClickstreamError } from '../core/errors.ts';
 import { isObject, type JsonObject } from '../core/json.ts';
+import { readJson } from '../core/read-json.ts';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
@@ -8,7 +9,7 @@ export function readJsonBody(body: Uint8Array, allowed: string): JsonObject {
   if (body.length === 0) return {};
   let said: unknown;
   try {
-    said = JSON.parse(utf8.decode(body));
+    said = readJson(utf8.decode(body));
   } catch (cause) {
     throw new ClickstreamError('body_not_json', undefined, { cause });
   }

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
+import { LEDGER_MARKUP, LEDGER_SCRIPT, LEDGER_STYLE } from './page-ledger.ts';
 
 /**
- * The page at `/`: what happens now, read from `/api/v1/live` once a second. It asks no other host for anything, and
+ * The page at `/`: what happens now, read from `/api/v1/live` once a second, and the ledger. It asks no other host for anything, and
  * its policy lets nothing run but its own script and style, known by their digests. All text goes in by textContent.
  */
 const STYLE = `
@@ -65,7 +66,7 @@ button { background: var(--accent); border-color: var(--accent); color: var(--ca
 form p { margin: 0; flex-basis: 100%; }
 [hidden] { display: none !important; }
 @media (forced-colors: active) { .chart rect { fill: CanvasText; } }
-`;
+${LEDGER_STYLE}`;
 
 const SCRIPT = `
 'use strict';
@@ -88,19 +89,23 @@ let trouble = '';
 let known = new Set();
 let timer;
 
-async function ask() {
-  const headers = token === null ? {} : { Authorization: 'Bearer ' + token };
-  const response = await fetch('/api/v1/live', { headers, cache: 'no-store', signal: AbortSignal.timeout(ANSWER_MS) });
+/** Undefined when a token is needed, or another than this. */
+async function ask(path, patience) {
+  const sent = token;
+  const headers = sent === null ? {} : { Authorization: 'Bearer ' + sent };
+  const response = await fetch(path, { headers, cache: 'no-store', signal: AbortSignal.timeout(patience) });
   const answer = await response.json();
   if (response.status === 401) {
-    askForToken();
-    return;
+    // Of two questions under way only the first says that the token was wrong.
+    if (sent === token) askForToken();
+    return undefined;
   }
   if (!response.ok) throw new Error(answer.detail || 'status ' + response.status);
-  element('ask').hidden = true;
-  answeredAt = Date.now();
-  trouble = '';
-  show(answer);
+  return answer;
+}
+
+function wordsOf(error) {
+  return error instanceof TypeError || error.name === 'TimeoutError' ? 'the server does not answer' : error.message;
 }
 
 async function poll() {
@@ -108,9 +113,16 @@ async function poll() {
   if (document.hidden || !element('ask').hidden) return;
   const started = Date.now();
   try {
-    await ask();
+    const live = await ask('/api/v1/live', ANSWER_MS);
+    if (live !== undefined) {
+      element('ask').hidden = true;
+      answeredAt = Date.now();
+      trouble = '';
+      show(live);
+      pollLedger();
+    }
   } catch (error) {
-    trouble = error instanceof TypeError || error.name === 'TimeoutError' ? 'the server does not answer' : error.message;
+    trouble = wordsOf(error);
   }
   showStatus();
   clearTimeout(timer);
@@ -214,6 +226,7 @@ function cell(name, value, title) {
   return data;
 }
 
+${LEDGER_SCRIPT}
 element('ask').addEventListener('submit', (event) => {
   event.preventDefault();
   token = element('token').value.trim();
@@ -268,7 +281,7 @@ export const PAGE = `<!doctype html>
 <button type="submit">Open</button>
 <p id="wrong" role="alert" hidden>That token is not one of those configured.</p>
 </form>
-<noscript><p class="card">This page needs JavaScript; <a href="/api/v1/live">/api/v1/live</a> has the same as JSON.</p></noscript>
+<noscript><p class="card">This page needs JavaScript; <a href="/api/v1/live">/api/v1/live</a> and <a href="/api/v1/audit">/api/v1/audit</a> have the same as JSON.</p></noscript>
 <main id="live">
 <dl class="numbers">
 <div class="card lead"><dt>Events a second</dt><dd id="rate">–</dd></div>
@@ -282,6 +295,7 @@ export const PAGE = `<!doctype html>
 <svg id="chart" role="img" aria-label="Events by the minute" viewBox="0 0 300 100" preserveAspectRatio="none"></svg>
 <div class="chart-foot"><span id="first"></span><span>now</span></div>
 </section>
+${LEDGER_MARKUP}
 <section class="card events" aria-labelledby="events-title">
 <h2 id="events-title">Newest events</h2>
 <table id="table" hidden>

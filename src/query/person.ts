@@ -2,6 +2,7 @@ import { ClickstreamError } from '../core/errors.ts';
 import { idsIn } from '../core/ids-in.ts';
 import type { JsonObject } from '../core/json.ts';
 import { LIMITS } from '../core/limits.ts';
+import { readJson } from '../core/read-json.ts';
 import type { EventReads, StoredEvent, VisitorKey } from '../store/event-store.ts';
 import { renderBad } from './bad.ts';
 import { decodeCursor, encodeCursor, markOf } from './cursor.ts';
@@ -38,7 +39,7 @@ export function findPerson(
   return async (id) => {
     const { status, body } = await ask({ path: `/api/v1/users/${encodeURIComponent(id)}/visitors`, parameters: {} });
     if (status !== 200) throw new ClickstreamError('query_unavailable', `the person cannot be looked up: ${body}`);
-    return JSON.parse(body) as Person;
+    return readJson(body) as Person;
   };
 }
 

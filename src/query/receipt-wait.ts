@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ClickstreamError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
+import { readJson } from '../core/read-json.ts';
 import type { Answer, Question } from './queries.ts';
 import { receipt, WAIT } from './receipts.ts';
 
@@ -55,5 +56,5 @@ function waitMsOf({ path, parameters }: Question): number {
 }
 
 function isPending({ status, body }: Answer): boolean {
-  return status === 200 && (JSON.parse(body) as { readonly state?: unknown }).state === 'pending';
+  return status === 200 && (readJson(body) as { readonly state?: unknown }).state === 'pending';
 }

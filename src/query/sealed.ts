@@ -1,4 +1,5 @@
 import { addOutcomeIdentities, NO_IDENTITIES, noIdentities, type OutcomeIdentities } from '../core/identities.ts';
+import { readJson } from '../core/read-json.ts';
 
 /** What became of the events of one copy of a record. */
 export interface LedgerCopy {
@@ -274,7 +275,7 @@ export function encodeSealed({ lanes, collectors, cells }: Sealed): string {
 
 /** Throws for a format that this program does not know. */
 export function decodeSealed(text: string): Sealed {
-  const { format, lanes, collectors, cells } = JSON.parse(text) as Encoded;
+  const { format, lanes, collectors, cells } = readJson(text) as Encoded;
   if (format !== FORMAT) throw new Error(`the sealed ledger has format ${format}; this program knows ${FORMAT}`);
   const decoded = new Cells();
   for (const [lane, source, hour, ...numbers] of cells) {

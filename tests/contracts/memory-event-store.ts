@@ -9,6 +9,7 @@ import {
   versionsRead,
 } from '../../src/core/generations.ts';
 import { identityChecksum } from '../../src/core/identities.ts';
+import { readJson } from '../../src/core/read-json.ts';
 import type { Facts, View } from '../../src/core/view.ts';
 import type { RecordPosition } from '../../src/log/event-log.ts';
 import {
@@ -271,7 +272,7 @@ export class MemoryEventStore implements EventStore, EventReader {
     for (const { stored, facts } of events) {
       const cut = cuts.get(stored.position.lane);
       if (cut !== undefined && stored.position.sequence <= cut && this.#has(stored.position)) {
-        this.#foldAnew(view, stored, { facts: JSON.parse(facts) as Facts, keptBefore: rebuild.keptBefore });
+        this.#foldAnew(view, stored, { facts: readJson(facts) as Facts, keptBefore: rebuild.keptBefore });
       }
     }
     if (rebuild.rest.length > 0) return false;
@@ -538,9 +539,9 @@ function reasonOf({ payload, replay, ...reason }: BadEvent): BadReason {
 }
 
 function storedOf({ position, visitor, receivedAt, facts, body }: EventPut): StoredEvent {
-  const event = JSON.parse(body) as Event;
+  const event = readJson(body) as Event;
   const { source, visitor: device } = visitor;
-  return { ...event, source, receivedAt, position, visitor: device, facts: JSON.parse(facts) as Facts };
+  return { ...event, source, receivedAt, position, visitor: device, facts: readJson(facts) as Facts };
 }
 
 function putIfAbsent<Value>(map: Map<string, Value>, key: string, value: Value): void {

@@ -1,6 +1,5 @@
 /** Takes each statement of each function's role away, and looks for what then fails. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { LANE_PK } from '../../src/adapters/aws/items.ts';
 import { scheduleOf } from './schedules.ts';
 import { notSealed } from './sealing.ts';
 import { actionsOf, type FunctionKind, policiesOf, type Stage, type Statement, without } from './stage.ts';
@@ -92,38 +91,32 @@ const PROBES: Readonly<Record<FunctionKind, Probe>> = {
 
 /** Statements that are needed now and then only. */
 const RARE: Readonly<Record<string, Probe>> = {
+  AskRebuild: notAsked,
   Maintenance: notRebuilt,
   Seal: notSealed,
   DropSealed: notSealed,
   LookAtShards: notSealed,
 };
 
-/** Once the lanes say that they folded an older version of a view, the schedule makes it anew from the stored events. */
+/** A view that was asked for is folded anew from the stored events, by the schedule. */
 async function notRebuilt(stage: Stage): Promise<string | undefined> {
-  const { emulator, output } = stage;
-  const table = { TableName: output('StateTableName') };
-  const { Items } = await emulator.call<{
-    readonly Items: readonly { readonly pk: object; readonly sk: object; readonly registry: Registry }[];
-  }>('dynamodb', 'query', {
-    ...table,
-    KeyConditionExpression: 'pk = :pk',
-    ExpressionAttributeValues: { ':pk': { S: LANE_PK } },
-  });
-  for (const { pk, sk, registry } of Items) {
-    await emulator.call('dynamodb', 'update_item', {
-      ...table,
-      Key: { pk, sk },
-      UpdateExpression: 'SET registry.traffic = :older',
-      ExpressionAttributeValues: { ':older': { N: String(Number(registry.M.traffic?.N) - 1) } },
-    });
-  }
+  await askRebuild(stage);
   const since = Date.now();
   await (await scheduleOf(stage, 'process', 'maintain')).invoke();
-  return faultReported(stage, { logGroup: output('ProcessLogGroup'), since });
+  return faultReported(stage, { logGroup: stage.output('ProcessLogGroup'), since });
 }
 
-interface Registry {
-  readonly M: Readonly<Record<string, { readonly N: string }>>;
+async function notAsked(stage: Stage): Promise<string | undefined> {
+  try {
+    await askRebuild(stage);
+    return undefined;
+  } catch (thrown) {
+    return thrown instanceof Error ? thrown.message.slice(0, 90) : String(thrown);
+  }
+}
+
+async function askRebuild({ tracker }: Stage): Promise<void> {
+  await tracker.postApi('/api/v1/rebuilds', { view: 'traffic' });
 }
 
 /** What Lambda gave up is taken up by the stack's schedule. */

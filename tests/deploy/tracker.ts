@@ -97,11 +97,11 @@ export class Tracker {
     return JSON.parse(text) as T;
   }
 
-  async postApi<T>(path: string): Promise<T> {
+  async postApi<T>(path: string, body: object = {}): Promise<T> {
     const response = await fetch(`${this.#access.url}${path}`, {
       method: 'POST',
       headers: { Authorization: `Bearer ${this.#access.readToken}`, 'Content-Type': 'application/json' },
-      body: '{}',
+      body: JSON.stringify(body),
     });
     const text = await response.text();
     if (!response.ok) throw new Error(`POST ${path} answered ${response.status}: ${text}`);

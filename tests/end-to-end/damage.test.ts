@@ -1,15 +1,14 @@
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { EMBEDDED_LANE } from '../../src/adapters/embedded/event-log.ts';
 import { openEventStore } from '../../src/adapters/embedded/event-store.ts';
-import { nodeFiles } from '../../src/adapters/embedded/files.ts';
-import { readRecords } from '../../src/adapters/embedded/log-reader.ts';
 import { addIdentities } from '../../src/core/identities.ts';
 import { decodeRecord, type RecordHeader } from '../../src/log/record.ts';
 import { clickstream } from './command.ts';
+import { cutRecord, records, segmentOf } from './cut-record.ts';
 import { killServers, type RunningServer, settledAudit, startServer } from './running-server.ts';
 
 afterAll(killServers);
@@ -235,35 +234,4 @@ function namedIn(problems: string, range: RegExp, value: number): boolean {
   return [...problems.matchAll(range)].some(
     ([, first, last = first]) => Number(first) <= value && value <= Number(last),
   );
-}
-
-function records(data: string) {
-  return [...readRecords({ folder: join(data, 'log'), files: nodeFiles, after: -1n, onFinding: () => undefined })];
-}
-
-function segmentOf(data: string): string {
-  const [name] = readdirSync(join(data, 'log')).sort();
-  return join(data, 'log', name ?? '');
-}
-
-/** Takes the bytes of one record, with the group it is in, out of the segment's file. */
-function cutRecord(
-  data: string,
-  index: number,
-): { readonly sequence: bigint; readonly header: RecordHeader; readonly eventId: string } {
-  const all = records(data);
-  const record = all[index];
-  if (record === undefined) throw new Error(`there is no record ${index}`);
-  const path = segmentOf(data);
-  const content = readFileSync(path);
-  const at = content.indexOf(record.data);
-  // A group begins with these four bytes, which no UTF-8 text holds.
-  const magic = Buffer.from([0xff, 0xc1, 0xfe, 0xc0]);
-  const start = content.lastIndexOf(magic, at);
-  const next = content.indexOf(magic, at);
-  const end = next < 0 ? at + record.data.length : next;
-  writeFileSync(path, Buffer.concat([content.subarray(0, start), content.subarray(end)]));
-  const { header, lines } = decodeRecord(record.data);
-  const { eventId } = JSON.parse(lines[0] ?? '') as { readonly eventId: string };
-  return { sequence: record.sequence, header, eventId };
 }

@@ -57,8 +57,9 @@ const PLANTS: readonly (Plant & { readonly only: string })[] = [
     only: 'served',
     fault: 'a 2xx for what was not appended',
     file: 'src/collect/accept.ts',
-    line: '      await this.#log.append(records);\n',
-    planted: '      if (records.length < 2) await this.#log.append(records);\n',
+    line: '      positions = await this.#log.append(records);\n',
+    planted:
+      '      positions = records.length < 2 ? await this.#log.append(records) : records.map((_, index) => ({ lane: "local", sequence: BigInt(index) }));\n',
   },
 ];
 

@@ -23,12 +23,14 @@ export async function livePage(browser: Browser, home: CommandHome): Promise<str
     const first = await appears(page, home, 1);
     const second = await appears(page, home, 2);
     assert.notEqual(await page.locator('#stored').textContent(), '–');
+    await page.locator('#verdict:not([data-state="waiting"])').waitFor(PATIENCE);
+    assert.match((await page.locator('#sum-accepted').textContent()) ?? '', /^[1-9]/);
     // The tab keeps the token until it is closed.
     await page.reload();
     await page.locator('#status[data-state="live"]').waitFor(PATIENCE);
     assert.ok(await page.locator('#ask').isHidden());
     assert.deepEqual([faults, [...hosts]], [[], [new URL(home.url).host]]);
-    return `a wrong token refused, the right one taken; events seen ${first} and ${second} s after they were sent; live again after a reload`;
+    return `a wrong token refused, the right one taken; events seen ${first} and ${second} s after they were sent; the ledger read; live again after a reload`;
   } finally {
     await context.close();
   }

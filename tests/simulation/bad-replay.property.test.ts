@@ -51,7 +51,7 @@ describe('the same, with a fault planted in a copy', () => {
   test.each(PLANTS)(
     'finds $fault',
     async (plant) => {
-      const asked = [join('tests', 'simulation', 'bad-replay-histories.ts'), '--histories', '400'];
+      const asked = [join('tests', 'simulation', 'bad-replay-histories.ts'), '--histories', '2000'];
       const ended = promisify(execFile)(process.execPath, asked, { cwd: plantIn(root, plant) });
       await expect(ended).rejects.toMatchObject({ code: 1, stdout: expect.stringMatching(/, [1-9]\d* with problems/) });
     },

@@ -9,7 +9,7 @@ const PLANTS: readonly Plant[] = [
     fault: 'a lane not put before its first batch',
     file: 'src/adapters/aws/dynamo-lanes.ts',
     line: "    await this.#state.put(laneItem(begun), { expression: 'attribute_not_exists(pk)' });\n",
-    planted: '',
+    planted: '    return { ...begun, revision: undefined as never };\n',
   },
   {
     fault: 'a rebuild without a cut',

@@ -21,6 +21,8 @@ export interface Faults {
   failing?: (operation: number) => boolean;
   /** Writes take only some of what they are given, now and then. */
   shortWrites?: boolean;
+  /** Before each step, in which others may go first. */
+  turn?: () => Promise<void>;
   /** Faults of a file layer that breaks its promise, planted to see that tests notice. */
   planted?: 'no sync' | 'acknowledged before the sync';
 }
@@ -58,6 +60,11 @@ export class FaultFiles implements Files {
 
   get isDown(): boolean {
     return this.#isDown;
+  }
+
+  /** Of all files together. */
+  get bytes(): number {
+    return [...this.#names.values()].reduce((sum, { live }) => sum + live.length, 0);
   }
 
   /** The machine stops in the middle of the operation that is so many steps away. Resolves when it has. */
@@ -211,6 +218,11 @@ export class FaultFiles implements Files {
 
   /** The machine can stop here; then nothing goes on, ever. */
   #step(): Promise<void> {
+    const { turn } = this.faults;
+    return turn === undefined ? this.#go() : turn().then(() => this.#go());
+  }
+
+  #go(): Promise<void> {
     if (!this.#isDown && this.#stepsLeft-- > 0) return Promise.resolve();
     this.#isDown = true;
     this.#onDown();

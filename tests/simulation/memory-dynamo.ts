@@ -27,6 +27,8 @@ export interface DynamoFaults {
   readonly isLost: () => boolean;
   /** A key of a batch comes back unprocessed. */
   readonly isUnprocessed: () => boolean;
+  /** A read that does not ask for consistency sees an item as it was before its last write. */
+  readonly isStale: () => boolean;
 }
 
 const NO_FAULTS: DynamoFaults = {
@@ -35,6 +37,7 @@ const NO_FAULTS: DynamoFaults = {
   isThrottled: () => false,
   isLost: () => false,
   isUnprocessed: () => false,
+  isStale: () => false,
 };
 
 /**
@@ -51,6 +54,8 @@ const NO_FAULTS: DynamoFaults = {
 export class MemoryDynamo {
   readonly tables = new Map<string, Map<string, Item>>();
   faults: DynamoFaults = NO_FAULTS;
+  /** Each item as it was before its last write, by table and key. */
+  readonly #before = new Map<string, Item | undefined>();
 
   get client(): TableClient {
     const send = (command: unknown) => this.#send(command);
@@ -74,8 +79,8 @@ export class MemoryDynamo {
   /** [API] API_GetItem.html, API_DeleteItem.html; API_Scan.html: a page ends with LastEvaluatedKey, the last one without. */
   #answer(command: unknown): unknown {
     if (command instanceof GetItemCommand) {
-      const { TableName = '', Key = {} } = command.input;
-      return { Item: copyOf(this.#table(TableName).get(keyText(Key))) };
+      const { TableName = '', Key = {}, ConsistentRead } = command.input;
+      return { Item: copyOf(this.#read(TableName, { key: Key, isConsistent: ConsistentRead === true })) };
     }
     if (command instanceof PutItemCommand) return this.#put(command);
     if (command instanceof DeleteItemCommand) {
@@ -114,6 +119,7 @@ export class MemoryDynamo {
         ...(found !== undefined && { Item: copyOf(found) as Item }),
       });
     }
+    this.#before.set(`${TableName} ${keyText(item)}`, found);
     this.#table(TableName).set(keyText(item), copyOf(item) as Item);
     return {};
   }
@@ -123,12 +129,13 @@ export class MemoryDynamo {
    * UnprocessedKeys. That it refuses a key named twice is not on its page; DynamoDB's answer is this one.
    */
   #getAll({ input }: BatchGetItemCommand): unknown {
-    const [[table, { Keys = [] }] = ['', { Keys: [] }]] = Object.entries(input.RequestItems ?? {});
+    const [[table, { Keys = [], ConsistentRead }] = ['', { Keys: [] as Item[], ConsistentRead: false }]] =
+      Object.entries(input.RequestItems ?? {});
     if (Keys.length > 100) throw refused('Too many items requested for the BatchGetItem call');
     if (new Set(Keys.map(keyText)).size < Keys.length) throw refused('Provided list of item keys contains duplicates');
     const unprocessed = Keys.filter(() => this.faults.isUnprocessed());
     const items = Keys.filter((key) => !unprocessed.includes(key)).flatMap((key): Item[] => {
-      const found = copyOf(this.#table(table).get(keyText(key)));
+      const found = copyOf(this.#read(table, { key, isConsistent: ConsistentRead === true }));
       return found === undefined ? [] : [found];
     });
     return {
@@ -169,10 +176,21 @@ export class MemoryDynamo {
     if ([values[':from'], values[':to']].some((bound) => bound?.S === ''))
       throw refused('One or more parameter values are not valid: a key is no empty text');
     const sign = input.ScanIndexForward === false ? -1 : 1;
-    const items = this.itemsOf(TableName)
+    const items = [...this.#table(TableName).values()]
       .filter((item) => textOf(item, hash) === values[hashName]?.S && isWithin(item))
       .sort((a, b) => sign * (textOf(a, range) < textOf(b, range) ? -1 : 1));
     return { Items: items.map(copyOf) };
+  }
+
+  /** Of those that were deleted since nothing older is shown. */
+  #read(
+    table: string,
+    { key, isConsistent }: { readonly key: Item; readonly isConsistent: boolean },
+  ): Item | undefined {
+    const name = keyText(key);
+    const found = this.#table(table).get(name);
+    if (isConsistent || found === undefined || !this.faults.isStale()) return found;
+    return this.#before.get(`${table} ${name}`);
   }
 
   #table(name: string): Map<string, Item> {

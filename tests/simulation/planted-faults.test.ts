@@ -33,7 +33,7 @@ const PLANTS: readonly Plant[] = [
     line: "      tally(outcomes, 'duplicate', { position, checksum });\n",
     planted:
       "      tally(outcomes, 'duplicate', { position, checksum });\n" +
-      '      this.#count(position.sequence, event, JSON.parse(known.facts) as Facts);\n',
+      '      this.#count(position.sequence, event, readJson(known.facts) as Facts);\n',
   },
   {
     fault: 'a duplicate that the store finds not told to the core',

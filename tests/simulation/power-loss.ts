@@ -7,7 +7,7 @@
  * The log lies on a simulated disk that forgets, reorders and tears what was not synced. The store is real SQLite, whose files
  * are copied at the loss as a disk could have left them. A failing history is printed with its seed, which replays it.
  */
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -27,6 +27,7 @@ import { countProblems, type Sent as SentEvent } from '../count-problems.ts';
 import { seededRandom } from '../random.ts';
 import { FaultFiles, type Faults } from './fault-files.ts';
 import { LOG_FOLDER, shortTimer } from './log-simulation.ts';
+import { loseStore, type StoreDisk } from './simulator/disk.ts';
 
 const START_MS = Date.parse('2026-11-23T12:00:00.000Z');
 const FROM = '2026-11-23T00:00:00.000Z';
@@ -82,16 +83,10 @@ class Sender {
   }
 }
 
-/** The store's folder, and what of its write-ahead log a sync made durable. */
-interface Disk {
-  readonly folder: string;
-  durableWal: Buffer;
-}
-
 /** One start of the whole program on what the last loss of power has left. */
 class Life {
   readonly store: SqliteEventStore;
-  readonly #disk: Disk;
+  readonly #disk: StoreDisk;
   readonly #files: FaultFiles;
   readonly #sender: Sender;
   readonly #random: () => number;
@@ -99,7 +94,7 @@ class Life {
   isOver = false;
 
   constructor(parts: {
-    readonly disk: Disk;
+    readonly disk: StoreDisk;
     readonly files: FaultFiles;
     readonly sender: Sender;
     readonly random: () => number;
@@ -212,27 +207,6 @@ class Life {
   }
 }
 
-const SECTOR_BYTES = 512;
-/** SQLite syncs the header of its write-ahead log by itself when it starts it anew, before any frame. */
-const WAL_HEADER_BYTES = 32;
-
-/** The store's files as they can lie on the disk after the loss: any unsynced sector is the new one or the old one. */
-function loseStore(disk: Disk, to: string, random: () => number): Disk {
-  mkdirSync(to);
-  copyFileSync(join(disk.folder, 'store.sqlite'), join(to, 'store.sqlite'));
-  const path = join(disk.folder, 'store.sqlite-wal');
-  const live = existsSync(path) ? readFileSync(path) : Buffer.alloc(0);
-  const found = Buffer.alloc(random() < 0.5 ? live.length : Math.floor(random() * live.length));
-  const keep = random();
-  for (let at = 0; at < found.length; at += SECTOR_BYTES) {
-    const kept = random() < keep ? live : disk.durableWal;
-    if (at < kept.length) kept.copy(found, at, at, at + SECTOR_BYTES);
-  }
-  live.copy(found, 0, 0, WAL_HEADER_BYTES);
-  writeFileSync(join(to, 'store.sqlite-wal'), found);
-  return { folder: to, durableWal: found };
-}
-
 interface History {
   readonly losses: number;
   readonly acknowledged: number;
@@ -246,7 +220,7 @@ async function history(seed: number, planted: Faults['planted']): Promise<Histor
   const below = (bound: number) => Math.floor(random() * bound);
   const root = mkdtempSync(join(tmpdir(), 'clickstream-power-'));
   const sender = new Sender(below);
-  let disk: Disk = { folder: join(root, 'store-0'), durableWal: Buffer.alloc(0) };
+  let disk: StoreDisk = { folder: join(root, 'store-0'), durableWal: Buffer.alloc(0) };
   let files = new FaultFiles(random);
   const losses = 1 + below(6);
   try {

@@ -186,16 +186,21 @@ export class DynamoErasures {
    * often it is put, so that totals and counts of records stay right.
    */
   async noteRemoved(item: Item): Promise<void> {
-    const { lane, sequence, index } = positionOf(item);
-    const event = createHash('sha256').update(textOf(item, 'pk')).update(textOf(item, 'sk')).digest('hex');
     await this.#state.set({
-      pk: text(keyOf('removed', lane)),
-      sk: text(keyOf(sequenceText(sequence), String(index), event)),
+      pk: text(keyOf('removed', positionOf(item).lane)),
+      sk: text(removedSk(item)),
       events: number(1),
       identities: number(identityChecksum(identityOfKey(item))),
       ...arrivalAttributes(item),
     });
   }
+}
+
+/** The name of the note that an event was removed, among those of its lane. */
+export function removedSk(item: Item): string {
+  const { sequence, index } = positionOf(item);
+  const event = createHash('sha256').update(textOf(item, 'pk')).update(textOf(item, 'sk')).digest('hex');
+  return keyOf(sequenceText(sequence), String(index), event);
 }
 
 /** Which hour of which source counts an event that is removed. */

@@ -29,7 +29,7 @@ import type {
 import { StoredCounting } from '../../store/stored-counting.ts';
 import { badEventOf, badPk, badPositionOf, badReasonOf, badSk, REASON_ATTRIBUTES } from './bad-items.ts';
 import { DynamoTable, type Key, type TableClient } from './dynamo-client.ts';
-import { isErasedLink, readPending } from './dynamo-erasures.ts';
+import { isErasedLink, type PendingErasures, readPending, removedSk } from './dynamo-erasures.ts';
 import { DynamoEventLists, mergeLists, ReadList, resultsOf } from './dynamo-event-lists.ts';
 import { rebuildsOf } from './dynamo-generations.ts';
 import { DynamoRowReader } from './dynamo-row-reader.ts';
@@ -255,10 +255,23 @@ class DynamoReads implements EventReads {
     return readSealed(this.#state);
   }
 
+  /** What is erased while this counts, and comes again at once, is either one: then it is counted anew, as long as a snapshot may take. */
   async storedCounts(asked: Parameters<EventReads['storedCounts']>[0]): Promise<StoredCounts> {
+    for (let erased = await readPending(this.#state); ; ) {
+      const counts = await this.#countStored(asked, erased);
+      const since = await readPending(this.#state);
+      if (since.all.every((erasure) => erased.of(erasure) === erasure.sequence)) return counts;
+      erased = since;
+    }
+  }
+
+  async #countStored(asked: Parameters<EventReads['storedCounts']>[0], erased: PendingErasures): Promise<StoredCounts> {
     const counts = new StoredCounting(asked);
+    // What is hidden may be removed while this reads: seen as an event, its note counts no more.
+    const seen = new Set<string>();
     for await (const item of this.#allEvents()) {
       const { lane, sequence } = positionOf(item);
+      if (erased.hides(item)) seen.add(keyOf(lane, removedSk(item)));
       const identity = identityOfKey(item);
       const hour = textOf(item, 'receivedAt').slice(0, 13);
       counts.add({ lane, sequence, source: identity.source, hour, events: 1, identities: identityChecksum(identity) });
@@ -267,6 +280,7 @@ class DynamoReads implements EventReads {
     for (const lane of asked.through.keys()) {
       const stored = lanes.find((known) => known.lane === lane);
       for await (const item of this.#erasedAfter(lane, stored?.expiredThrough)) {
+        if (seen.has(keyOf(lane, textOf(item, 'sk')))) continue;
         // An erasure's note has its own name behind the record's.
         const sequence = BigInt(partsOf(textOf(item, 'sk'))[0] ?? '');
         const [source, hour] = [item.source?.S ?? '', item.hour?.S ?? ''];

@@ -30,7 +30,7 @@ import { putDeadItem } from './dead-items.ts';
 import { type Condition, DynamoTable, type TableClient } from './dynamo-client.ts';
 import { DynamoErasures, PendingErasures } from './dynamo-erasures.ts';
 import { arrivalsAfter, DynamoExpiry } from './dynamo-expiry.ts';
-import { askRebuild, foldsOf, isBehindLane, readGenerations } from './dynamo-generations.ts';
+import { askRebuild, foldsOf, readGenerations } from './dynamo-generations.ts';
 import { isSameState, Lanes, lanesIn, stateOf } from './dynamo-lanes.ts';
 import { DynamoRebuild } from './dynamo-rebuild.ts';
 import { DynamoRows, type NamedFold } from './dynamo-rows.ts';
@@ -136,14 +136,14 @@ export class DynamoEventStore implements EventStore {
   async load(lane: string, keys: Parameters<EventStore['load']>[1]): Promise<Loaded> {
     this.#putAlready = new Set();
     this.#expiredThrough.clear();
-    const [stored, asked, pending, items] = await Promise.all([
-      this.#lanes.begun(lane),
+    // First the lane: were a visitor read before it, and the lane only after others had gone on, records in between would be in neither;
+    // and it would not know of a rebuild that others began in between.
+    const stored = await this.#lanes.begun(lane);
+    const [generations, pending, items] = await Promise.all([
       readGenerations(this.#state),
       this.#erasures.pending(),
       this.#state.getAll([...keys.visitors.values()].map((key) => ({ pk: visitorPk(key), sk: VISITOR_SK }))),
     ]);
-    const isBehind = isBehindLane(asked, this.#folds, stored);
-    const generations = isBehind ? await readGenerations(this.#state) : asked;
     for (const fold of foldsOf(this.#folds, generations)) this.#rows.know(fold);
     const byKey = new Map(items.map((item) => [textOf(item, 'pk'), visitorStateOf(item)]));
     const visitors = new Map<string, VisitorState>();
@@ -154,7 +154,12 @@ export class DynamoEventStore implements EventStore {
       if (state?.state === '') this.#emptied.set(name, state.sequence);
       else if (state !== undefined) visitors.set(name, state);
     }
-    const known = await this.#lookFor(keys.identities, { visitors, done: stored.state.done });
+    const { done } = stored.state;
+    const known = await this.#lookFor(keys.identities, { visitors, done });
+    // A visitor is past the lane after a try that was left half done; or the lane went on between the reads, and what is not found may be erased.
+    const isPast = [...visitors.values()].some(({ sequence }) => sequence > done);
+    if (isPast && (await this.#lanes.read(lane))?.revision !== stored.revision)
+      throw new ClickstreamError('overloaded', `lane ${lane} went on while it was loaded`);
     if (this.#expectsDuplicates) this.#expectsDuplicates = known.size > 0;
     return { lane: stateOf(stored), visitors, known, generations, erasedUntil: pending.until };
   }

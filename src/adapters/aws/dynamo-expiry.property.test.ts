@@ -69,6 +69,7 @@ class History {
       isThrottled: fails,
       isLost: fails,
       isUnprocessed: fails,
+      isStale: () => false,
     };
   }
 

@@ -1,12 +1,7 @@
 import { ClickstreamError } from '../../core/errors.ts';
-import {
-  type Generations,
-  isUnderWay,
-  nextGeneration,
-  type ViewRebuild,
-  versionInForce,
-} from '../../core/generations.ts';
+import { type Generations, isUnderWay, nextGeneration, type ViewRebuild } from '../../core/generations.ts';
 import { LIMITS } from '../../core/limits.ts';
+import { readJson } from '../../core/read-json.ts';
 import type { Clock } from '../../core/time.ts';
 import type { View } from '../../core/view.ts';
 import type { DynamoTable } from './dynamo-client.ts';
@@ -22,7 +17,7 @@ export async function readGenerations(state: DynamoTable): Promise<Generations> 
 }
 
 function generationsOf(item: Item | undefined): Generations {
-  return item === undefined ? {} : (JSON.parse(textOf(item, 'value')) as Generations);
+  return item === undefined ? {} : (readJson(textOf(item, 'value')) as Generations);
 }
 
 /** How far the rebuild of one version of a view is. */
@@ -173,15 +168,6 @@ export async function askRebuild(state: DynamoTable, view: View, clock: Clock): 
     if (put.kind === 'put') return;
   }
   throw new ClickstreamError('overloaded', 'rebuilds were asked for by others each time this one was');
-}
-
-/** Whether a lane may know of what was asked for after these were read: it has taken it up, or began after all others had. */
-export function isBehindLane(generations: Generations, folds: readonly NamedFold[], lane: StoredLane): boolean {
-  const hasTaken = (fold: NamedFold) => {
-    const version = versionInForce(fold, generations);
-    return version !== undefined && (lane.state.registry[fold.name] ?? 0) > version;
-  };
-  return stateOf(lane) === undefined || folds.some(hasTaken);
 }
 
 /** What others may have put into a journal: of rows that were asked for, and of those before. */

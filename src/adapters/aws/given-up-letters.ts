@@ -1,5 +1,6 @@
 import { GetObjectCommand, ListObjectsV2Command, type S3Client } from '@aws-sdk/client-s3';
 import { LIMITS } from '../../core/limits.ts';
+import { readJson } from '../../core/read-json.ts';
 import type { LaneRecord } from '../../log/event-log.ts';
 import { type KinesisEvent, readKinesisEvent } from './kinesis-records.ts';
 
@@ -90,11 +91,11 @@ export class GivenUpLetters {
 
 function letterOf(key: string, document: string): GivenUpLetter {
   try {
-    const { requestContext, payload } = JSON.parse(document) as {
+    const { requestContext, payload } = readJson(document) as {
       readonly requestContext?: { readonly condition?: string };
       readonly payload: string;
     };
-    const { lane, records } = readKinesisEvent(JSON.parse(payload) as KinesisEvent);
+    const { lane, records } = readKinesisEvent(readJson(payload) as KinesisEvent);
     return { lane, records, condition: String(requestContext?.condition ?? 'unknown') };
   } catch (cause) {
     throw new LetterError(`${key} is no document of Lambda with its records: ${String(cause)}`, { cause });

@@ -4,6 +4,7 @@ import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import type { Event, Identity } from '../../core/event.ts';
 import { visitorOf } from '../../core/event.ts';
 import { LIMITS } from '../../core/limits.ts';
+import { readJson } from '../../core/read-json.ts';
 import type { Facts } from '../../core/view.ts';
 import type { RecordPosition } from '../../log/event-log.ts';
 import type {
@@ -211,8 +212,8 @@ export function factsAndBodyOf(item: Item): { readonly facts: string; readonly b
 export function storedEventOf(item: Item): StoredEvent {
   const { facts, body } = factsAndBodyOf(item);
   const [source = ''] = partsOf(textOf(item, 'pk'));
-  const event = { ...(JSON.parse(body) as Event), source, receivedAt: textOf(item, 'receivedAt') };
-  return { ...event, position: positionOf(item), visitor: visitorOf(event), facts: JSON.parse(facts) as Facts };
+  const event = { ...(readJson(body) as Event), source, receivedAt: textOf(item, 'receivedAt') };
+  return { ...event, position: positionOf(item), visitor: visitorOf(event), facts: readJson(facts) as Facts };
 }
 
 // Lanes.
@@ -329,7 +330,7 @@ export function journalText({ deltas, rows }: Journal): string {
 }
 
 export function journalOf(sequence: bigint, value: string): Journal {
-  const { deltas, rows } = JSON.parse(value) as {
+  const { deltas, rows } = readJson(value) as {
     readonly deltas: readonly string[];
     readonly rows: readonly (readonly [string, number, string, string, readonly number[]])[];
   };

@@ -1,4 +1,5 @@
 import { LIMITS } from '../../core/limits.ts';
+import { readJson } from '../../core/read-json.ts';
 import type { RecordPosition } from '../../log/event-log.ts';
 import type { RecordNote } from '../../store/event-store.ts';
 import { type Item, keyOf, number, partsOf, sequenceText, text, textOf } from './items.ts';
@@ -25,7 +26,7 @@ export function noteItem(lane: string, { sequence, receivedAt, duplicates, bad, 
 
 export function noteOf(item: Item): RecordNote & RecordPosition {
   const [, lane = ''] = partsOf(textOf(item, 'pk'));
-  const placesOf = (name: string) => JSON.parse(textOf(item, name)) as readonly number[];
+  const placesOf = (name: string) => readJson(textOf(item, name)) as readonly number[];
   return {
     ...{ lane, sequence: BigInt(textOf(item, 'sk')), receivedAt: textOf(item, 'receivedAt') },
     ...{ duplicates: placesOf('duplicates'), bad: placesOf('bad') },

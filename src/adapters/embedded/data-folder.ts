@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from '
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { ClickstreamError } from '../../core/errors.ts';
+import { readJson } from '../../core/read-json.ts';
 
 /** What this version writes. A change that an older version could not read raises it. */
 const FORMAT = 1;
@@ -52,7 +53,7 @@ function hasFormat(file: string): boolean {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return false;
     throw cause;
   }
-  const { format } = JSON.parse(text) as { readonly format?: unknown };
+  const { format } = readJson(text) as { readonly format?: unknown };
   if (typeof format !== 'number') throw new Error(`${file} does not say its format`);
   if (format > FORMAT) {
     throw new ClickstreamError(

@@ -2,6 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import type { Erasing, ErasureCounts } from '../../core/erasures.ts';
 import { type Identity, identityKey, identityOf } from '../../core/event.ts';
 import { type ReadVersion, type ViewRebuild, versionsRead } from '../../core/generations.ts';
+import { readJson } from '../../core/read-json.ts';
 import type { RecordPosition } from '../../log/event-log.ts';
 import type {
   BadEvent,
@@ -344,7 +345,7 @@ class SqliteReads implements EventReads {
 type NoteRow = Readonly<Record<'received_at' | 'duplicates' | 'bad' | 'forgotten', string>>;
 
 function noteOf(row: NoteRow): Omit<RecordNote, 'sequence'> {
-  const placesOf = (text: string) => JSON.parse(text) as readonly number[];
+  const placesOf = (text: string) => readJson(text) as readonly number[];
   const forgotten = placesOf(row.forgotten);
   return {
     ...{ receivedAt: row.received_at, duplicates: placesOf(row.duplicates), bad: placesOf(row.bad) },

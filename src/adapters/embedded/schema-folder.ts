@@ -4,6 +4,7 @@ import { ClickstreamError } from '../../core/errors.ts';
 import { shown } from '../../core/event.ts';
 import type { Json } from '../../core/json.ts';
 import { LIMITS } from '../../core/limits.ts';
+import { readJson } from '../../core/read-json.ts';
 
 /** A file `<event type>/<version>.json`, or `@<source>/<event type>/<version>.json`; names are percent-decoded. */
 export interface SchemaFile {
@@ -189,7 +190,7 @@ function read(found: readonly Found[], known: Known): Known {
 
 function parse(file: string, path: string): Json {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path))) as Json;
+    return readJson(new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path))) as Json;
   } catch (cause) {
     if (cause instanceof Error && 'syscall' in cause) throw cause;
     throw invalid(`${file}: not JSON in UTF-8: ${cause instanceof Error ? cause.message : String(cause)}`, cause);

@@ -1,5 +1,6 @@
 import type { SQLInputValue, StatementSync } from 'node:sqlite';
 import { type Event, type Identity, visitorOf } from '../../core/event.ts';
+import { readJson } from '../../core/read-json.ts';
 import type { Facts } from '../../core/view.ts';
 import type { LaneState, Registry, StoredEvent } from '../../store/event-store.ts';
 
@@ -47,27 +48,27 @@ export function selectOne<Row>(statement: StatementSync, ...values: readonly SQL
 }
 
 export function eventOf(row: Pick<EventRow, 'source' | 'received_at' | 'body'>): Event {
-  return { ...(JSON.parse(row.body) as Event), source: row.source, receivedAt: row.received_at };
+  return { ...(readJson(row.body) as Event), source: row.source, receivedAt: row.received_at };
 }
 
 export function storedEventOf(row: EventRow): StoredEvent {
   const event = eventOf(row);
   const position = { lane: row.lane, sequence: row.sequence, index: Number(row.place) };
-  return { ...event, position, visitor: visitorOf(event), facts: JSON.parse(row.facts) as Facts };
+  return { ...event, position, visitor: visitorOf(event), facts: readJson(row.facts) as Facts };
 }
 
 /** Whether the stored event is the one of this identity; visitor and createdAt are known to be equal. */
 export function hasIdentity(row: Pick<EventRow, 'source' | 'body'>, identity: Identity): boolean {
   if (row.source !== identity.source) return false;
-  const { eventId, fingerprint } = JSON.parse(row.body) as Event;
+  const { eventId, fingerprint } = readJson(row.body) as Event;
   return eventId === identity.eventId && fingerprint === identity.fingerprint;
 }
 
 export function laneOf({ done, registry, cuts, arrived_at_ms }: LaneRow): LaneState {
-  const texts = Object.entries(JSON.parse(cuts) as Record<string, string>);
+  const texts = Object.entries(readJson(cuts) as Record<string, string>);
   return {
     done,
-    registry: JSON.parse(registry) as Registry,
+    registry: readJson(registry) as Registry,
     cuts: Object.fromEntries(texts.map(([view, cut]) => [view, BigInt(cut)])),
     ...(arrived_at_ms !== null && { arrivedAtMs: Number(arrived_at_ms) }),
   };

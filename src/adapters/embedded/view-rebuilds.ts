@@ -8,6 +8,7 @@ import {
   type ViewRebuild,
   versionInForce,
 } from '../../core/generations.ts';
+import { readJson } from '../../core/read-json.ts';
 import type { View } from '../../core/view.ts';
 import { updatesOf } from '../../store/row-updates.ts';
 import {
@@ -183,7 +184,7 @@ function takeOver(
   rows: ViewRows,
   { view, limit, progress }: { readonly view: View; readonly limit: number; readonly progress: RebuildRow },
 ): void {
-  const [source = '', bucket = '', lane = ''] = JSON.parse(progress.kept_through ?? '[]') as readonly string[];
+  const [source = '', bucket = '', lane = ''] = readJson(progress.kept_through ?? '[]') as readonly string[];
   const found = selectAll<Record<'source' | 'bucket' | 'lane' | 'value', string>>(
     database.prepare(
       `SELECT source, bucket, lane, value FROM rows

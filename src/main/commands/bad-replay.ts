@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { ClickstreamError } from '../../core/errors.ts';
 import { isObject, type JsonObject } from '../../core/json.ts';
 import { LIMITS } from '../../core/limits.ts';
+import { readJson } from '../../core/read-json.ts';
 import { type ApiClient, ApiError, strange } from './client.ts';
 import { ProgressBar } from './progress-bar.ts';
 import {
@@ -114,7 +115,7 @@ async function some(client: ApiClient, ids: readonly string[], { edit, json }: R
 function eventIn(file: string): JsonObject {
   let event: unknown;
   try {
-    event = JSON.parse(readFileSync(file === '-' ? 0 : file, 'utf8'));
+    event = readJson(readFileSync(file === '-' ? 0 : file, 'utf8'));
   } catch (cause) {
     throw new ClickstreamError('config_invalid', `--edit ${file}: ${String(cause)}`, { cause });
   }

@@ -6,6 +6,7 @@ import { ClickstreamError, ERRORS } from '../../core/errors.ts';
 import { shown } from '../../core/event.ts';
 import { isObject, type Json, type JsonObject } from '../../core/json.ts';
 import { LIMITS } from '../../core/limits.ts';
+import { readJson } from '../../core/read-json.ts';
 
 /** What the server's problem document said (RFC 9457), or that there is no server. */
 export class ApiError extends Error {
@@ -167,7 +168,7 @@ function decoded(bytes: Buffer, encoding: string | undefined): string {
 
 function parsed(text: string): Json | undefined {
   try {
-    return JSON.parse(text) as Json;
+    return readJson(text) as Json;
   } catch {
     // What is no JSON is not of clickstream, and the caller says so with the text.
     return undefined;

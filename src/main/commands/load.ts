@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { ERRORS, type ErrorCode } from '../../core/errors.ts';
 import { isObject } from '../../core/json.ts';
 import { LIMITS } from '../../core/limits.ts';
+import { readJson } from '../../core/read-json.ts';
 import { checkStored, readAudit, waitProcessed } from '../load/check.ts';
 import type { Answer } from '../load/connection.ts';
 import { Freshness } from '../load/freshness.ts';
@@ -155,7 +156,7 @@ function refusalOf({ status, body }: Answer): ApiError {
   };
   let said: unknown;
   try {
-    said = JSON.parse(body);
+    said = readJson(body);
   } catch {
     // Not an answer of clickstream's collector; the status is all there is to tell.
     return new ApiError(fallback);

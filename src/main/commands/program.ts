@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
+import { readJson } from '../../core/read-json.ts';
 import { auditCommand } from './audit.ts';
 import { badCommand } from './bad.ts';
 import { completionCommand } from './completion.ts';
@@ -52,5 +53,5 @@ export function createProgram(): Command {
 
 function version(): string {
   const file = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(file) as { readonly version: string }).version;
+  return (readJson(file) as { readonly version: string }).version;
 }

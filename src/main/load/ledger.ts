@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline';
 import { ClickstreamError } from '../../core/errors.ts';
 import { shown } from '../../core/event.ts';
 import { isObject } from '../../core/json.ts';
+import { readJson } from '../../core/read-json.ts';
 import { eventIdOf, type PlannedEvent } from './visits.ts';
 
 /**
@@ -191,7 +192,7 @@ export async function readLedger(path: string): Promise<Ledger> {
 const OUTCOMES: readonly Outcome[] = ['acknowledged', 'refused', 'unknown'];
 
 function parseLine(line: string) {
-  const entry: unknown = JSON.parse(line);
+  const entry: unknown = readJson(line);
   if (!isObject(entry)) throw new Error(`an entry must be an object, got ${shown(entry)}`);
   const { id, user, type, createdAt } = entry;
   const parts = typeof id === 'string' ? /^load-(.+)-(\d{1,15})$/.exec(id) : null;

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { LIMITS } from '../../core/limits.ts';
+import { readJson } from '../../core/read-json.ts';
 import { ApiClient } from '../commands/client.ts';
 import { type AuditStatement, type CheckResult, checkRuns, readAudit, waitProcessed } from '../load/check.ts';
 import { Ledger } from '../load/ledger.ts';
@@ -200,7 +201,7 @@ export class ProveRun {
     const serve = ['serve', '--port', String(this.#port), '--data', this.plan.data, '--json'];
     return new ServerProcess(
       [process.execPath, '--import', here('./disk-teller').href, fileURLToPath(here('../cli')), ...serve],
-      (line) => this.#disk.hear(JSON.parse(line) as DiskMessage),
+      (line) => this.#disk.hear(readJson(line) as DiskMessage),
     );
   }
 

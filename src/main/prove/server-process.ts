@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
+import { readJson } from '../../core/read-json.ts';
 
 /** The descriptor on which a process started with `onLine` tells lines. */
 export const TELLING_DESCRIPTOR = 3;
@@ -73,7 +74,7 @@ export class ServerProcess {
     const ended = this.#closed.then((code) => Promise.reject(new Error(`serve ended with ${code}: ${this.#errors}`)));
     const [line] = (await Promise.race([once(createInterface(stdout), 'line'), ended])) as [string];
     try {
-      return (JSON.parse(line) as { readonly url: string }).url;
+      return (readJson(line) as { readonly url: string }).url;
     } catch (thrown) {
       this.process.kill('SIGKILL');
       throw thrown;

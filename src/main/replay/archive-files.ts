@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { addAbortSignal } from 'node:stream';
 import { ClickstreamError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
+import { readJson } from '../../core/read-json.ts';
 import { type Archived, readArchive } from '../../log/archive.ts';
 
 /** As it is written for standard input. */
@@ -91,8 +92,8 @@ async function* recordsOfLetters(chunks: AsyncIterable<Uint8Array>): AsyncGenera
 function* recordsOf(letter: string): Generator<Uint8Array> {
   let records: readonly { readonly kinesis: { readonly data: string } }[];
   try {
-    const { payload } = JSON.parse(letter) as { readonly payload: string };
-    records = (JSON.parse(payload) as { readonly Records: typeof records }).Records;
+    const { payload } = readJson(letter) as { readonly payload: string };
+    records = (readJson(payload) as { readonly Records: typeof records }).Records;
   } catch (cause) {
     const detail = `a dead letter without its records: ${(cause as Error).message}`;
     throw new ClickstreamError('config_invalid', detail, { cause });

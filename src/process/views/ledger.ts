@@ -1,5 +1,6 @@
 import { noIdentities, type OutcomeIdentities } from '../../core/identities.ts';
 import { LIMITS } from '../../core/limits.ts';
+import { readJson } from '../../core/read-json.ts';
 import type { RowFold } from '../../core/view.ts';
 import type { RecordHeader } from '../../log/record.ts';
 
@@ -82,7 +83,7 @@ export const ledgerRows: RowFold<LedgerState> = {
     return `[${FORMAT},${ackedThrough},${sorted},${arrivedAtMs},[${rows.join()}]]`;
   },
   decode(text) {
-    const decoded = JSON.parse(text) as Encoded1 | Encoded2;
+    const decoded = readJson(text) as Encoded1 | Encoded2;
     const [ackedThrough, voids, arrivedAtMs, hours] = isFormat1(decoded)
       ? ([decoded[0], decoded[1], 0, [['', decoded[2]]]] as const)
       : ([decoded[1], decoded[2], decoded[3], decoded[4]] as const);

@@ -1,5 +1,6 @@
 import type { Json } from '../../core/json.ts';
 import { LIMITS } from '../../core/limits.ts';
+import { readJson } from '../../core/read-json.ts';
 import type { RowCodec, View } from '../../core/view.ts';
 import { OTHER } from './table.ts';
 
@@ -38,7 +39,7 @@ const codec: RowCodec<PropertiesSeen> = {
         ]),
     ),
   decode(text) {
-    const types = JSON.parse(text) as [string, number, [string, ...number[]][]][];
+    const types = readJson(text) as [string, number, [string, ...number[]][]][];
     return new Map(
       types.map(([eventType, events, properties]) => [
         eventType,

@@ -1,4 +1,5 @@
 import { LIMITS } from '../../core/limits.ts';
+import { readJson } from '../../core/read-json.ts';
 import type { RowFold, View } from '../../core/view.ts';
 import { partOf } from './times.ts';
 
@@ -137,7 +138,7 @@ export class Tables<Cell> {
       const space = line.indexOf(' ');
       const dimension = line.slice(0, space);
       if (only !== undefined && dimension !== only) continue;
-      for (const [value, ...fields] of JSON.parse(line.slice(space + 1)) as [string, ...(number | string)[]][]) {
+      for (const [value, ...fields] of readJson(line.slice(space + 1)) as [string, ...(number | string)[]][]) {
         const cell = this.#kind.decode(fields, dimension);
         cellsOf(table, dimension).byValue.set(value, { cell, order: 0, text: undefined });
       }
