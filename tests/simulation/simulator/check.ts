@@ -73,12 +73,12 @@ export async function problemsOf(ended: Ended): Promise<readonly string[]> {
   });
   const audit = await ask('audit', { deep: 'true' });
   for (const { kind, detail } of audit.problems) problems.push(`audit: ${kind}: ${detail}`);
-  const { accepted, redelivered, duplicate, bad, dead, pending, lost } = audit;
+  const { accepted, redelivered, duplicate, bad, dead, forgotten, pending, lost } = audit;
   const erased = ended.isHiding ? expected.erased : audit.erased;
   const { accepted: most, redelivered: least, ...outcomes } = expected.ledger;
   hold(
     'audit',
-    { came: accepted + redelivered, stored: audit.stored, duplicate, bad, dead, pending, lost, erased },
+    { came: accepted + redelivered, stored: audit.stored, duplicate, bad, dead, forgotten, pending, lost, erased },
     { came: most + least, ...outcomes, pending: 0, lost: 0, erased: expected.erased },
   );
   if (accepted > most || accepted < most - expected.late)

@@ -49,9 +49,13 @@ export function expectedOf(sent: readonly SentEvent[], arrivals: readonly Arriva
   const counted: Stored[] = [];
   const [bad, dead]: [string[], string[]] = [[], []];
   const visitors = new Map<string, { session: number; lastMs: number }>();
+  /** Until when each was erased. */
+  const erasedUntil = new Map<string, number>();
+  const isForgotten = (event: SentEvent, ms: number) =>
+    [event.visitor, event.userId].some((id) => id !== undefined && ms <= (erasedUntil.get(id) ?? -Infinity));
   const seen = new Set<string>();
   const voids = new Set(arrivals.flatMap(({ collector, voids: own }) => own.map((number) => `${collector} ${number}`)));
-  const ledger = { accepted: 0, redelivered: 0, stored: 0, duplicate: 0, bad: 0, dead: 0 };
+  const ledger = { accepted: 0, redelivered: 0, stored: 0, duplicate: 0, bad: 0, dead: 0, forgotten: 0 };
   /** Erased; and of first copies, those that were given up and came all the same: once sealed as void, they count as redelivered. */
   let [erased, late] = [0, 0];
   for (const { place, collector, number, kind, visitor, receivedAt, isMended, items } of arrivals) {
@@ -59,27 +63,38 @@ export function expectedOf(sent: readonly SentEvent[], arrivals: readonly Arriva
     ledger[seen.has(name) ? 'redelivered' : 'accepted'] += items.length;
     if (!seen.has(name) && voids.has(name)) late += items.length;
     seen.add(name);
+    const arrivedMs = Date.parse(receivedAt);
+    const timeOf = ({ createdAt }: SentEvent) => Math.min(Date.parse(createdAt), arrivedMs);
+    const identityOf = ({ sent: event, eventId }: Arrival['items'][number]) =>
+      JSON.stringify([event.visitor, event.createdAt, eventId, event.eventType, event.properties]);
+    const throws = (item: Arrival['items'][number]) =>
+      item.sent.kind === 'poison' && !stored.has(identityOf(item)) && !isForgotten(item.sent, timeOf(item.sent));
     if (kind === 'erase') {
+      const lastMs = visitors.get(visitor)?.lastMs ?? 0;
+      erasedUntil.set(visitor, Math.max(arrivedMs, lastMs, erasedUntil.get(visitor) ?? 0));
       for (const [identity, { sent: event }] of stored) {
         if (event.visitor !== visitor) continue;
         stored.delete(identity);
         erased += 1;
       }
       visitors.delete(visitor);
-    } else if (!isMended && items.some(({ sent: event }) => event.kind === 'poison')) {
+    } else if (!isMended && items.some(throws)) {
       dead.push(place);
       ledger.dead += items.length;
     } else {
-      for (const [index, { sent: event, eventId }] of items.entries()) {
+      for (const [index, item] of items.entries()) {
         const own = `${place} ${index}`;
-        const { eventType, createdAt, properties } = event;
-        const identity = JSON.stringify([event.visitor, createdAt, eventId, eventType, properties]);
+        const event = item.sent;
+        const identity = identityOf(item);
+        const timestampMs = timeOf(event);
         if (event.kind === 'bad') {
+          // There is no id in it: it is nobody's.
           bad.push(own);
         } else if (stored.has(identity)) {
           ledger.duplicate += 1;
+        } else if (isForgotten(event, timestampMs)) {
+          ledger.forgotten += 1;
         } else {
-          const timestampMs = Math.min(Date.parse(createdAt), Date.parse(receivedAt));
           const before = visitors.get(event.visitor);
           const isNew = before === undefined || timestampMs - before.lastMs > SESSION_GAP_MS;
           const session = (before?.session ?? 0) + (isNew ? 1 : 0);
