@@ -15,7 +15,17 @@ const STREAM = 'src/adapters/aws/kinesis-event-log.ts';
 const NUMBERING = 'src/collect/numbering.ts';
 const ALWAYS = "{ expression: 'attribute_not_exists(nothing)' }";
 
+const OF_BOTH: readonly Plant[] = [
+  {
+    fault: 'erasure as a plain delete: nothing remembers it',
+    file: 'src/process/erasures.ts',
+    line: "until !== undefined && until !== '' && timeMs <= Date.parse(until)",
+    planted: "until === 'never'",
+  },
+];
+
 const OF_AWS: readonly Plant[] = [
+  ...OF_BOTH,
   {
     fault: 'acknowledging before the stream has answered',
     file: STREAM,
@@ -212,6 +222,7 @@ const OF_AWS: readonly Plant[] = [
 ];
 
 const OF_ONE_MACHINE: readonly Plant[] = [
+  ...OF_BOTH,
   {
     fault: 'acknowledging before the sync',
     file: 'src/adapters/embedded/event-log.ts',
