@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
-import { eventWith, recordOf } from '../../tests/events.ts';
+import { eventWith, recordOf, recordOfLines } from '../../tests/events.ts';
 import { ClickstreamError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { DecodedRecord } from '../log/record.ts';
@@ -38,6 +38,14 @@ test('records are appended in their order, so many at a time', async () => {
   expect(answer).toEqual({ records: 250, events: 500, refused: [] });
   expect(appended.flat()).toEqual(ids);
   expect(Math.max(...appended.map(({ length }) => length))).toBe(LIMITS.replayAppendRecordsMax);
+});
+
+test('an erasure is not put back: it would take what came since', async () => {
+  const { appended, replay } = setUp();
+  const erasure = Buffer.from(recordOfLines([], { kind: 'erase' }));
+  const answer = await replay(archiveOf([recordAt(0), erasure, recordAt(1)]));
+  expect(answer).toEqual({ records: 2, events: 4, refused: [] });
+  expect(appended.flat()).toEqual(['0', '1']);
 });
 
 test('what is no record is refused with its place, and the others are appended', async () => {

@@ -138,6 +138,14 @@ function describeTombstones(given: () => StoreSubject): void {
       bad: [{ position, ...reason, payload: '{"userId":"secret"}' }],
       dead: [{ lane, sequence: 1n, detail: 'secret', payload: Buffer.from('secret') }],
     });
+    const replay = {
+      at: receivedAt,
+      edit: undefined,
+      visitor: 'secret',
+      line: '{"userId":"secret"}',
+      position: undefined,
+    };
+    await store.claimReplays([{ of: position, replay }]);
     await erase(store, { lane, sequence: 2n, source: 'shop', visitor: 'secret', erasure: 'asked' });
     expect(await reader.snapshot((reads) => reads.erasure('never asked'))).toBeUndefined();
     expect(await reader.snapshot((reads) => reads.erasure('asked'))).toMatchObject({ applied: 1, searching: 1 });
@@ -162,6 +170,7 @@ function describeTombstones(given: () => StoreSubject): void {
       dead: { detail: 'erased' },
     });
     expect(read.dead?.payload).toHaveLength(0);
+    expect(JSON.stringify(read.bad.map((event) => event.replay))).not.toContain('secret');
   });
 }
 

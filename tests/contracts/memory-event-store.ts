@@ -125,7 +125,8 @@ export class MemoryEventStore implements EventStore, EventReader {
     for (const position of bad) {
       const found = this.#bad.get(positionText(position));
       if (found === undefined || found.payload === '') continue;
-      this.#bad.set(positionText(position), { ...found, detail: 'erased', payload: '' });
+      const replay = found.replay && { ...found.replay, visitor: '', line: undefined };
+      this.#bad.set(positionText(position), { ...found, detail: 'erased', payload: '', replay });
       if (erased !== undefined) erased.counts.bad += 1;
     }
     for (const place of dead) {
