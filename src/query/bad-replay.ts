@@ -3,13 +3,13 @@ import { ClickstreamError, type ErrorCode } from '../core/errors.ts';
 import { type Reason, shown } from '../core/event.ts';
 import { isObject, type JsonObject } from '../core/json.ts';
 import { LIMITS } from '../core/limits.ts';
-import { readJson } from '../core/read-json.ts';
 import type { Clock } from '../core/time.ts';
 import type { RecordPosition } from '../log/event-log.ts';
 import type { BadEvent, EventPosition, EventReader, Replay, ReplayClaim, ReplayNote } from '../store/event-store.ts';
 import { BAD_FILTER, type BadFilter, findBad, renderReplay } from './bad.ts';
 import { decodeCursor, positionId, positionOf } from './cursor.ts';
 import { readSegment } from './endpoint.ts';
+import { readJsonBody } from './json-body.ts';
 import { CURSOR } from './lists.ts';
 import type { Operation } from './openapi.ts';
 import { schemaOf } from './openapi-schemas.ts';
@@ -260,7 +260,7 @@ export async function answerBadReplay(
 ): Promise<string> {
   const { path, parameters, body } = asked;
   readParameters(parameters, {});
-  const said = objectIn(body);
+  const said = readJsonBody(body, 'an object or empty');
   if (path === REPLAY_BADS.path) return answerSome(replay, said);
   const id = readSegment('id', ONE_PATH.exec(path)?.[1] ?? '', ID);
   const { event, ...rest } = said;
@@ -290,19 +290,4 @@ async function answerSome(replay: BadReplay, said: JsonObject): Promise<string> 
     { isDry: dryRun === 'true' },
   );
   return JSON.stringify(piece);
-}
-
-const utf8 = new TextDecoder('utf-8', { fatal: true });
-
-/** Nothing at all says as much as `{}`. */
-function objectIn(body: Uint8Array): JsonObject {
-  if (body.length === 0) return {};
-  let said: unknown;
-  try {
-    said = readJson(utf8.decode(body));
-  } catch (cause) {
-    throw new ClickstreamError('body_not_json', undefined, { cause });
-  }
-  if (!isObject(said)) throw new ClickstreamError('body_not_object', `the body must be an object, got ${shown(said)}`);
-  return said;
 }

@@ -1,4 +1,5 @@
 import { ClickstreamError } from '../core/errors.ts';
+import { shown } from '../core/event.ts';
 import { isObject, type JsonObject } from '../core/json.ts';
 import { readJson } from '../core/read-json.ts';
 
@@ -13,6 +14,6 @@ export function readJsonBody(body: Uint8Array, allowed: string): JsonObject {
   } catch (cause) {
     throw new ClickstreamError('body_not_json', undefined, { cause });
   }
-  if (!isObject(said)) throw new ClickstreamError('body_not_object', `the body must be ${allowed}`);
+  if (!isObject(said)) throw new ClickstreamError('body_not_object', `the body must be ${allowed}, got ${shown(said)}`);
   return said;
 }
