@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { truncateAddressesIn } from '../core/address.ts';
 import { ClickstreamError } from '../core/errors.ts';
-import { checkEvent, type Identity, type Reason, shown, visitorOf } from '../core/event.ts';
+import { checkSent, type Identity, type Reason, shown, visitorOf } from '../core/event.ts';
 import { addIdentities, identityChecksum, NO_IDENTITIES } from '../core/identities.ts';
 import { depthOf, type Json } from '../core/json.ts';
 import { LIMITS } from '../core/limits.ts';
@@ -222,8 +222,15 @@ export function lineOf(
   const fingerprinted = `${typeof eventType === 'string' ? eventType : ''}\0${propertiesJson}\0${traitsJson}`;
   const fingerprint = hash('sha256', fingerprinted, 'hex').slice(0, 16);
   const timestamp = timestampOf({ createdAt, sentAt }, arrival);
-  const checked = { eventId: eventId ?? 'derived', eventType, userId, anonymousId, createdAt, sentAt, timestamp };
-  const reason = checkEvent({ ...checked, fingerprint, properties, context, traits });
+  const reason = checkSent({
+    eventId: eventId ?? 'derived',
+    eventType,
+    userId,
+    anonymousId,
+    properties,
+    context,
+    traits,
+  });
   if (reason !== undefined) return reason;
   const ids = `${member('eventId', eventId)}"eventType":${JSON.stringify(eventType)},${member('userId', userId)}${member('anonymousId', anonymousId)}`;
   // Canonical times and the digest need no escapes.
@@ -235,7 +242,7 @@ export function lineOf(
   if (bytes > LIMITS.eventBytesMax) {
     return { code: 'too_large', detail: `an event may have ${LIMITS.eventBytesMax} bytes, got ${bytes}` };
   }
-  // checkEvent has made sure that ids are texts.
+  // checkSent has made sure that ids are texts.
   const visitor = visitorOf({ userId, anonymousId } as { readonly userId?: string; readonly anonymousId?: string });
   return { visitor, text, identity: { createdAt, fingerprint, eventId: eventId as string | undefined } };
 }

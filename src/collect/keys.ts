@@ -55,9 +55,22 @@ export class WriteKeys {
   }
 }
 
-/** The secret of an Authorization header (RFC 7617, RFC 6750): a Basic user name or a Bearer token. */
+let lastHeader: string | undefined;
+let lastKey: string | undefined;
+
+/**
+ * The secret of an Authorization header (RFC 7617, RFC 6750): a Basic user name or a Bearer token. A sender's next request mostly
+ * has the same, and Base64 is slow, so the last one is kept.
+ */
 export function keyOfAuthorization(header: string | undefined): string | undefined {
-  if (header === undefined) return undefined;
+  if (header !== lastHeader) {
+    lastKey = header === undefined ? undefined : decodedKey(header);
+    lastHeader = header;
+  }
+  return lastKey;
+}
+
+function decodedKey(header: string): string | undefined {
   const space = header.indexOf(' ');
   const scheme = header.slice(0, space).toLowerCase();
   const credentials = header.slice(space + 1).trim();

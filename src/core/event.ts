@@ -101,7 +101,20 @@ export interface Reason {
  * again by the processor, for a log may hold what another version wrote.
  */
 export function checkEvent(candidate: { readonly [field: string]: unknown }): Reason | undefined {
-  const { eventId, eventType, userId, anonymousId, createdAt, sentAt, timestamp, fingerprint } = candidate;
+  const { createdAt, sentAt, timestamp, fingerprint } = candidate;
+  const reason = checkSent(candidate);
+  if (reason !== undefined) return reason;
+  if (!isCanonicalTime(createdAt)) return invalidTime('createdAt', createdAt);
+  if (sentAt !== undefined && !isCanonicalTime(sentAt)) return invalidTime('sentAt', sentAt);
+  if (!isCanonicalTime(timestamp)) return invalidTime('timestamp', timestamp);
+  if (typeof fingerprint !== 'string')
+    return { code: 'field_invalid', detail: `fingerprint must be a text, got ${shown(fingerprint)}` };
+  return undefined;
+}
+
+/** The part of it that a tracker sent, without its times: those, and a fingerprint, the collector makes itself. */
+export function checkSent(candidate: { readonly [field: string]: unknown }): Reason | undefined {
+  const { eventId, eventType, userId, anonymousId } = candidate;
   if (eventType === undefined || eventType === null || eventType === '') {
     return {
       code: 'type_missing',
@@ -116,11 +129,6 @@ export function checkEvent(candidate: { readonly [field: string]: unknown }): Re
   if (!isId(userId)) return invalid('id_invalid', 'userId', userId, LIMITS.idCharsMax);
   if (!isId(anonymousId)) return invalid('id_invalid', 'anonymousId', anonymousId, LIMITS.idCharsMax);
   if (!isText(eventId, LIMITS.idCharsMax)) return invalid('id_invalid', 'eventId', eventId, LIMITS.idCharsMax);
-  if (!isCanonicalTime(createdAt)) return invalidTime('createdAt', createdAt);
-  if (sentAt !== undefined && !isCanonicalTime(sentAt)) return invalidTime('sentAt', sentAt);
-  if (!isCanonicalTime(timestamp)) return invalidTime('timestamp', timestamp);
-  if (typeof fingerprint !== 'string')
-    return { code: 'field_invalid', detail: `fingerprint must be a text, got ${shown(fingerprint)}` };
   for (const name of ['properties', 'context', 'traits']) {
     if (!isObject(candidate[name]))
       return { code: 'field_invalid', detail: `${name} must be an object, got ${shown(candidate[name])}` };
