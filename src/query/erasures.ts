@@ -187,6 +187,7 @@ const KEPT: readonly Place[] = [
   {
     place: 'copies',
     state: 'kept',
-    detail: 'copies and backups that you made are out of reach: a replay of them brings nothing back',
+    detail:
+      'copies and backups that you made are out of reach: replayed here they bring nothing back, elsewhere they do',
   },
 ];
