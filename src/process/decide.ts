@@ -259,16 +259,19 @@ class Draft {
   #takeEvent(item: ValidEvent, { position, header }: Place, outcomes: Outcomes): void {
     const { event, identity, body, visitor: key, visitorText: text, checksum } = item;
     const known = this.#knownAs(identity);
-    if (known !== undefined && !isSame(known.position, position)) {
-      tally(outcomes, 'duplicate', { position, checksum });
-      return;
-    }
     const { source, timestamp, userId } = event;
+    // First, for a store that looks for events only by putting them does not know of a duplicate yet.
     const erased =
-      known === undefined ? this.#erasures.hasErased({ source, timestamp, visitor: key.visitor, userId }) : undefined;
+      known === undefined || !isSame(known.position, position)
+        ? this.#erasures.hasErased({ source, timestamp, visitor: key.visitor, userId })
+        : undefined;
     if (erased !== undefined) {
       tally(outcomes, 'forgotten', { position, checksum });
       this.#forgotten.push({ ...erased, put: { identity, position } });
+      return;
+    }
+    if (known !== undefined && !isSame(known.position, position)) {
+      tally(outcomes, 'duplicate', { position, checksum });
       return;
     }
     // Not of one that is stored: schemas may have changed since.

@@ -81,6 +81,16 @@ describe('what happened before an erasure', () => {
     expect(history.store.visitors.size).toBe(0);
   });
 
+  test('is forgotten also where it is stored, for it was not erased, whether or not the store looked for it', async () => {
+    const history = new History();
+    const record = of({ ...BEFORE, anonymousId: 'a2', userId: 'u' });
+    await history.take(record);
+    await history.erase('u');
+    await history.take(record);
+    expect(await history.outcome()).toEqual({ ...NOTHING, forgotten: 1 });
+    expect(await history.storedIds()).toEqual(['e1']);
+  });
+
   test('goes by the latest event where a clock was ahead of that of the erasure', async () => {
     const history = new History();
     const ahead = { timestamp: '2026-11-23T11:00:05.000Z', receivedAt: '2026-11-23T11:00:05.000Z' };

@@ -45,8 +45,8 @@ class AwsHistory {
   readonly #senders: Senders;
   readonly #alarms: string[] = [];
   readonly #collectors: SimulatedCollector[] = [];
-  /** What lay in each shard when the fault was mended. */
-  readonly #beforeMending = new Map<string, number>();
+  /** What lay in each shard when all that came was processed: before a person was erased, and before the fault was mended. */
+  readonly #parts: ReadonlyMap<string, number>[] = [];
   readonly #auditsUnderWay: Promise<void>[] = [];
   #collectorsMade = 0;
   #isOver = false;
@@ -66,7 +66,9 @@ class AwsHistory {
   async play(): Promise<void> {
     const auditing = this.#audits();
     await this.#session(async () => undefined);
-    for (const { id, records } of this.#stream.shards) this.#beforeMending.set(id, records.length);
+    this.#endPart();
+    if (this.#scheduler.apart() < 0.4) await this.#erasePerson();
+    this.#endPart();
     this.#fault.mend();
     this.#scheduler.note('mended');
     await this.#session(() => this.#redrive());
@@ -90,12 +92,14 @@ class AwsHistory {
 
   ended(): AwsEnded {
     const { sent } = this.#senders;
-    const records = this.#stream.shards.flatMap(({ id: lane, records: own }) => {
-      const before = this.#beforeMending.get(lane) ?? 0;
-      return own.map(({ sequence, data, arrivedAtMs }, place) => ({
-        ...{ lane, sequence, data, arrivedAtMs, isMended: place >= before },
-      }));
-    });
+    const records = [...this.#parts, undefined].flatMap((end, part) =>
+      this.#stream.shards.flatMap(({ id: lane, records: own }) => {
+        const from = this.#parts[part - 1]?.get(lane) ?? 0;
+        const isMended = end === undefined;
+        const came = own.slice(from, isMended ? undefined : (end.get(lane) ?? 0));
+        return came.map(({ sequence, data, arrivedAtMs }) => ({ lane, sequence, data, arrivedAtMs, isMended }));
+      }),
+    );
     const arrivals = records.map((record) => arrivalOf(record, { sent, isMended: record.isMended }));
     const reader = new DynamoEventReader({ client: this.#table.dynamo.client, tables: TABLES });
     const nowMs = this.#scheduler.now();
@@ -168,6 +172,23 @@ class AwsHistory {
   #erase(visitor: string): Promise<void> {
     this.#scheduler.note(`erases ${visitor}`);
     return this.#again(() => this.#collector().erase(visitor));
+  }
+
+  #endPart(): void {
+    this.#parts.push(new Map(this.#stream.shards.map(({ id, records }) => [id, records.length])));
+  }
+
+  /**
+   * While nothing comes: whether an event of a user on a device that is not linked is before or after it, no order of any one lane would
+   * say. What was dead, what is put back and what is tried again comes after it.
+   */
+  async #erasePerson(): Promise<void> {
+    const id = `user-${Math.floor(this.#scheduler.apart() * 2)}`;
+    this.#scheduler.note(`erases ${id}`);
+    const following = this.#functions.follow(this.#stream);
+    await this.#again(() => this.#collector().erasePerson(id, this.#reader()));
+    this.#functions.stop();
+    await following;
   }
 
   /** Some of what lies in the log, appended anew. */

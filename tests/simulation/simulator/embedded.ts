@@ -300,7 +300,17 @@ class Machine {
       await sleep(below(20 * MINUTE_MS));
       if (chance(0.2)) await this.#again((life) => life.collector.erase(`device-${below(3)}`));
       else if (chance(0.3)) await this.#replay();
+      if (this.#scheduler.apart() < 0.2) await this.#erasePerson();
     }
+  }
+
+  async #erasePerson(): Promise<void> {
+    const id = `user-${Math.floor(this.#scheduler.apart() * 2)}`;
+    this.#scheduler.note(`erases ${id}`);
+    await this.#again(async ({ collector }) => {
+      const reader = openEventReader({ folder: this.#disk.folder });
+      await collector.erasePerson(id, reader).finally(() => reader.close());
+    });
   }
 
   async #replay(): Promise<void> {

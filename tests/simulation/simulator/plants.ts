@@ -22,6 +22,12 @@ const OF_BOTH: readonly Plant[] = [
     line: "until !== undefined && until !== '' && timeMs <= Date.parse(until)",
     planted: "until === 'never'",
   },
+  {
+    fault: "an erased user's events by another device come back",
+    file: 'src/process/erasures.ts',
+    line: 'const ids = userId === undefined || userId === visitor ? [visitor] : [visitor, userId];',
+    planted: 'const ids = [visitor];\n    void userId;',
+  },
 ];
 
 const OF_AWS: readonly Plant[] = [
@@ -223,6 +229,12 @@ const OF_AWS: readonly Plant[] = [
 
 const OF_ONE_MACHINE: readonly Plant[] = [
   ...OF_BOTH,
+  {
+    fault: "an erased user's events come back within a dead record",
+    file: 'src/process/decide.ts',
+    line: 'idsIn: () => personsIn(data, header) }',
+    planted: 'idsIn: () => (personsIn(data, header), new Set<string>()) }',
+  },
   {
     fault: 'acknowledging before the sync',
     file: 'src/adapters/embedded/event-log.ts',
