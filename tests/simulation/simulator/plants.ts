@@ -147,7 +147,7 @@ const OF_AWS: readonly Plant[] = [
   },
   {
     fault: 'visitor written without compare-and-set',
-    file: STORE,
+    file: 'src/adapters/aws/dynamo-visitors.ts',
     line: 'const result = await this.#state.put(item, condition);\n    if (result.kind',
     planted: `void condition;\n    const result = await this.#state.put(item, ${ALWAYS});\n    if (result.kind`,
   },
@@ -209,9 +209,9 @@ const OF_AWS: readonly Plant[] = [
   {
     fault: 'visitors written after the lane',
     file: STORE,
-    line: '    await atOnce(decision.visitors, LIMITS.dynamoPutsAtOnce, (put) => this.#putVisitor(put));\n',
+    line: '    await atOnce(decision.visitors, LIMITS.dynamoPutsAtOnce, (put) => this.#visitors.put(put));\n',
     planted:
-      '    setTimeout(() => void atOnce(decision.visitors, LIMITS.dynamoPutsAtOnce, (put) => this.#putVisitor(put)).catch(() => 0));\n',
+      '    setTimeout(() => void atOnce(decision.visitors, LIMITS.dynamoPutsAtOnce, (put) => this.#visitors.put(put)).catch(() => 0));\n',
   },
   {
     fault: 'what an earlier try has stored is a duplicate',
