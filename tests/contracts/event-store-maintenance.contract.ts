@@ -61,6 +61,9 @@ function describeErasure(given: () => StoreSubject): void {
       counts: await recordCounts(reads, 'lane-a'),
       identities: await recordIdentities(reads, 'lane-a'),
       visitors: await reads.visitorsOf('u', 10),
+      states: await reads.visitorStates(
+        ['d1', 'd2', 'd3'].map((visitor) => ({ source: visitor === 'd3' ? 'blog' : 'shop', visitor })),
+      ),
     }));
     expect(read.totals).toMatchObject({ events: 3, erased: 2, visitors: 3 });
     expect(read.counts).toEqual([
@@ -77,6 +80,12 @@ function describeErasure(given: () => StoreSubject): void {
       ]),
     );
     expect(read.visitors.map(({ visitor }) => visitor)).toEqual(['d2', 'd1']);
+    expect(read.states).toEqual(
+      new Map([
+        ['shop\0d1', { sequence: 4n, state: '1' }],
+        ['shop\0d2', { sequence: 2n, state: '1' }],
+      ]),
+    );
     // Nothing is known of what is gone, so it may come again.
     const blind = await decisionOf(store, 'lane-a', [{ sequence: 5n, events: erased }], { isBlind: true });
     expect((await store.apply(blind)).kind).toBe('applied');
@@ -90,6 +99,8 @@ function describeErasure(given: () => StoreSubject): void {
     await write(store, 'lane-a', [{ sequence: 3n, events: [anEvent({ anonymousId: 'next' })] }]);
     const of = (who: string) => reader.snapshot((reads) => reads.eventsOf(who, { order: 'asc', limit: 10 }));
     expect(await of('gone')).toEqual([]);
+    const gone = [{ source: 'shop', visitor: 'gone' }];
+    expect(await reader.snapshot((reads) => reads.visitorStates(gone))).toEqual(new Map());
     expect(await of('next')).toHaveLength(1);
     const back = anEvent({ anonymousId: 'gone' });
     await write(store, 'lane-a', [{ sequence: 4n, events: [back] }]);

@@ -24,6 +24,7 @@ import type {
   StoredEvent,
   StoreTotals,
   VisitorKey,
+  VisitorState,
   Witness,
 } from '../../store/event-store.ts';
 import { StoredCounting } from '../../store/stored-counting.ts';
@@ -34,7 +35,7 @@ import { DynamoEventLists, mergeLists, ReadList, resultsOf } from './dynamo-even
 import { rebuildsOf } from './dynamo-generations.ts';
 import { DynamoRowReader } from './dynamo-row-reader.ts';
 import { readSealed } from './dynamo-sealing.ts';
-import { readLinked } from './dynamo-visitors.ts';
+import { readKept, readLinked } from './dynamo-visitors.ts';
 import { readErasing, readErasure } from './erasure-notes.ts';
 import { GivenUpReader } from './given-up-notes.ts';
 import {
@@ -138,6 +139,10 @@ class DynamoReads implements EventReads {
 
   visitorsOf(userId: string, limit: number): Promise<readonly VisitorKey[]> {
     return readLinked(this.#state, userId, limit);
+  }
+
+  visitorStates(keys: readonly VisitorKey[]): Promise<ReadonlyMap<string, VisitorState>> {
+    return readKept(this.#state, keys);
   }
 
   async rows(range: Parameters<EventReads['rows']>[0]): Promise<readonly Row[]> {

@@ -65,7 +65,16 @@ export class DynamoVisitors {
   }
 }
 
-/** By `visitorText`, those that an erasure emptied too. */
+/** By `visitorText`, without those that an erasure emptied. */
+export async function readKept(
+  table: DynamoTable,
+  keys: readonly VisitorKey[],
+): Promise<ReadonlyMap<string, VisitorState>> {
+  const states = await readStates(table, keys);
+  return new Map([...states].filter(([, { state }]) => state !== ''));
+}
+
+/** With those. */
 async function readStates(table: DynamoTable, keys: readonly VisitorKey[]): Promise<Map<string, VisitorState>> {
   const names = new Map(keys.map((key) => [visitorPk(key), visitorText(key)]));
   const items = await table.getAll([...names.keys()].map((pk) => ({ pk, sk: VISITOR_SK })));
