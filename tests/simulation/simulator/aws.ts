@@ -67,7 +67,12 @@ class AwsHistory {
     const auditing = this.#audits();
     await this.#session(async () => undefined);
     this.#endPart();
-    if (this.#scheduler.apart() < 0.4) await this.#erasePerson();
+    if (this.#scheduler.apart() < 0.4) {
+      const all = this.#stream.shards.flatMap(({ records }) => records);
+      await this.#quietly(() => this.#erasePerson());
+      this.#endPart();
+      if (this.#scheduler.apart() < 0.5) await this.#quietly(() => this.#replay(all));
+    }
     this.#endPart();
     this.#fault.mend();
     this.#scheduler.note('mended');
@@ -120,7 +125,7 @@ class AwsHistory {
         const deed = below(4);
         if (deed === 0) this.#stream.reshard();
         else if (deed === 1 && chance(0.5)) await this.#erase(`device-${below(3)}`);
-        else if (deed === 2) await this.#replay();
+        else if (deed === 2) await this.#replay(this.#drawn());
         else
           await this.#collector()
             .tell(this.#store())
@@ -179,25 +184,33 @@ class AwsHistory {
   }
 
   /**
-   * While nothing comes: whether an event of a user on a device that is not linked is before or after it, no order of any one lane would
-   * say. What was dead, what is put back and what is tried again comes after it.
+   * To be asked for quietly: whether an event of a user on a device that is not linked is before or after it, no order of any one lane
+   * would say. What was dead, what is put back and what is tried again comes after it.
    */
   async #erasePerson(): Promise<void> {
     const id = `user-${Math.floor(this.#scheduler.apart() * 2)}`;
     this.#scheduler.note(`erases ${id}`);
-    const following = this.#functions.follow(this.#stream);
     await this.#again(() => this.#collector().erasePerson(id, this.#reader()));
+  }
+
+  /** While nobody sends; until it is processed. */
+  async #quietly(work: () => Promise<void>): Promise<void> {
+    const following = this.#functions.follow(this.#stream);
+    await work();
     this.#functions.stop();
     await following;
   }
 
   /** Some of what lies in the log, appended anew. */
-  async #replay(): Promise<void> {
-    const shard = this.#stream.shards[this.#scheduler.below(this.#stream.shards.length)];
-    const some = shard?.records.slice(this.#scheduler.below(shard.records.length)).slice(0, 3) ?? [];
+  async #replay(some: readonly Pick<LaneRecord, 'data'>[]): Promise<void> {
     const records = some.map(({ data }) => decodeRecord(data)).filter(({ header }) => header.kind === 'events');
     this.#scheduler.note(`replays ${records.length} records`);
     if (records.length > 0) await this.#again(() => this.#collector().redriver.appendAll(records));
+  }
+
+  #drawn(): readonly Pick<LaneRecord, 'data'>[] {
+    const shard = this.#stream.shards[this.#scheduler.below(this.#stream.shards.length)];
+    return shard?.records.slice(this.#scheduler.below(shard.records.length)).slice(0, 3) ?? [];
   }
 
   /** By two who do not know of each other, now and then. */

@@ -28,6 +28,12 @@ const OF_BOTH: readonly Plant[] = [
     line: 'const ids = userId === undefined || userId === visitor ? [visitor] : [visitor, userId];',
     planted: 'const ids = [visitor];\n    void userId;',
   },
+  {
+    fault: "an erased user's events come back within a dead record",
+    file: 'src/process/decide.ts',
+    line: 'idsIn: () => personsIn(data, header) }',
+    planted: 'idsIn: () => (personsIn(data, header), new Set<string>()) }',
+  },
 ];
 
 const OF_AWS: readonly Plant[] = [
@@ -229,12 +235,6 @@ const OF_AWS: readonly Plant[] = [
 
 const OF_ONE_MACHINE: readonly Plant[] = [
   ...OF_BOTH,
-  {
-    fault: "an erased user's events come back within a dead record",
-    file: 'src/process/decide.ts',
-    line: 'idsIn: () => personsIn(data, header) }',
-    planted: 'idsIn: () => (personsIn(data, header), new Set<string>()) }',
-  },
   {
     fault: 'acknowledging before the sync',
     file: 'src/adapters/embedded/event-log.ts',
