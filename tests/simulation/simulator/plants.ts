@@ -28,16 +28,16 @@ const OF_BOTH: readonly Plant[] = [
     line: 'const ids = userId === undefined || userId === visitor ? [visitor] : [visitor, userId];',
     planted: 'const ids = [visitor];\n    void userId;',
   },
+];
+
+const OF_AWS: readonly Plant[] = [
+  ...OF_BOTH,
   {
     fault: "an erased user's events come back within a dead record",
     file: 'src/process/decide.ts',
     line: 'idsIn: () => personsIn(data, header) }',
     planted: 'idsIn: () => (personsIn(data, header), new Set<string>()) }',
   },
-];
-
-const OF_AWS: readonly Plant[] = [
-  ...OF_BOTH,
   {
     fault: 'acknowledging before the stream has answered',
     file: STREAM,
