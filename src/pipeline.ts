@@ -11,6 +11,7 @@ import { replayedLine } from './collect/replayed-line.ts';
 import type { ClickstreamError } from './core/errors.ts';
 import type { Clock } from './core/time.ts';
 import type { View } from './core/view.ts';
+import { shownMemory } from './process/stitch.ts';
 import { DIMENSIONS, type Dimension, TOTAL } from './process/views/dimensions.ts';
 import { LEDGER, ledgerBucket, ledgerRows } from './process/views/ledger.ts';
 import { propertiesSeen } from './process/views/properties-seen.ts';
@@ -138,6 +139,7 @@ export function answer(
     ledger: LEDGER_ROWS,
     views: VIEW_NAMES,
     seen: propertiesSeen,
+    memoryOf: shownMemory,
     schemas,
   });
 }

@@ -65,6 +65,7 @@ export function readsOf(listed: Listed): EventReads {
       ),
     events: async (range) => pageOf(events, range, 'timestamp'),
     visitorsOf: async (userId, limit) => links.filter((link) => link.userId === userId).slice(0, limit),
+    visitorStates: async () => new Map(),
     rows: async ({ view, source, from, to }) =>
       rows.filter(
         ({ key }) =>

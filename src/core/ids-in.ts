@@ -15,6 +15,12 @@ export function idsIn(payload: string): ReadonlySet<string> {
   return ids;
 }
 
+/** The same where texts may lie within texts, and where one begins cannot be told: also whatever stands between two quotes. */
+export function idsInDamaged(text: string): ReadonlySet<string> {
+  const between = text.split(/\\*"/).filter((id) => id.length > 0 && id.length <= LIMITS.idCharsMax);
+  return new Set([...idsIn(text), ...between.slice(0, LIMITS.payloadIdsMax)]);
+}
+
 function unescaped(token: string, quoted: string): string {
   if (!quoted.includes('\\')) return quoted;
   try {

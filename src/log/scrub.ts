@@ -1,42 +1,32 @@
 import type { ErasedId } from '../core/erasures.ts';
-import { idsIn } from '../core/ids-in.ts';
-import { isObject } from '../core/json.ts';
-import { readJson } from '../core/read-json.ts';
-import { decodeHeader, encodeRecord, type RecordHeader } from './record.ts';
+import { decodeHeader, encodeRecord, personsIn, RecordError, type RecordHeader, textsIn } from './record.ts';
 
 /**
  * The record with nothing in it of who was erased, as long as it was, and how many of the ids it was of (by their places in the
- * list); undefined when it is of none of them, or cannot be read. What the ledger goes by stays: should it be processed once
- * more, from a store that was put back, its events count as forgotten.
+ * list); undefined when it is of none of them. What the ledger goes by stays: should it be processed once more, from a store that
+ * was put back, its events count as forgotten. Of what has no header nothing stays, and an id counts in every source.
  */
 export function scrubRecord(
   data: Uint8Array,
   ids: readonly ErasedId[],
 ): { readonly data: Buffer; readonly of: readonly number[] } | undefined {
-  let header: RecordHeader;
-  try {
-    header = decodeHeader(data);
-  } catch {
-    return undefined;
-  }
-  if (header.kind === 'erased') return undefined;
-  const own = personsIn(data, header);
+  const header = headerOf(data);
+  if (header?.kind === 'erased') return undefined;
+  const own = header === undefined ? textsIn(data) : personsIn(data, header);
   const of = [...ids.entries()].flatMap(([place, { source, visitor }]) =>
-    source === header.source && own.has(visitor) ? [place] : [],
+    (header === undefined || source === header.source) && own.has(visitor) ? [place] : [],
   );
-  return of.length === 0 ? undefined : { data: erased(header, data.length), of };
+  if (of.length === 0) return undefined;
+  return { data: header === undefined ? Buffer.alloc(data.length, ' ') : erased(header, data.length), of };
 }
 
-function personsIn(data: Uint8Array, header: RecordHeader): ReadonlySet<string> {
-  const persons = new Set(header.visitor === '' ? [] : [header.visitor]);
-  const lines = Buffer.from(data).toString().split('\n').slice(1);
-  for (const line of lines) {
-    const item = parsed(line);
-    if (!isObject(item)) continue;
-    if (typeof item.userId === 'string') persons.add(item.userId);
-    if (typeof item.raw === 'string') for (const id of idsIn(item.raw)) persons.add(id);
+/** Also of a record of which the rest is damaged. */
+function headerOf(data: Uint8Array): RecordHeader | undefined {
+  try {
+    return decodeHeader(data);
+  } catch (thrown) {
+    return thrown instanceof RecordError ? thrown.header : undefined;
   }
-  return persons;
 }
 
 /** Blanks after the header make up for what is gone: JSON does not mind them. */
@@ -51,11 +41,3 @@ function erased(header: RecordHeader, bytes: number): Buffer {
 }
 
 const LINE_FEED = 10;
-
-function parsed(line: string): unknown {
-  try {
-    return readJson(line);
-  } catch {
-    return undefined;
-  }
-}

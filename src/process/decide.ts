@@ -3,10 +3,11 @@ import { ClickstreamError } from '../core/errors.ts';
 import { type Event, type Identity, identityKey, type Reason, replayMarkOf } from '../core/event.ts';
 import { inForce } from '../core/generations.ts';
 import { addIdentities, noIdentities, type OutcomeIdentities } from '../core/identities.ts';
+import { idsIn } from '../core/ids-in.ts';
 import { readJson } from '../core/read-json.ts';
 import { isCanonicalTime } from '../core/time.ts';
 import type { Enriched, Facts, View } from '../core/view.ts';
-import type { RecordHeader } from '../log/record.ts';
+import { personsIn, type RecordHeader } from '../log/record.ts';
 import {
   type BadEvent,
   type DeadRecord,
@@ -258,16 +259,19 @@ class Draft {
   #takeEvent(item: ValidEvent, { position, header }: Place, outcomes: Outcomes): void {
     const { event, identity, body, visitor: key, visitorText: text, checksum } = item;
     const known = this.#knownAs(identity);
-    if (known !== undefined && !isSame(known.position, position)) {
-      tally(outcomes, 'duplicate', { position, checksum });
-      return;
-    }
     const { source, timestamp, userId } = event;
+    // First, for a store that looks for events only by putting them does not know of a duplicate yet.
     const erased =
-      known === undefined ? this.#erasures.hasErased({ source, timestamp, visitor: key.visitor, userId }) : undefined;
+      known === undefined || !isSame(known.position, position)
+        ? this.#erasures.hasErased({ source, timestamp, visitor: key.visitor, userId })
+        : undefined;
     if (erased !== undefined) {
       tally(outcomes, 'forgotten', { position, checksum });
       this.#forgotten.push({ ...erased, put: { identity, position } });
+      return;
+    }
+    if (known !== undefined && !isSame(known.position, position)) {
+      tally(outcomes, 'duplicate', { position, checksum });
       return;
     }
     // Not of one that is stored: schemas may have changed since.
@@ -322,7 +326,8 @@ class Draft {
   ): void {
     const { reason, payload, eventType, cameFrom: before, checksum, position, header } = item;
     const { source, receivedAt, visitor } = header;
-    const erased = this.#erasures.hasErasedBytes({ source, receivedAt, visitor, payload });
+    const own = { source, receivedAt, visitor, idsIn: () => idsIn(payload) };
+    const erased = this.#erasures.hasErasedBytes(own);
     if (erased !== undefined) {
       this.#forgotten.push(erased);
       tally(outcomes, 'forgotten', { position, checksum });
@@ -337,7 +342,7 @@ class Draft {
   }
 
   #setAside({ sequence, arrivedAtMs, data, detail, header }: Poison): void {
-    const erased = header && this.#erasures.hasErasedBytes({ ...header, payload: '' });
+    const erased = header && this.#erasures.hasErasedBytes({ ...header, idsIn: () => personsIn(data, header) });
     if (header !== undefined && erased !== undefined) {
       this.#forgotten.push(erased);
       this.#account({ sequence, arrivedAtMs, header }, wholeOutcome(header, 'forgotten'));

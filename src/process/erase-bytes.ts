@@ -1,7 +1,7 @@
 import type { Erasing } from '../core/erasures.ts';
 import { idsIn } from '../core/ids-in.ts';
 import { LIMITS } from '../core/limits.ts';
-import { parseHeader } from '../log/record.ts';
+import { parseHeader, textsIn } from '../log/record.ts';
 import type { BadEvent, DeadRecord, EventPosition, EventReader, EventStore } from '../store/event-store.ts';
 import { visitorText } from '../store/event-store.ts';
 
@@ -21,7 +21,7 @@ export async function eraseBytes(
       const positions = reasons.map(({ position }) => position);
       return { places: positions, bad: await reads.badAt(positions) };
     });
-    const found = Map.groupBy(bad, (event) => search.find({ ...event, texts: textsOfBad(event) }));
+    const found = Map.groupBy(bad, (event) => search.find({ ...event, ids: idsOfBad(event) }));
     for (const [of, events] of found) {
       if (of !== undefined) await store.eraseBytes(of, { bad: events.map(({ position }) => position), dead: [] });
     }
@@ -43,7 +43,7 @@ export async function eraseBytes(
 interface Bytes {
   readonly source: string | undefined;
   readonly receivedAt: string | undefined;
-  readonly texts: readonly string[];
+  readonly ids: ReadonlySet<string>;
 }
 
 class Search {
@@ -57,29 +57,26 @@ class Search {
   }
 
   /** Whose they are. What arrived after the erasure stays. Where the source or the time cannot be read, the id alone counts. */
-  find({ source, receivedAt, texts }: Bytes): Erasing | undefined {
-    for (const text of texts) {
-      for (const id of idsIn(text)) {
-        const own = source === undefined ? undefined : this.#byId.get(visitorText({ source, visitor: id }));
-        const erasing = source === undefined ? this.#byText.get(id)?.[0] : own;
-        if (erasing !== undefined && (receivedAt ?? '') <= erasing.until) return erasing;
-      }
+  find({ source, receivedAt, ids }: Bytes): Erasing | undefined {
+    for (const id of ids) {
+      const own = source === undefined ? undefined : this.#byId.get(visitorText({ source, visitor: id }));
+      const erasing = source === undefined ? this.#byText.get(id)?.[0] : own;
+      if (erasing !== undefined && (receivedAt ?? '') <= erasing.until) return erasing;
     }
     return undefined;
   }
 }
 
-function textsOfBad({ payload, replay }: BadEvent): readonly string[] {
-  return [payload, replay?.line ?? '', JSON.stringify(replay?.visitor ?? '')];
+function idsOfBad({ payload, replay }: BadEvent): ReadonlySet<string> {
+  return new Set([...idsIn(payload), ...idsIn(replay?.line ?? ''), replay?.visitor ?? '']);
 }
 
-/** What was set aside within a record is a text within its JSON, so its own texts have a backslash before them. */
 function headOf(payload: Uint8Array): Bytes {
-  const texts = [Buffer.from(payload).toString().replaceAll('\\"', '"')];
+  const ids = textsIn(payload);
   try {
     const { source, receivedAt } = parseHeader(payload.subarray(0, payload.indexOf(0x0a)));
-    return { source, receivedAt, texts };
+    return { source, receivedAt, ids };
   } catch {
-    return { source: undefined, receivedAt: undefined, texts };
+    return { source: undefined, receivedAt: undefined, ids };
   }
 }

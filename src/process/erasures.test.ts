@@ -81,6 +81,16 @@ describe('what happened before an erasure', () => {
     expect(history.store.visitors.size).toBe(0);
   });
 
+  test('is forgotten also where it is stored, for it was not erased, whether or not the store looked for it', async () => {
+    const history = new History();
+    const record = of({ ...BEFORE, anonymousId: 'a2', userId: 'u' });
+    await history.take(record);
+    await history.erase('u');
+    await history.take(record);
+    expect(await history.outcome()).toEqual({ ...NOTHING, forgotten: 1 });
+    expect(await history.storedIds()).toEqual(['e1']);
+  });
+
   test('goes by the latest event where a clock was ahead of that of the erasure', async () => {
     const history = new History();
     const ahead = { timestamp: '2026-11-23T11:00:05.000Z', receivedAt: '2026-11-23T11:00:05.000Z' };
@@ -124,7 +134,11 @@ describe('what cannot be read', () => {
     ['one with an escaped id', setAside('{"anonymousId":"\\u00611"}'), { forgotten: 1 }],
     ['one of another', setAside('{"anonymousId":"a12"}'), { bad: 1 }],
     ['a line that is no event', recordOfLines(['{"eventId":"x"}'], { number: 1 }), { forgotten: 1 }],
+    ['one with the id beside another device', recordOfLines(['{"userId":"17"}'], { visitor: 'a2' }), { forgotten: 1 }],
     ['a damaged record', damaged('2026-11-23T10:59:00.000Z'), { forgotten: 1 }],
+    ['a record with an event of another visitor', recordOf([eventWith()], { visitor: 'a2' }), { forgotten: 1 }],
+    ['one with an event of the user', recordOf([eventWith({ userId: '17' })], { visitor: 'a2' }), { forgotten: 1 }],
+    ['one of nobody who was erased', recordOf([eventWith({ anonymousId: 'a3' })], { visitor: 'a2' }), { dead: 1 }],
     ['a damaged record that came later', damaged('2026-11-23T11:01:00.000Z'), { dead: 1 }],
   ])('goes by its arrival: %s', async (_, record, outcome) => {
     const history = new History();
@@ -138,7 +152,8 @@ describe('what cannot be read', () => {
     const history = new History();
     const own = setAside('{"anonymousId":"a1"}');
     const other = setAside('{"anonymousId":"other"}');
-    await history.take(own, other, damaged('2026-11-23T10:59:00.000Z'));
+    const within = setAside('{"userId":"a1"}').map((byte, index) => (index === 5 ? 0x20 : byte));
+    await history.take(own, other, damaged('2026-11-23T10:59:00.000Z'), within);
     await history.erase('a1');
     const erasing = await history.store.snapshot((reads) => reads.erasing(10));
     await eraseBytes(erasing, { reader: history.store, store: history.store });
@@ -147,6 +162,6 @@ describe('what cannot be read', () => {
       dead: await reads.dead(10),
     }));
     expect(bad.map(({ payload }) => payload)).toEqual(['', '{"anonymousId":"other"}']);
-    expect(dead.map(({ payload }) => payload.length)).toEqual([0]);
+    expect(dead.map(({ payload }) => payload.length)).toEqual([0, 0]);
   });
 });

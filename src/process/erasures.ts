@@ -1,5 +1,4 @@
 import type { Forgotten } from '../core/erasures.ts';
-import { idsIn } from '../core/ids-in.ts';
 import { epochMsOf } from '../core/time.ts';
 import { type Loaded, type VisitorKey, visitorText } from '../store/event-store.ts';
 
@@ -40,19 +39,23 @@ export class Erasures {
     );
   }
 
-  /** The same of what is no event, by its arrival: its visitor, where one is known, or any id in its bytes. */
+  /** The same of what is no event, by its arrival: its visitor, where one is known, and whatever may be an id in its bytes. */
   hasErasedBytes({
     source,
     receivedAt,
     visitor,
-    payload,
-  }: VisitorKey & { readonly receivedAt: string; readonly payload: string }): Erased | undefined {
+    idsIn,
+  }: VisitorKey & {
+    readonly receivedAt: string;
+    /** Asked only where an erasure came after it. */
+    readonly idsIn: () => ReadonlySet<string>;
+  }): Erased | undefined {
     if (this.#untilMs === Number.NEGATIVE_INFINITY) return undefined;
     const timeMs = Date.parse(receivedAt);
     if (!(timeMs <= this.#untilMs)) return undefined;
-    const ids = visitor === '' ? [...idsIn(payload)] : [visitor];
+    const ids = new Set([...(visitor === '' ? [] : [visitor]), ...idsIn()]);
     return this.#erasedOf(
-      ids.map((id) => ({ source, visitor: id })),
+      [...ids].map((id) => ({ source, visitor: id })),
       timeMs,
     );
   }

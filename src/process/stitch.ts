@@ -1,4 +1,5 @@
 import type { Event } from '../core/event.ts';
+import type { JsonObject } from '../core/json.ts';
 import { LIMITS } from '../core/limits.ts';
 import { readJson } from '../core/read-json.ts';
 import { epochMsOf } from '../core/time.ts';
@@ -154,4 +155,13 @@ export function decodeMemory(text: string): VisitorMemory {
     user: user === 0 ? undefined : user,
     opening: opening as unknown as Values,
   };
+}
+
+/** The same as its person may read it. */
+export function shownMemory(text: string): JsonObject {
+  const { sessionStart, last, exitPage, user, opening, ...rest } = decodeMemory(text);
+  const [start, latest] = [sessionStart, last].map((ms) => new Date(ms).toISOString());
+  return readJson(
+    JSON.stringify({ ...rest, sessionStart: start, last: latest, exitPage, user, opening }),
+  ) as JsonObject;
 }

@@ -1,4 +1,5 @@
 import type { ClickstreamError, ErrorCode } from '../core/errors.ts';
+import type { JsonObject } from '../core/json.ts';
 import type { Clock } from '../core/time.ts';
 import type { EventReader } from '../store/event-store.ts';
 import type { LogView } from './ledger-reading.ts';
@@ -22,6 +23,8 @@ export interface QueryParts {
   /** The schemas in force, and why those in their folder are not, if so. */
   readonly schemas: () => { readonly list: readonly TypeSchema[]; readonly fault: string | undefined };
   readonly seen: SeenView;
+  /** What is kept of a visitor between its events, as a person may read it. */
+  readonly memoryOf: (state: string) => JsonObject;
   readonly clock: Clock;
   /** Told of faults of the program; the asker is told too. */
   readonly report: (fault: ClickstreamError) => void;

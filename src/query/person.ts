@@ -3,10 +3,10 @@ import { idsIn } from '../core/ids-in.ts';
 import type { JsonObject } from '../core/json.ts';
 import { LIMITS } from '../core/limits.ts';
 import { readJson } from '../core/read-json.ts';
-import type { EventReads, StoredEvent, VisitorKey } from '../store/event-store.ts';
+import { type EventReads, type StoredEvent, type VisitorKey, visitorText } from '../store/event-store.ts';
 import { renderBad } from './bad.ts';
 import { decodeCursor, encodeCursor, markOf } from './cursor.ts';
-import { endpoint } from './endpoint.ts';
+import { endpoint, type QueryParts } from './endpoint.ts';
 import { CURSOR, LIMIT, pageOf, renderEvent } from './lists.ts';
 import { described, text } from './parameters.ts';
 import { timeline } from './timeline.ts';
@@ -72,16 +72,14 @@ export const personExport = endpoint({
   name: 'userExport',
   summary: 'All that is stored of a person',
   description:
-    'Page by page until there is no cursor: the visitors (devices) that are linked, the events of the timeline, and what was set aside and has the id in it. A page may be empty and have a cursor all the same. `clickstream export` makes a file of it.',
+    'Page by page until there is no cursor: the visitors (devices) that are linked, each with what is `kept` of it between events, the events of the timeline, and what was set aside and has the id in it. A page may be empty and have a cursor all the same. `clickstream export` makes a file of it.',
   inPath: { id: ID },
   parameters: { limit: LIMIT, cursor: CURSOR },
   answers: 'PersonExport',
   errors: ['cursor_invalid'],
   reply: async ({ reader, parts }, { limit = LIMITS.pageEventsDefault, cursor }, { id }) => {
     const { part, inner } = placeOf(cursor);
-    const page = await reader.snapshot((reads) =>
-      pageFor(part, { reads, id, limit, inner, ledger: parts.ledger.name }),
-    );
+    const page = await reader.snapshot((reads) => pageFor(part, { reads, id, limit, inner, parts }));
     const next = PARTS[PARTS.indexOf(part) + 1];
     const following = page.cursor !== undefined ? `${part}.${page.cursor}` : next && `${next}.`;
     return `{"lines":[${page.texts.join(',')}],"cursor":${JSON.stringify(following ?? null)}}`;
@@ -100,7 +98,7 @@ interface Asked {
   readonly id: string;
   readonly limit: number;
   readonly inner: string | undefined;
-  readonly ledger: string;
+  readonly parts: QueryParts;
 }
 
 function pageFor(part: Part, asked: Asked): Promise<ExportPage> {
@@ -114,10 +112,16 @@ function pageFor(part: Part, asked: Asked): Promise<ExportPage> {
   }
 }
 
-/** At most `linksPerUserMax`, and so one page. */
-async function visitorsPage({ reads, id }: Asked): Promise<ExportPage> {
-  const visitors = await reads.visitorsOf(id, LIMITS.linksPerUserMax);
-  return { texts: visitors.map((visitor) => lineOf('visitor', { ...visitor })), cursor: undefined };
+/** At most `linksPerUserMax` and the id itself, where it is one; and so one page. */
+async function visitorsPage({ reads, id, parts }: Asked): Promise<ExportPage> {
+  const { visitors } = await personOf(reads, id, parts.ledger.name);
+  const states = await reads.visitorStates(visitors);
+  const texts = visitors.flatMap((visitor) => {
+    const kept = states.get(visitorText(visitor));
+    if (kept === undefined && visitor.visitor === id) return [];
+    return [lineOf('visitor', { ...visitor, ...(kept && { kept: parts.memoryOf(kept.state) }) })];
+  });
+  return { texts, cursor: undefined };
 }
 
 async function eventsPage({ reads, id, limit, inner }: Asked): Promise<ExportPage> {
@@ -132,8 +136,8 @@ async function eventsPage({ reads, id, limit, inner }: Asked): Promise<ExportPag
 }
 
 /** Nothing there is sorted by an id, so each page looks through the next ones. */
-async function badPage({ reads, id, inner, ledger }: Asked): Promise<ExportPage> {
-  const { visitors } = await personOf(reads, id, ledger);
+async function badPage({ reads, id, inner, parts }: Asked): Promise<ExportPage> {
+  const { visitors } = await personOf(reads, id, parts.ledger.name);
   const ids = new Set(visitors.map(({ source, visitor }) => `${source}\0${visitor}`));
   const after = inner === undefined ? undefined : decodeCursor('export-bad', inner);
   const reasons = await reads.badReasons({ limit: LIMITS.badEventsStep, after });

@@ -44,6 +44,7 @@ const parts: QueryParts = {
   views: ['traffic', 'sessions'],
   schemas: () => ({ list: [], fault: undefined }),
   seen: propertiesSeen,
+  memoryOf: () => ({}),
   clock: () => NOW,
   report: (fault) => {
     throw fault;

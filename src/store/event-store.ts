@@ -378,11 +378,10 @@ export interface EventReads {
   eventsOf(visitor: string, range: EventRange): Promise<readonly StoredEvent[]>;
   /** Events in `timestamp` order: of one type or of all, of one source or of all. */
   events(range: EventRange): Promise<readonly StoredEvent[]>;
-  /**
-   * At most `limit`, in the order they were linked. Of a user with more than `linksPerUserMax` (a shop's "guest") an adapter may
-   * look at that many only, whichever they are.
-   */
+  /** At most `limit`, in the order they were linked. Of a user with more than `linksPerUserMax` an adapter may look at any so many. */
   visitorsOf(userId: string, limit: number): Promise<readonly VisitorKey[]>;
+  /** By `visitorText`; those of which nothing is kept are left out. */
+  visitorStates(keys: readonly VisitorKey[]): Promise<ReadonlyMap<string, VisitorState>>;
   /**
    * Rows whose bucket is in [from, to), of the view's newest version that is ready to read; all lanes, and all sources or one. One
    * of a lane may come in several, of which some are deltas that are not absorbed yet: they are merged like those of lanes.

@@ -265,22 +265,24 @@ describe('every answer is as documented', () => {
     const path = `/api/v1/users/${encodeURIComponent(id)}`;
     const body = JSON.stringify({ event: 'Seen', anonymousId: id, timestamp: '2026-11-23T10:00:00Z' });
     expect((await checked('/v1/track', { method: 'POST', body })).status).toBe(200);
-    const kinds: string[] = [];
+    const found: { readonly kind: string; readonly kept?: object }[] = [];
     await vi.waitFor(async () => {
-      kinds.length = 0;
+      found.length = 0;
       for (let cursor = ''; ; ) {
         const { status, body: page } = await checked(`${path}/export?limit=1${cursor}`);
         expect(status).toBe(200);
         const { lines, cursor: next } = JSON.parse(page) as {
-          readonly lines: readonly { readonly kind: string }[];
+          readonly lines: typeof found;
           readonly cursor: string | null;
         };
-        kinds.push(...lines.map(({ kind }) => kind));
+        found.push(...lines);
         if (next === null) break;
         cursor = `&cursor=${encodeURIComponent(next)}`;
       }
-      expect(kinds).toEqual(['event']);
+      expect(found.map(({ kind }) => kind)).toEqual(['visitor', 'event']);
     }, 10_000);
+    const kept = { session: 1, last: '2026-11-23T10:00:00.000Z', newVisitor: true, opening: { eventType: 'Seen' } };
+    expect(found[0]).toMatchObject({ source: 'default', visitor: id, kept });
     expect((await checked(`${path}/export?cursor=none`)).status).toBe(400);
     expect(JSON.parse((await checked(`${path}/visitors`)).body).visitors).toContainEqual({
       ...{ source: 'default', visitor: id },

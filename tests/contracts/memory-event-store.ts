@@ -337,6 +337,13 @@ export class MemoryEventStore implements EventStore, EventReader {
         .filter((link) => link.userId === userId)
         .slice(0, limit)
         .map(({ source, visitor }) => ({ source, visitor })),
+    visitorStates: async (keys) =>
+      new Map(
+        keys.flatMap((key) => {
+          const state = this.visitors.get(visitorText(key));
+          return state === undefined ? [] : [[visitorText(key), state]];
+        }),
+      ),
     rows: async ({ view, source, from, to }): Promise<readonly Row[]> => {
       const ready = this.#versionReady(view);
       const finished = [...this.#rebuilds].flatMap(([key, { isFinished }]) =>

@@ -1,17 +1,32 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, expect, test } from 'vitest';
 import { nodeFiles } from '../../src/adapters/embedded/files.ts';
 import { durableEndOf, readRecords } from '../../src/adapters/embedded/log-reader.ts';
+import { eventWith, recordOf } from '../events.ts';
+import { clickstream } from './command.ts';
+import { plantRecord } from './planted-record.ts';
 import { everyEvent, get, killServers, type RunningServer, settledAudit, startServer } from './running-server.ts';
 
-const data = mkdtempSync(join(tmpdir(), 'clickstream-erase-'));
+const folder = mkdtempSync(join(tmpdir(), 'clickstream-erase-'));
+const data = join(folder, 'data');
+const schemas = join(folder, 'schemas');
 afterAll(() => {
   killServers();
-  rmSync(data, { recursive: true, force: true });
+  rmSync(folder, { recursive: true, force: true });
 });
+
+/** Prices are held to be numbers, and after the mending to be texts too. */
+function writeSchema(type: string | readonly string[]): void {
+  const schema = { properties: { properties: { properties: { price: { type } } } } };
+  mkdirSync(join(schemas, 'Paid'), { recursive: true });
+  writeFileSync(join(schemas, 'Paid', '1.json'), JSON.stringify(schema));
+  writeFileSync(join(folder, 'clickstream.json'), JSON.stringify({ schemas }));
+}
+
+const start = () => startServer({ data, options: ['--config', join(folder, 'clickstream.json')] });
 
 interface Certificate {
   readonly state: 'asked' | 'applied' | 'done';
@@ -65,8 +80,44 @@ async function certificateOf(server: RunningServer, id: string): Promise<Certifi
   throw new Error(`the erasure is not done: ${JSON.stringify(await get(server, `/api/v1/erasures/${id}`))}`);
 }
 
-test('nothing of a person is in any file, and no replay, rebuild or late retry brings anything back', async () => {
-  const server = await startServer({ data });
+/** A record that cannot be processed, for its event is of another visitor than it says. */
+function deadRecord(number: number, ids: { readonly anonymousId: string; readonly userId?: string }): string {
+  const receivedAt = new Date(Date.now() - 60_000).toISOString();
+  const times = { createdAt: receivedAt, timestamp: receivedAt, receivedAt };
+  const event = eventWith({ ...ids, ...times, eventId: `dead ${number}` });
+  const record = recordOf([event], { visitor: 'kept-device-3', receivedAt, collector: 'faulty', number });
+  return Buffer.from(record).toString();
+}
+
+interface Put {
+  readonly put: readonly { readonly appended: boolean }[];
+  readonly refused: readonly { readonly code: string }[];
+}
+
+/** Everything dead and everything set aside, put back into the log: what was, and why the rest was not. */
+async function putBackAll({ url }: RunningServer) {
+  const redriven = await clickstream(['redrive', 'put', '--all', '--url', url, '--json']);
+  const { put, refused } = JSON.parse(redriven.output) as Put;
+  const headers = { 'content-type': 'application/json' };
+  const answer = await fetch(`${url}/api/v1/bad/replay`, { method: 'POST', headers, body: '{}' });
+  const bad = (await answer.json()) as { readonly replayed: number; readonly refused: readonly object[] };
+  return {
+    dead: put.length,
+    unreadable: refused.map(({ code }) => code),
+    bad: bad.replayed,
+    wrong: bad.refused.length,
+  };
+}
+
+/** What comes back into the log by itself goes from it by itself. */
+async function expectNothing(): Promise<void> {
+  for (let tries = 0; tries < 200 && filesWith('secret').length > 0; tries += 1) await sleep(100);
+  expect(filesWith('secret')).toEqual([]);
+}
+
+test('nothing of a person is in any file, and no replay, redrive, rebuild or late retry brings anything back', async () => {
+  writeSchema('number');
+  const faulty = await start();
   const others = Array.from({ length: 400 }, (_, index) => eventOf(`kept-device-${index % 40}`));
   const own = [
     eventOf('secret-device-1', { properties: { note: 'secret-note' } }),
@@ -79,42 +130,59 @@ test('nothing of a person is in any file, and no replay, rebuild or late retry b
     { ...eventOf('kept-device-1'), userId: PERSON, timestamp: 'no time' },
     { ...eventOf('kept-device-2'), timestamp: 'kept wrong' },
   ];
-  for (let index = 0; index < 8; index += 1) await send(server, others.slice(index * 50, index * 50 + 50));
-  await send(server, [...own, ...wrong]);
-  await settledAudit(server);
+  const paid = { event: 'Paid', properties: { price: '1 kept' } };
+  const unfit = [
+    eventOf('secret-device-2', { ...paid, properties: { price: '1 secret' } }),
+    eventOf('kept-device-4', { ...paid, userId: PERSON }),
+    eventOf('kept-device-5', paid),
+  ];
+  for (let index = 0; index < 8; index += 1) await send(faulty, others.slice(index * 50, index * 50 + 50));
+  await send(faulty, [...own, ...wrong, ...unfit]);
+  await settledAudit(faulty);
+  expect(await faulty.stop()).toBe(0);
+  await plantRecord(data, deadRecord(0, { anonymousId: 'secret-device-1' }));
+  await plantRecord(data, deadRecord(1, { anonymousId: 'kept-device-6', userId: PERSON }));
+  await plantRecord(data, deadRecord(2, { anonymousId: 'kept-dead' }));
+  await plantRecord(data, `no record of ${JSON.stringify({ raw: JSON.stringify({ userId: PERSON }) })}`);
+  writeSchema(['number', 'string']);
+  const server = await start();
+  expect(await settledAudit(server)).toMatchObject({ stored: 404, bad: 6, dead: 3 });
   const archive = archiveOf();
   expect(filesWith('secret').length).toBeGreaterThan(1);
 
   const certificate = await erased(server);
   const removed = Object.fromEntries(certificate.places.map(({ place, removed: count }) => [place, count]));
-  expect(removed).toMatchObject({ events: 4, visitors: 3, links: 2, bad: 2, dead: 0 });
+  expect(removed).toMatchObject({ events: 4, visitors: 3, links: 2, bad: 4, dead: 3 });
   expect(certificate.visitors).toBe(3);
   expect(filesWith('secret')).toEqual([]);
   expect(filesWith('kept-device-7').length).toBeGreaterThan(1);
-  expect(filesWith('kept wrong').length).toBeGreaterThan(0);
+  for (const kept of ['kept wrong', '1 kept', 'kept-dead']) expect(filesWith(kept).length, kept).toBeGreaterThan(0);
+
+  // Of the person nothing is left that could be put back; what is of others is.
+  const unreadable = Array.from({ length: 3 }, () => 'dead_unreadable');
+  expect(await putBackAll(server)).toEqual({ dead: 1, unreadable, bad: 1, wrong: 5 });
+  await settledAudit(server);
+  expect(await everyEvent(server)).toHaveLength(401);
 
   const headers = { 'content-type': 'application/x-ndjson' };
-  const replayed = await fetch(`${server.url}/api/v1/replay`, {
-    method: 'POST',
-    headers,
-    body: new Uint8Array(archive),
-  });
+  const body = new Uint8Array(archive);
+  const replayed = await fetch(`${server.url}/api/v1/replay`, { method: 'POST', headers, body });
   expect(replayed.status).toBe(200);
   await send(server, own);
   await fetch(`${server.url}/api/v1/rebuilds`, {
     ...{ method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"view":"traffic"}' },
   });
+  // Of an archive 2 dead, 4 set aside and 4 events, and those sent late.
   const audit = await settledAudit(server);
-  expect(audit).toMatchObject({ balanced: true, problems: [], lost: 0, forgotten: 4 + 2 + 4, duplicate: 400 });
+  expect(audit).toMatchObject({ balanced: true, problems: [], lost: 0, forgotten: 2 + 4 + 4 + 4, duplicate: 401 });
+  await putBackAll(server);
+  expect(await settledAudit(server)).toMatchObject({ balanced: true, problems: [], forgotten: 2 + 4 + 4 + 4 });
   expect((await everyEvent(server)).filter(({ anonymousId }) => anonymousId?.startsWith('secret'))).toEqual([]);
-  expect(await everyEvent(server)).toHaveLength(400);
-
-  // What comes back into the log by itself goes from it by itself.
-  for (let tries = 0; tries < 200 && filesWith('secret').length > 0; tries += 1) await sleep(100);
-  expect(filesWith('secret')).toEqual([]);
+  expect(await everyEvent(server)).toHaveLength(401);
+  await expectNothing();
 
   await send(server, [eventOf('secret-device-1', { timestamp: new Date().toISOString() })]);
   await settledAudit(server);
-  expect(await everyEvent(server)).toHaveLength(401);
+  expect(await everyEvent(server)).toHaveLength(402);
   expect(await server.stop()).toBe(0);
 }, 120_000);

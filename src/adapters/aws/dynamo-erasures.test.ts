@@ -65,6 +65,20 @@ test('an event that is erased and comes again while stored events are counted is
   expect(counts.records).toMatchObject([{ lane: 'l', sequence: 0n, events: 1 }]);
 });
 
+test('of a visitor that is only emptied yet nothing is kept that could be told', async () => {
+  const { client } = new MemoryDynamo();
+  const store = new DynamoEventStore({ client, tables, folds: [...VIEWS, { ...LEDGER, ...ledgerRows }] });
+  const erasure = { kind: 'erase', source: 'shop', visitor: 'a', number: 1 } as const;
+  const events = ['a', 'b'].map((anonymousId) => recordOf([eventWith({ source: 'shop', anonymousId })]));
+  const records = [...events, recordOfLines([], erasure)].map((data, place) => ({ sequence: BigInt(place), data }));
+  await processBatch({ lane: 'l', records: records.slice(0, 2) }, store);
+  await processBatch({ lane: 'l', records: records.slice(2) }, store);
+  const reader = new DynamoEventReader({ client, tables });
+  const keys = ['a', 'b'].map((visitor) => ({ source: 'shop', visitor }));
+  const states = await reader.snapshot((reads) => reads.visitorStates(keys));
+  expect([...states.keys()]).toEqual(['shop\0b']);
+});
+
 test('an event that a half-done try put goes once its user is erased in another lane meanwhile', async () => {
   const { client } = new MemoryDynamo();
   const folds = [...VIEWS, { ...LEDGER, ...ledgerRows }];

@@ -1,13 +1,15 @@
 import { createHash } from 'node:crypto';
-import type { Erase } from '../../core/erasures.ts';
+import type { Erase, Forgotten } from '../../core/erasures.ts';
 import { identityChecksum } from '../../core/identities.ts';
 import type { VisitorKey } from '../../store/event-store.ts';
 import { type DynamoTable, type Key, keyOfItem } from './dynamo-client.ts';
 import { ErasureNotes } from './erasure-notes.ts';
 import {
   ERASURE_PK,
+  eventKeyOf,
   type Item,
   identityOfKey,
+  isAt,
   keyOf,
   LATEST_ERASURE_SK,
   number,
@@ -138,6 +140,22 @@ export class DynamoErasures {
       await this.#state.deleteIf(place, { name: 'state', value: '' });
       const erased = { pk: ERASURE_PK, sk: keyOf(source, visitor) };
       await this.#state.deleteIf(erased, { name: 'order', value: sequenceText(sequence) });
+    }
+  }
+
+  /** Put by an earlier try, before it was known that it is not to be taken in; now that nobody counts it any more. */
+  async takeBack(forgotten: readonly Forgotten[]): Promise<void> {
+    const keys = new Map(
+      forgotten.flatMap(({ put }) => {
+        if (put === undefined) return [];
+        const key = eventKeyOf(put.identity);
+        return [[keyOf(key.pk, key.sk), { key, position: put.position }] as const];
+      }),
+    );
+    for (const item of await this.#events.getAll([...keys.values()].map(({ key }) => key))) {
+      const asked = keys.get(keyOf(textOf(item, 'pk'), textOf(item, 'sk')));
+      if (asked === undefined || !isAt(positionOf(item), asked.position)) continue;
+      await this.#events.deleteIf(asked.key, { name: 'typeOrder', value: textOf(item, 'typeOrder') });
     }
   }
 

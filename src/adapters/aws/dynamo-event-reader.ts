@@ -24,16 +24,18 @@ import type {
   StoredEvent,
   StoreTotals,
   VisitorKey,
+  VisitorState,
   Witness,
 } from '../../store/event-store.ts';
 import { StoredCounting } from '../../store/stored-counting.ts';
 import { badEventOf, badPk, badPositionOf, badReasonOf, badSk, REASON_ATTRIBUTES } from './bad-items.ts';
 import { DynamoTable, type Key, type TableClient } from './dynamo-client.ts';
-import { isErasedLink, type PendingErasures, readPending, removedSk } from './dynamo-erasures.ts';
+import { type PendingErasures, readPending, removedSk } from './dynamo-erasures.ts';
 import { DynamoEventLists, mergeLists, ReadList, resultsOf } from './dynamo-event-lists.ts';
 import { rebuildsOf } from './dynamo-generations.ts';
 import { DynamoRowReader } from './dynamo-row-reader.ts';
 import { readSealed } from './dynamo-sealing.ts';
+import { readKept, readLinked } from './dynamo-visitors.ts';
 import { readErasing, readErasure } from './erasure-notes.ts';
 import { GivenUpReader } from './given-up-notes.ts';
 import {
@@ -135,23 +137,12 @@ class DynamoReads implements EventReads {
     return this.#lists.byTime(range);
   }
 
-  /** A link's key is its visitor, so that it lies there once; all of them are read to know their order, if they are not too many. */
-  async visitorsOf(userId: string, limit: number): Promise<readonly VisitorKey[]> {
-    const links: { readonly order: string; readonly key: VisitorKey }[] = [];
-    const erased = await readPending(this.#state);
-    const found = this.#state.query({
-      KeyConditionExpression: 'pk = :pk',
-      ExpressionAttributeValues: { ':pk': text(keyOf('link', userId)) },
-      Limit: LIMITS.linksPerUserMax,
-    });
-    for await (const item of found) {
-      if (isErasedLink(item, erased)) continue;
-      const [source = '', visitor = ''] = partsOf(textOf(item, 'sk'));
-      links.push({ order: textOf(item, 'order'), key: { source, visitor } });
-      if (links.length === LIMITS.linksPerUserMax) break;
-    }
-    links.sort((a, b) => (a.order < b.order ? -1 : 1));
-    return links.slice(0, limit).map(({ key }) => key);
+  visitorsOf(userId: string, limit: number): Promise<readonly VisitorKey[]> {
+    return readLinked(this.#state, userId, limit);
+  }
+
+  visitorStates(keys: readonly VisitorKey[]): Promise<ReadonlyMap<string, VisitorState>> {
+    return readKept(this.#state, keys);
   }
 
   async rows(range: Parameters<EventReads['rows']>[0]): Promise<readonly Row[]> {

@@ -9,7 +9,6 @@ import type { LaneRecord, RecordPosition } from '../../log/event-log.ts';
 import {
   type Applied,
   type Decision,
-  type EventPosition,
   type EventPut,
   type EventStore,
   type KnownEvent,
@@ -19,7 +18,6 @@ import {
   type ReplayNote,
   type Sealing,
   type VisitorKey,
-  type VisitorPut,
   type VisitorState,
   visitorText,
   type Witness,
@@ -27,7 +25,7 @@ import {
 import { atOnce } from './at-once.ts';
 import { claimReplays, noteReplays, putBadItems } from './bad-items.ts';
 import { putDeadItem } from './dead-items.ts';
-import { type Condition, DynamoTable, type TableClient } from './dynamo-client.ts';
+import { DynamoTable, type TableClient } from './dynamo-client.ts';
 import { DynamoErasures, PendingErasures } from './dynamo-erasures.ts';
 import { arrivalsAfter, DynamoExpiry } from './dynamo-expiry.ts';
 import { askRebuild, foldsOf, readGenerations } from './dynamo-generations.ts';
@@ -35,6 +33,7 @@ import { isSameState, Lanes, lanesIn, stateOf } from './dynamo-lanes.ts';
 import { DynamoRebuild } from './dynamo-rebuild.ts';
 import { DynamoRows, type NamedFold } from './dynamo-rows.ts';
 import { seal } from './dynamo-sealing.ts';
+import { DynamoVisitors } from './dynamo-visitors.ts';
 import { ErasureNotes } from './erasure-notes.ts';
 import { EventKinds, type Kind } from './event-kinds.ts';
 import type { HalfPut } from './half-put.ts';
@@ -44,6 +43,7 @@ import {
   eventKeyOf,
   factsAndBodyOf,
   type Item,
+  isAt,
   keyOf,
   linkItem,
   NO_TOTALS,
@@ -51,13 +51,9 @@ import {
   redrivenAttributes,
   redrivenOf,
   type StoredLane,
-  sequenceOf,
   sequenceText,
   text,
   textOf,
-  VISITOR_SK,
-  visitorPk,
-  visitorStateOf,
   WITNESS_PK,
   witnessItem,
 } from './items.ts';
@@ -90,6 +86,7 @@ export class DynamoEventStore implements EventStore {
   readonly #events: DynamoTable;
   readonly #state: DynamoTable;
   readonly #folds: readonly NamedFold[];
+  readonly #visitors: DynamoVisitors;
   readonly #rows: DynamoRows;
   readonly #rebuild: DynamoRebuild;
   readonly #expiry: DynamoExpiry;
@@ -110,14 +107,13 @@ export class DynamoEventStore implements EventStore {
   #pending = new PendingErasures([]);
   /** By lane, as far as this batch had to know. */
   readonly #expiredThrough = new Map<string, bigint>();
-  /** Sequences of visitors whose state an erasure emptied, by `visitorText`. */
-  #emptied = new Map<string, bigint>();
 
   constructor(options: DynamoEventStoreOptions) {
     const { client, tables, folds, journalItemsMax, attempt = randomUUID, clock = Date.now } = options;
     this.#events = new DynamoTable(client, tables.events);
     this.#state = new DynamoTable(client, tables.state);
     this.#folds = folds;
+    this.#visitors = new DynamoVisitors(this.#state);
     this.#rows = new DynamoRows(this.#state, folds);
     this.#kinds = new EventKinds(this.#state);
     this.#lanes = new Lanes(this.#state);
@@ -139,21 +135,13 @@ export class DynamoEventStore implements EventStore {
     // First the lane: were a visitor read before it, and the lane only after others had gone on, records in between would be in neither;
     // and it would not know of a rebuild that others began in between.
     const stored = await this.#lanes.begun(lane);
-    const [generations, pending, items] = await Promise.all([
+    const [generations, pending, visitors] = await Promise.all([
       readGenerations(this.#state),
       this.#erasures.pending(),
-      this.#state.getAll([...keys.visitors.values()].map((key) => ({ pk: visitorPk(key), sk: VISITOR_SK }))),
+      this.#visitors.load(keys.visitors.values()),
     ]);
     for (const fold of foldsOf(this.#folds, generations)) this.#rows.know(fold);
-    const byKey = new Map(items.map((item) => [textOf(item, 'pk'), visitorStateOf(item)]));
-    const visitors = new Map<string, VisitorState>();
     this.#pending = pending;
-    this.#emptied = new Map();
-    for (const [name, key] of keys.visitors) {
-      const state = byKey.get(visitorPk(key));
-      if (state?.state === '') this.#emptied.set(name, state.sequence);
-      else if (state !== undefined) visitors.set(name, state);
-    }
     const { done } = stored.state;
     const known = await this.#lookFor(keys.identities, { visitors, done });
     // A visitor is past the lane after a try that was left half done; or the lane went on between the reads, and what is not found may be erased.
@@ -192,7 +180,7 @@ export class DynamoEventStore implements EventStore {
     await this.#putDead(decision);
     await this.#putNotes(decision);
     await this.#putLinks(decision);
-    await atOnce(decision.visitors, LIMITS.dynamoPutsAtOnce, (put) => this.#putVisitor(put));
+    await atOnce(decision.visitors, LIMITS.dynamoPutsAtOnce, (put) => this.#visitors.put(put));
     let gone = 0;
     for (const erase of decision.erase) gone += await this.#erasures.hide(lane, erase, this.#clock());
     const attempt = this.#attempt();
@@ -218,7 +206,7 @@ export class DynamoEventStore implements EventStore {
       revision: revision + 1,
     });
     await this.#halfPut?.takeBack(lane, newlyDead(decision, done));
-    await this.#takeBack(decision);
+    await this.#erasures.takeBack(decision.forgotten);
     if (decision.erase.length > 0) this.#pending = await this.#erasures.pending();
     await this.#deleteDue(lane);
     const { journal: waiting } = (await this.#lanes.known(lane)) ?? { journal: [] };
@@ -376,51 +364,8 @@ export class DynamoEventStore implements EventStore {
     return sequence <= (this.#expiredThrough.get(lane) ?? -1n);
   }
 
-  async #putVisitor({ source, visitor, sequence, state, loaded }: VisitorPut): Promise<void> {
-    const item = {
-      pk: text(visitorPk({ source, visitor })),
-      sk: text(VISITOR_SK),
-      sequence: text(sequenceText(sequence)),
-      state: text(state),
-    };
-    const emptied = this.#emptied.get(visitorText({ source, visitor }));
-    // An erasure came after these records: they were processed before it, and this try is one that nobody waits for.
-    if (emptied !== undefined && emptied >= sequence) return;
-    const standing = loaded ?? emptied;
-    const condition: Condition =
-      standing === undefined
-        ? { expression: 'attribute_not_exists(pk)' }
-        : {
-            expression:
-              loaded === undefined ? 'attribute_not_exists(pk) OR #sequence = :loaded' : '#sequence = :loaded',
-            names: { '#sequence': 'sequence' },
-            values: { ':loaded': text(sequenceText(standing)) },
-          };
-    const result = await this.#state.put(item, condition);
-    if (result.kind === 'put') return;
-    // One at or past mine was written by another try of the same records.
-    if (result.found !== undefined && sequenceOf(result.found) >= sequence) return;
-    throw new ClickstreamError('overloaded', `visitor ${visitor} of ${source} is no longer as it was loaded`);
-  }
-
   async #putDead({ dead }: Decision): Promise<void> {
     await atOnce(dead, LIMITS.dynamoPutsAtOnce, (record) => putDeadItem(this.#state, record, this.#attempt()));
-  }
-
-  /** Put by an earlier try, before it was known that it is not to be taken in; now that nobody counts it any more. */
-  async #takeBack({ forgotten }: Decision): Promise<void> {
-    const keys = new Map(
-      forgotten.flatMap(({ put }) => {
-        if (put === undefined) return [];
-        const key = eventKeyOf(put.identity);
-        return [[keyOf(key.pk, key.sk), { key, position: put.position }] as const];
-      }),
-    );
-    for (const item of await this.#events.getAll([...keys.values()].map(({ key }) => key))) {
-      const asked = keys.get(keyOf(textOf(item, 'pk'), textOf(item, 'sk')));
-      if (asked === undefined || !isAt(positionOf(item), asked.position)) continue;
-      await this.#events.deleteIf(asked.key, { name: 'typeOrder', value: textOf(item, 'typeOrder') });
-    }
   }
 
   /** However often a batch is tried, the same: what is a duplicate stays one. */
@@ -494,10 +439,6 @@ function newlyDead({ dead }: Decision, done: bigint): readonly LaneRecord[] {
 
 function kindOfPut({ visitor, eventType }: EventPut): Kind {
   return { source: visitor.source, eventType };
-}
-
-function isAt(a: EventPosition, b: EventPosition): boolean {
-  return a.lane === b.lane && a.sequence === b.sequence && a.index === b.index;
 }
 
 function knownOf(item: Item): KnownEvent {

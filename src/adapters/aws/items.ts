@@ -202,6 +202,10 @@ export function positionOf(item: Item): EventPosition {
   return { lane, sequence: BigInt(sequence), index: Number(index) };
 }
 
+export function isAt(a: EventPosition, b: EventPosition): boolean {
+  return a.lane === b.lane && a.sequence === b.sequence && a.index === b.index;
+}
+
 /** JSON has no line feed outside its texts' escapes, so the first one parts the two. */
 export function factsAndBodyOf(item: Item): { readonly facts: string; readonly body: string } {
   const both = unpacked(item, 'packed');

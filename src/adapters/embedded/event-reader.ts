@@ -23,8 +23,10 @@ import type {
   StoredEvent,
   StoreTotals,
   VisitorKey,
+  VisitorState,
   Witness,
 } from '../../store/event-store.ts';
+import { visitorText } from '../../store/event-store.ts';
 import { BadReads } from './bad-rows.ts';
 import { readErasing, readErasure } from './erasures.ts';
 import { SqliteEventLists } from './event-lists.ts';
@@ -122,6 +124,20 @@ class SqliteReads implements EventReads {
         limit,
       )
       .map(({ source, visitor }) => ({ source, visitor }));
+  }
+
+  async visitorStates(keys: readonly VisitorKey[]): Promise<ReadonlyMap<string, VisitorState>> {
+    const states = keys.flatMap((key) => {
+      const state = this.#reads.one<VisitorState>(
+        `SELECT visitors.sequence, visitors.state FROM visitors
+         JOIN people ON people.id = visitors.visitor JOIN labels ON labels.id = visitors.source
+         WHERE people.text = ? AND labels.text = ?`,
+        key.visitor,
+        key.source,
+      );
+      return state === undefined ? [] : [[visitorText(key), { ...state }] as const];
+    });
+    return new Map(states);
   }
 
   async rows(range: Parameters<EventReads['rows']>[0]): Promise<readonly Row[]> {

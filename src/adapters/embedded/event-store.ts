@@ -1,29 +1,25 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { BoundedCache } from '../../core/bounded-cache.ts';
 import type { ErasedPlaces, Erasing } from '../../core/erasures.ts';
 import { identityKey } from '../../core/event.ts';
 import type { Generations } from '../../core/generations.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { View } from '../../core/view.ts';
 import type { RecordPosition } from '../../log/event-log.ts';
-import {
-  type Applied,
-  type Decision,
-  type EventStore,
-  type KnownEvent,
-  type LaneState,
-  type Link,
-  type Loaded,
-  type Replay,
-  type ReplayClaim,
-  type ReplayNote,
-  type RowUpdate,
-  type Sealing,
-  type VisitorKey,
-  type VisitorPut,
-  type VisitorState,
-  visitorText,
-  type Witness,
+import type {
+  Applied,
+  Decision,
+  EventStore,
+  KnownEvent,
+  LaneState,
+  Loaded,
+  Replay,
+  ReplayClaim,
+  ReplayNote,
+  RowUpdate,
+  Sealing,
+  VisitorKey,
+  VisitorState,
+  Witness,
 } from '../../store/event-store.ts';
 import { BadRows, expireBad } from './bad-rows.ts';
 import { Checkpointer } from './checkpointer.ts';
@@ -37,6 +33,7 @@ import { expireEvents } from './store-maintenance.ts';
 import { cutsText, LANE_COLUMNS, type LaneRow, laneOf, registryText, selectAll, selectOne } from './stored-rows.ts';
 import { askRebuild, generationsIn, rebuildView } from './view-rebuilds.ts';
 import { ViewRows } from './view-rows.ts';
+import { VisitorRows } from './visitor-rows.ts';
 import { WriteAheadLog } from './write-ahead-log.ts';
 
 /**
@@ -73,6 +70,7 @@ export class SqliteEventStore implements EventStore {
   readonly #people: Names;
   readonly #labels: Names;
   readonly #events: EventRows;
+  readonly #visitors: VisitorRows;
   readonly #bad: BadRows;
   /** Rows that are written with their batch. */
   readonly #rows: ViewRows;
@@ -82,8 +80,6 @@ export class SqliteEventStore implements EventStore {
   readonly #erasures: Erasures;
   /** In the transaction under way, rows in memory became others than those stored. */
   #rowsInDoubt = false;
-  /** Visitors as they are stored, by `visitorText`: there is no other writer. */
-  readonly #visitors = new BoundedCache<VisitorState>(LIMITS.storeVisitorsCachedMax);
   /**
    * Nearly every event is new, and putting it finds out: looking first was an eighth of the work. Where duplicates come,
    * more are to be expected, and a batch that was looked for first is decided only once.
@@ -100,7 +96,9 @@ export class SqliteEventStore implements EventStore {
     this.#statements = prepareStatements(database);
     this.#people = new Names(database, 'people');
     this.#labels = new Names(database, 'labels');
-    this.#events = new EventRows(database, { people: this.#people, labels: this.#labels });
+    const names = { people: this.#people, labels: this.#labels };
+    this.#events = new EventRows(database, names);
+    this.#visitors = new VisitorRows(database, names);
     this.#bad = new BadRows(database);
     this.#rows = new ViewRows(database);
     this.#generations = generationsIn(database);
@@ -114,7 +112,7 @@ export class SqliteEventStore implements EventStore {
     this.#database.exec('BEGIN');
     try {
       for (const [text, key] of keys.visitors) {
-        const row = this.#visitors.get(text) ?? this.#readVisitor(key, text);
+        const row = this.#visitors.find(key, text);
         if (row !== undefined) visitors.set(text, row);
       }
       if (this.#expectsDuplicates) {
@@ -142,7 +140,7 @@ export class SqliteEventStore implements EventStore {
       ({ kind }) => kind === 'applied',
     );
     if (applied.kind === 'contradicted') this.#expectsDuplicates = true;
-    else this.#keepVisitors(decision);
+    else this.#visitors.keep(decision);
     this.#writeAheadLog.checkpointWhenDue();
     return applied;
   }
@@ -296,8 +294,8 @@ export class SqliteEventStore implements EventStore {
     const known = this.#events.putAbsent(decision.events);
     if (known.size > 0) return { kind: 'contradicted', known };
     const { lane, becomes } = decision;
-    for (const visitor of decision.visitors) this.#putVisitor(visitor);
-    for (const link of decision.links) this.#putLink(link);
+    for (const visitor of decision.visitors) this.#visitors.put(visitor);
+    for (const link of decision.links) this.#visitors.putLink(link);
     this.#absorb(decision.rows);
     const bad = this.#bad.put(decision.bad);
     const dead = this.#putDead(decision);
@@ -345,42 +343,6 @@ export class SqliteEventStore implements EventStore {
       registryText(stored?.registry ?? {}) === registryText(loaded?.registry ?? {}) &&
       cutsText(stored?.cuts ?? {}) === cutsText(loaded?.cuts ?? {});
     if (!isAsLoaded) throw new Error(`lane ${lane} is no longer as it was loaded`);
-  }
-
-  #readVisitor({ source, visitor }: VisitorKey, text: string): VisitorState | undefined {
-    const visitorId = this.#people.find(visitor);
-    const sourceId = this.#labels.find(source);
-    if (visitorId === undefined || sourceId === undefined) return undefined;
-    const found = selectOne<VisitorState>(this.#statements.visitor, visitorId, sourceId);
-    if (found === undefined) return undefined;
-    const row = { sequence: found.sequence, state: found.state };
-    this.#visitors.set(text, row);
-    return row;
-  }
-
-  #putVisitor({ source, visitor, sequence, state, loaded }: VisitorPut): void {
-    const keys = [this.#people.intern(visitor), this.#labels.intern(source)] as const;
-    const { changes } =
-      loaded === undefined
-        ? this.#statements.insertVisitor.run(...keys, sequence, state)
-        : this.#statements.updateVisitor.run(sequence, state, ...keys, loaded);
-    if (changes === 0) throw new Error(`visitor ${visitor} of ${source} is no longer as it was loaded`);
-  }
-
-  /** After the commit. An erased person's integer may be given to another, so then nothing is remembered. */
-  #keepVisitors({ visitors, erase }: Decision): void {
-    for (const put of visitors) this.#visitors.set(visitorText(put), { sequence: put.sequence, state: put.state });
-    if (erase.length === 0) return;
-    this.#people.forget();
-    this.#visitors.clear();
-  }
-
-  #putLink({ userId, visitor, source }: Link): void {
-    this.#statements.putLink.run(
-      this.#people.intern(userId),
-      this.#people.intern(visitor),
-      this.#labels.intern(source),
-    );
   }
 
   #putDead({ dead }: Decision): number {
@@ -437,14 +399,6 @@ function prepareStatements(database: DatabaseSync) {
        ON CONFLICT DO UPDATE SET done = excluded.done, registry = excluded.registry, cuts = excluded.cuts,
          arrived_at_ms = excluded.arrived_at_ms`,
     ),
-    visitor: prepare('SELECT sequence, state FROM visitors WHERE visitor = ? AND source = ?'),
-    insertVisitor: prepare(
-      'INSERT INTO visitors (visitor, source, sequence, state) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
-    ),
-    updateVisitor: prepare(
-      'UPDATE visitors SET sequence = ?, state = ? WHERE visitor = ? AND source = ? AND sequence = ?',
-    ),
-    putLink: prepare('INSERT INTO links (user, visitor, source) VALUES (?, ?, ?) ON CONFLICT DO NOTHING'),
     putNote: prepare('INSERT INTO notes VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING'),
     forgetNotes: prepare(
       `DELETE FROM notes WHERE (lane, sequence) IN (

@@ -45,8 +45,8 @@ class AwsHistory {
   readonly #senders: Senders;
   readonly #alarms: string[] = [];
   readonly #collectors: SimulatedCollector[] = [];
-  /** What lay in each shard when the fault was mended. */
-  readonly #beforeMending = new Map<string, number>();
+  /** What lay in each shard when all that came was processed: before a person was erased, and before the fault was mended. */
+  readonly #parts: ReadonlyMap<string, number>[] = [];
   readonly #auditsUnderWay: Promise<void>[] = [];
   #collectorsMade = 0;
   #isOver = false;
@@ -66,7 +66,14 @@ class AwsHistory {
   async play(): Promise<void> {
     const auditing = this.#audits();
     await this.#session(async () => undefined);
-    for (const { id, records } of this.#stream.shards) this.#beforeMending.set(id, records.length);
+    this.#endPart();
+    if (this.#scheduler.apart() < 0.4) {
+      const all = this.#stream.shards.flatMap(({ records }) => records);
+      await this.#quietly(() => this.#erasePerson());
+      this.#endPart();
+      if (this.#scheduler.apart() < 0.5) await this.#quietly(() => this.#replay(all));
+    }
+    this.#endPart();
     this.#fault.mend();
     this.#scheduler.note('mended');
     await this.#session(() => this.#redrive());
@@ -90,12 +97,14 @@ class AwsHistory {
 
   ended(): AwsEnded {
     const { sent } = this.#senders;
-    const records = this.#stream.shards.flatMap(({ id: lane, records: own }) => {
-      const before = this.#beforeMending.get(lane) ?? 0;
-      return own.map(({ sequence, data, arrivedAtMs }, place) => ({
-        ...{ lane, sequence, data, arrivedAtMs, isMended: place >= before },
-      }));
-    });
+    const records = [...this.#parts, undefined].flatMap((end, part) =>
+      this.#stream.shards.flatMap(({ id: lane, records: own }) => {
+        const from = this.#parts[part - 1]?.get(lane) ?? 0;
+        const isMended = end === undefined;
+        const came = own.slice(from, isMended ? undefined : (end.get(lane) ?? 0));
+        return came.map(({ sequence, data, arrivedAtMs }) => ({ lane, sequence, data, arrivedAtMs, isMended }));
+      }),
+    );
     const arrivals = records.map((record) => arrivalOf(record, { sent, isMended: record.isMended }));
     const reader = new DynamoEventReader({ client: this.#table.dynamo.client, tables: TABLES });
     const nowMs = this.#scheduler.now();
@@ -116,7 +125,7 @@ class AwsHistory {
         const deed = below(4);
         if (deed === 0) this.#stream.reshard();
         else if (deed === 1 && chance(0.5)) await this.#erase(`device-${below(3)}`);
-        else if (deed === 2) await this.#replay();
+        else if (deed === 2) await this.#replay(this.#drawn());
         else
           await this.#collector()
             .tell(this.#store())
@@ -170,13 +179,38 @@ class AwsHistory {
     return this.#again(() => this.#collector().erase(visitor));
   }
 
+  #endPart(): void {
+    this.#parts.push(new Map(this.#stream.shards.map(({ id, records }) => [id, records.length])));
+  }
+
+  /**
+   * To be asked for quietly: whether an event of a user on a device that is not linked is before or after it, no order of any one lane
+   * would say. What was dead, what is put back and what is tried again comes after it.
+   */
+  async #erasePerson(): Promise<void> {
+    const id = `user-${Math.floor(this.#scheduler.apart() * 2)}`;
+    this.#scheduler.note(`erases ${id}`);
+    await this.#again(() => this.#collector().erasePerson(id, this.#reader()));
+  }
+
+  /** While nobody sends; until it is processed. */
+  async #quietly(work: () => Promise<void>): Promise<void> {
+    const following = this.#functions.follow(this.#stream);
+    await work();
+    this.#functions.stop();
+    await following;
+  }
+
   /** Some of what lies in the log, appended anew. */
-  async #replay(): Promise<void> {
-    const shard = this.#stream.shards[this.#scheduler.below(this.#stream.shards.length)];
-    const some = shard?.records.slice(this.#scheduler.below(shard.records.length)).slice(0, 3) ?? [];
+  async #replay(some: readonly Pick<LaneRecord, 'data'>[]): Promise<void> {
     const records = some.map(({ data }) => decodeRecord(data)).filter(({ header }) => header.kind === 'events');
     this.#scheduler.note(`replays ${records.length} records`);
     if (records.length > 0) await this.#again(() => this.#collector().redriver.appendAll(records));
+  }
+
+  #drawn(): readonly Pick<LaneRecord, 'data'>[] {
+    const shard = this.#stream.shards[this.#scheduler.below(this.#stream.shards.length)];
+    return shard?.records.slice(this.#scheduler.below(shard.records.length)).slice(0, 3) ?? [];
   }
 
   /** By two who do not know of each other, now and then. */

@@ -17,12 +17,15 @@ interface Waiting {
  */
 export class Scheduler {
   readonly random: () => number;
+  /** Draws what was added later, so that a history in which nothing of it happens is as it was. */
+  readonly apart: () => number;
   readonly trace: string[] = [];
   #nowMs = START_MS;
   #waiting: Waiting[] = [];
 
-  constructor(random: () => number) {
+  constructor({ random, apart }: { readonly random: () => number; readonly apart: () => number }) {
     this.random = random;
+    this.apart = apart;
   }
 
   readonly now = (): number => this.#nowMs;

@@ -6,7 +6,10 @@ import { NO_IDENTITIES } from '../../../src/core/identities.ts';
 import type { Clock } from '../../../src/core/time.ts';
 import type { EventLog, LogRecord, RecordPosition } from '../../../src/log/event-log.ts';
 import { encodeRecord } from '../../../src/log/record.ts';
-import type { EventStore, Witness } from '../../../src/store/event-store.ts';
+import { LEDGER } from '../../../src/process/views/ledger.ts';
+import { createErase, type EraseParts } from '../../../src/query/erasures.ts';
+import { personOf } from '../../../src/query/person.ts';
+import type { EventReader, EventStore, Witness } from '../../../src/store/event-store.ts';
 import type { Arrival, SentEvent } from './oracle.ts';
 
 const SOURCE = 'default';
@@ -36,7 +39,7 @@ export class SimulatedCollector {
     await this.#accept.accept(mapped, { source: SOURCE, receivedAt });
   }
 
-  /** Erasing is a record like others. No endpoint appends one yet. */
+  /** One visitor, and nothing that is linked to it: a record like others. */
   async erase(visitor: string): Promise<void> {
     const range = this.#numbering.take(1);
     const { first: number, ackedThrough, voids } = range;
@@ -50,6 +53,13 @@ export class SimulatedCollector {
       throw thrown;
     }
     this.#numbering.acknowledge(range, { events: 0, identities: NO_IDENTITIES });
+  }
+
+  /** A person, as the API erases one: the id itself, and whatever device is linked to it now. */
+  async erasePerson(id: string, reader: EventReader): Promise<void> {
+    const find = () => reader.snapshot((reads) => personOf(reads, id, LEDGER.name));
+    const append: EraseParts['append'] = (records) => this.redriver.appendAll(records);
+    await createErase({ find, append, clock: this.#clock })(id);
   }
 
   /** What it tells the store of itself: nothing while nothing is acknowledged. */

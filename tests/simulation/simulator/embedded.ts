@@ -299,12 +299,23 @@ class Machine {
     for (let left = below(4); left > 0; left -= 1) {
       await sleep(below(20 * MINUTE_MS));
       if (chance(0.2)) await this.#again((life) => life.collector.erase(`device-${below(3)}`));
-      else if (chance(0.3)) await this.#replay();
+      else if (chance(0.3))
+        await this.#replay([...this.#records.values()].slice(below(this.#records.size)).slice(0, 3));
+      if (this.#scheduler.apart() < 0.2) await this.#erasePerson();
     }
   }
 
-  async #replay(): Promise<void> {
-    const some = [...this.#records.values()].slice(this.#scheduler.below(this.#records.size)).slice(0, 3);
+  async #erasePerson(): Promise<void> {
+    const id = `user-${Math.floor(this.#scheduler.apart() * 2)}`;
+    this.#scheduler.note(`erases ${id}`);
+    await this.#again(async ({ collector }) => {
+      const reader = openEventReader({ folder: this.#disk.folder });
+      await collector.erasePerson(id, reader).finally(() => reader.close());
+    });
+    if (this.#scheduler.apart() < 0.5) await this.#replay([...this.#records.values()]);
+  }
+
+  async #replay(some: readonly Uint8Array[]): Promise<void> {
     const records = some.map((data) => decodeRecord(data)).filter(({ header }) => header.kind === 'events');
     this.#scheduler.note(`replays ${records.length} records`);
     if (records.length > 0) await this.#again((life) => life.collector.redriver.appendAll(records));

@@ -6,6 +6,9 @@ import { Scheduler } from './clock.ts';
 import { playEmbedded } from './embedded.ts';
 import { differencesFromSqlite } from './twin.ts';
 
+/** So far apart are the seeds of two streams of one history. */
+const APART = 1_000_000_007;
+
 export const HOMES = ['aws', 'embedded'] as const;
 export type Home = (typeof HOMES)[number];
 
@@ -21,7 +24,7 @@ export async function playHistory(
   home: Home,
   { seed, disk }: { readonly seed: number; readonly disk?: Faults['planted'] },
 ): Promise<Played> {
-  const scheduler = new Scheduler(seededRandom(seed));
+  const scheduler = new Scheduler({ random: seededRandom(seed), apart: seededRandom(seed + APART) });
   const { trace } = scheduler;
   try {
     if (home === 'aws') {

@@ -79,8 +79,10 @@ export function expectedOf(sent: readonly SentEvent[], arrivals: readonly Arriva
       }
       visitors.delete(visitor);
     } else if (!isMended && items.some(throws)) {
-      dead.push(place);
-      ledger.dead += items.length;
+      // One of them is of somebody who was erased: nothing of the record comes back.
+      const isErased = items.some(({ sent: event }) => isForgotten(event, arrivedMs));
+      ledger[isErased ? 'forgotten' : 'dead'] += items.length;
+      if (!isErased) dead.push(place);
     } else {
       for (const [index, item] of items.entries()) {
         const own = `${place} ${index}`;
@@ -90,10 +92,10 @@ export function expectedOf(sent: readonly SentEvent[], arrivals: readonly Arriva
         if (event.kind === 'bad') {
           // There is no id in it: it is nobody's.
           bad.push(own);
-        } else if (stored.has(identity)) {
-          ledger.duplicate += 1;
         } else if (isForgotten(event, timestampMs)) {
           ledger.forgotten += 1;
+        } else if (stored.has(identity)) {
+          ledger.duplicate += 1;
         } else {
           const before = visitors.get(event.visitor);
           const isNew = before === undefined || timestampMs - before.lastMs > SESSION_GAP_MS;

@@ -22,10 +22,22 @@ const OF_BOTH: readonly Plant[] = [
     line: "until !== undefined && until !== '' && timeMs <= Date.parse(until)",
     planted: "until === 'never'",
   },
+  {
+    fault: "an erased user's events by another device come back",
+    file: 'src/process/erasures.ts',
+    line: 'const ids = userId === undefined || userId === visitor ? [visitor] : [visitor, userId];',
+    planted: 'const ids = [visitor];\n    void userId;',
+  },
 ];
 
 const OF_AWS: readonly Plant[] = [
   ...OF_BOTH,
+  {
+    fault: "an erased user's events come back within a dead record",
+    file: 'src/process/decide.ts',
+    line: 'idsIn: () => personsIn(data, header) }',
+    planted: 'idsIn: () => (personsIn(data, header), new Set<string>()) }',
+  },
   {
     fault: 'acknowledging before the stream has answered',
     file: STREAM,
@@ -141,7 +153,7 @@ const OF_AWS: readonly Plant[] = [
   },
   {
     fault: 'visitor written without compare-and-set',
-    file: STORE,
+    file: 'src/adapters/aws/dynamo-visitors.ts',
     line: 'const result = await this.#state.put(item, condition);\n    if (result.kind',
     planted: `void condition;\n    const result = await this.#state.put(item, ${ALWAYS});\n    if (result.kind`,
   },
@@ -203,9 +215,9 @@ const OF_AWS: readonly Plant[] = [
   {
     fault: 'visitors written after the lane',
     file: STORE,
-    line: '    await atOnce(decision.visitors, LIMITS.dynamoPutsAtOnce, (put) => this.#putVisitor(put));\n',
+    line: '    await atOnce(decision.visitors, LIMITS.dynamoPutsAtOnce, (put) => this.#visitors.put(put));\n',
     planted:
-      '    setTimeout(() => void atOnce(decision.visitors, LIMITS.dynamoPutsAtOnce, (put) => this.#putVisitor(put)).catch(() => 0));\n',
+      '    setTimeout(() => void atOnce(decision.visitors, LIMITS.dynamoPutsAtOnce, (put) => this.#visitors.put(put)).catch(() => 0));\n',
   },
   {
     fault: 'what an earlier try has stored is a duplicate',

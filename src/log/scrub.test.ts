@@ -1,0 +1,47 @@
+import { expect, test } from 'vitest';
+import { eventWith, recordOf, recordOfLines } from '../../tests/events.ts';
+import { decodeRecord } from './record.ts';
+import { scrubRecord } from './scrub.ts';
+
+const IDS = [
+  { source: 'default', visitor: 'other' },
+  { source: 'default', visitor: 'secret' },
+];
+const of = (text: string, source = 'default') =>
+  recordOfLines([JSON.stringify({ setAside: { code: 'time_invalid', detail: '' }, raw: text })], {
+    visitor: '',
+    source,
+  });
+const damaged = (record: Uint8Array) => {
+  record[record.indexOf(0x0a) + 1] = 0x20;
+  return record;
+};
+
+test.each<readonly [string, Uint8Array]>([
+  ['a visitor', recordOf([eventWith({ anonymousId: 'secret' })])],
+  ['a user', recordOf([eventWith(), eventWith({ userId: 'secret' })])],
+  ['an event that is in a record of another', recordOf([eventWith({ anonymousId: 'secret' })], { visitor: 'a2' })],
+  ['what was set aside', of('{"userId":"secret"')],
+  ['what is no line of ours', recordOfLines(['["secret"'])],
+  ['a damaged record', damaged(recordOf([eventWith({ userId: 'secret' })]))],
+])('of %s nothing stays but what the ledger goes by', (_, data) => {
+  const scrubbed = scrubRecord(data, IDS);
+  expect(scrubbed?.of).toEqual([1]);
+  expect(scrubbed?.data).toHaveLength(data.length);
+  expect(scrubbed?.data.includes('secret')).toBe(false);
+  const { header } = decodeRecord(scrubbed?.data ?? data);
+  expect(header).toMatchObject({ kind: 'erased', visitor: '', source: 'default', collector: 'c1', number: 0 });
+});
+
+test('of what has no header nothing stays at all', () => {
+  const data = Buffer.from('no record of {"raw":"{\\"userId\\":\\"secret\\"}"}');
+  expect(scrubRecord(data, IDS)).toEqual({ data: Buffer.alloc(data.length, ' '), of: [1] });
+});
+
+test.each<readonly [string, Uint8Array]>([
+  ['of another source', of('{"userId":"secret"}', 'shop')],
+  ['of others, with the id in a property', recordOf([eventWith({ properties: { seen: 'secret' } })])],
+  ['that is no record, and of others', Buffer.from('no record of "secrets"')],
+])('what is %s stays as it is', (_, data) => {
+  expect(scrubRecord(data, IDS)).toBeUndefined();
+});
