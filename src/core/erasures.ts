@@ -26,8 +26,11 @@ export interface Erase extends ErasedId {
 
 /** What is not taken in, for it happened before an erasure: the log has its bytes once more. */
 export interface Forgotten {
-  /** Of an event: where an earlier try of the same batch put it, it goes. */
-  readonly put?: { readonly identity: Identity; readonly position: EventPlace } | undefined;
+  /** Where an earlier try of the same batch may have put it: it goes from there. */
+  readonly put:
+    | { readonly as: 'event'; readonly identity: Identity; readonly position: EventPlace }
+    | { readonly as: 'bad'; readonly position: EventPlace }
+    | { readonly as: 'dead'; readonly position: RecordPlace };
   /** Whose erasures those were. */
   readonly ids: readonly ErasedId[];
   readonly until: string;

@@ -267,7 +267,7 @@ class Draft {
         : undefined;
     if (erased !== undefined) {
       tally(outcomes, 'forgotten', { position, checksum });
-      this.#forgotten.push({ ...erased, put: { identity, position } });
+      this.#forgotten.push({ ...erased, put: { as: 'event', identity, position } });
       return;
     }
     if (known !== undefined && !isSame(known.position, position)) {
@@ -329,7 +329,7 @@ class Draft {
     const own = { source, receivedAt, visitor, idsIn: () => idsIn(payload) };
     const erased = this.#erasures.hasErasedBytes(own);
     if (erased !== undefined) {
-      this.#forgotten.push(erased);
+      this.#forgotten.push({ ...erased, put: { as: 'bad', position } });
       tally(outcomes, 'forgotten', { position, checksum });
       return;
     }
@@ -344,7 +344,7 @@ class Draft {
   #setAside({ sequence, arrivedAtMs, data, detail, header }: Poison): void {
     const erased = header && this.#erasures.hasErasedBytes({ ...header, idsIn: () => personsIn(data, header) });
     if (header !== undefined && erased !== undefined) {
-      this.#forgotten.push(erased);
+      this.#forgotten.push({ ...erased, put: { as: 'dead', position: { lane: this.#lane, sequence } } });
       this.#account({ sequence, arrivedAtMs, header }, wholeOutcome(header, 'forgotten'));
       return;
     }

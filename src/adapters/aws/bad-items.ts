@@ -138,6 +138,6 @@ export async function noteReplays(
   return notes.map((note) => standing.get(note) ?? note.position);
 }
 
-function badKey(position: EventPosition): Key {
+export function badKey(position: EventPosition): Key {
   return { pk: badPk(position.lane), sk: badSk(position) };
 }

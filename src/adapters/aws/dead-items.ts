@@ -1,12 +1,17 @@
 import { deflateRawSync } from 'node:zlib';
+import type { RecordPosition } from '../../log/event-log.ts';
 import type { DeadRecord } from '../../store/event-store.ts';
-import type { DynamoTable, Put } from './dynamo-client.ts';
+import type { DynamoTable, Key, Put } from './dynamo-client.ts';
 import { deadAttributes, deadPk, sequenceText, text } from './items.ts';
 import { putLarge } from './large-values.ts';
 
 /** Puts a dead record if none is at its place. `version` is that of its parts, where it is long. */
 export async function putDeadItem(state: DynamoTable, record: DeadRecord, version: string): Promise<Put> {
-  const key = { pk: deadPk(record.lane), sk: sequenceText(record.sequence) };
+  const key = deadKey(record);
   const held = await putLarge(state, key, deflateRawSync(record.payload), version);
   return state.put({ pk: text(key.pk), sk: text(key.sk), ...deadAttributes(record), ...held });
+}
+
+export function deadKey({ lane, sequence }: RecordPosition): Key {
+  return { pk: deadPk(lane), sk: sequenceText(sequence) };
 }

@@ -1,14 +1,16 @@
-import { PutItemCommand, ScanCommand } from '@aws-sdk/client-dynamodb';
+import { ScanCommand } from '@aws-sdk/client-dynamodb';
 import { expect, test } from 'vitest';
 import { eventWith, recordOf, recordOfLines } from '../../../tests/events.ts';
 import { MemoryDynamo } from '../../../tests/simulation/memory-dynamo.ts';
 import { processBatch } from '../../process/process-batch.ts';
 import { LEDGER, ledgerRows } from '../../process/views/ledger.ts';
 import { VIEWS } from '../../process/views/registry.ts';
+import { badPk } from './bad-items.ts';
 import { DynamoTable, type TableClient } from './dynamo-client.ts';
 import { DynamoErasures } from './dynamo-erasures.ts';
 import { DynamoEventReader } from './dynamo-event-reader.ts';
 import { DynamoEventStore } from './dynamo-event-store.ts';
+import { deadPk, textOf } from './items.ts';
 
 const tables = { events: 'events', state: 'state' };
 
@@ -79,28 +81,46 @@ test('of a visitor that is only emptied yet nothing is kept that could be told',
   expect([...states.keys()]).toEqual(['shop\0b']);
 });
 
-test('an event that a half-done try put goes once its user is erased in another lane meanwhile', async () => {
-  const { client } = new MemoryDynamo();
+const OF_PERSON = { source: 'shop', anonymousId: 'a', userId: 'u' };
+const asText = (event: object) => JSON.stringify(event);
+
+test.each<readonly [string, Uint8Array]>([
+  ['an event', recordOf([eventWith({ eventId: 'e', ...OF_PERSON })])],
+  [
+    'one set aside',
+    recordOfLines([asText({ setAside: { code: 'time_invalid', detail: '' }, raw: asText(OF_PERSON) })], {
+      source: 'shop',
+      visitor: '',
+    }),
+  ],
+  ['a dead record', recordOf([eventWith(OF_PERSON)], { visitor: 'other' })],
+])('%s that a half-done try put goes once the user is erased in another lane meanwhile', async (_, data) => {
+  const dynamo = new MemoryDynamo();
+  const { client } = dynamo;
   const folds = [...VIEWS, { ...LEDGER, ...ledgerRows }];
   const newStore = (of: TableClient = client) => new DynamoEventStore({ client: of, tables, folds });
-  const event = eventWith({ eventId: 'e', source: 'shop', anonymousId: 'a', userId: 'u' });
-  const batch = { lane: 'l', records: [{ sequence: 5n, data: recordOf([event]) }] };
-  // Ends after its first put into the table of events.
+  const batch = { lane: 'l', records: [{ sequence: 5n, data }] };
+  const set = [badPk('l'), deadPk('l')];
+  const found = () => [
+    ...dynamo.itemsOf(tables.events),
+    ...dynamo.itemsOf(tables.state).filter((item) => set.includes(textOf(item, 'pk'))),
+  ];
+  // Ends after it has put that.
   let isEnded = false;
   const ending = async (command: Parameters<TableClient['send']>[0]) => {
     if (isEnded) throw new Error('ended');
-    if (command instanceof PutItemCommand && command.input.TableName === tables.events) isEnded = true;
-    return client.send(command);
+    const answer = await client.send(command);
+    isEnded = found().length > 0;
+    return answer;
   };
+  await processBatch({ lane: 'l', records: [] }, newStore());
   await expect(processBatch(batch, newStore({ send: ending as TableClient['send'] }))).rejects.toThrow('ended');
+  expect(found()).toHaveLength(1);
   const erasure = recordOfLines([], { kind: 'erase', source: 'shop', visitor: 'u', number: 7, collector: 'other' });
   await processBatch({ lane: 'other', records: [{ sequence: 9n, data: erasure }] }, newStore());
 
   await processBatch(batch, newStore());
-  const reader = new DynamoEventReader({ client, tables });
-  const read = await reader.snapshot(async (reads) => ({
-    events: await reads.events({ order: 'asc', limit: 9 }),
-    totals: await reads.totals(),
-  }));
-  expect(read).toMatchObject({ events: [], totals: { events: 0, erased: 0 } });
+  expect(found()).toEqual([]);
+  const totals = await new DynamoEventReader({ client, tables }).snapshot((reads) => reads.totals());
+  expect(totals).toMatchObject({ events: 0, bad: 0, dead: 0, erased: 0 });
 });

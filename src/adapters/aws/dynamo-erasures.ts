@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import type { Erase, Forgotten } from '../../core/erasures.ts';
 import { identityChecksum } from '../../core/identities.ts';
-import type { VisitorKey } from '../../store/event-store.ts';
+import type { EventPosition, VisitorKey } from '../../store/event-store.ts';
+import { badKey } from './bad-items.ts';
+import { deadKey } from './dead-items.ts';
 import { type DynamoTable, type Key, keyOfItem } from './dynamo-client.ts';
 import { ErasureNotes } from './erasure-notes.ts';
 import {
@@ -23,6 +25,7 @@ import {
   VISITOR_SK,
   visitorPk,
 } from './items.ts';
+import { partKeys } from './large-values.ts';
 
 /** An erasure whose events are hidden, and not yet deleted. */
 export interface PendingErasure extends VisitorKey {
@@ -145,13 +148,16 @@ export class DynamoErasures {
 
   /** Put by an earlier try, before it was known that it is not to be taken in; now that nobody counts it any more. */
   async takeBack(forgotten: readonly Forgotten[]): Promise<void> {
-    const keys = new Map(
-      forgotten.flatMap(({ put }) => {
-        if (put === undefined) return [];
+    const aside: Key[] = [];
+    const keys = new Map<string, { readonly key: Key; readonly position: EventPosition }>();
+    for (const { put } of forgotten) {
+      if (put.as === 'event') {
         const key = eventKeyOf(put.identity);
-        return [[keyOf(key.pk, key.sk), { key, position: put.position }] as const];
-      }),
-    );
+        keys.set(keyOf(key.pk, key.sk), { key, position: put.position });
+      } else aside.push(put.as === 'bad' ? badKey(put.position) : deadKey(put.position));
+    }
+    const found = await this.#state.getAll(aside);
+    await this.#state.deleteAll(found.flatMap((item) => [keyOfItem(item), ...partKeys(item)]));
     for (const item of await this.#events.getAll([...keys.values()].map(({ key }) => key))) {
       const asked = keys.get(keyOf(textOf(item, 'pk'), textOf(item, 'sk')));
       if (asked === undefined || !isAt(positionOf(item), asked.position)) continue;

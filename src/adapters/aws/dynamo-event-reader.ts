@@ -29,6 +29,7 @@ import type {
 } from '../../store/event-store.ts';
 import { StoredCounting } from '../../store/stored-counting.ts';
 import { badEventOf, badPk, badPositionOf, badReasonOf, badSk, REASON_ATTRIBUTES } from './bad-items.ts';
+import { deadKey } from './dead-items.ts';
 import { DynamoTable, type Key, type TableClient } from './dynamo-client.ts';
 import { type PendingErasures, readPending, removedSk } from './dynamo-erasures.ts';
 import { DynamoEventLists, mergeLists, ReadList, resultsOf } from './dynamo-event-lists.ts';
@@ -183,7 +184,7 @@ class DynamoReads implements EventReads {
   }
 
   async deadAt({ lane, sequence }: RecordPosition): Promise<DeadRecord | undefined> {
-    const item = await this.#state.get({ pk: deadPk(lane), sk: sequenceText(sequence) });
+    const item = await this.#state.get(deadKey({ lane, sequence }));
     return item && this.#deadRecordOf(item);
   }
 

@@ -24,7 +24,7 @@ import {
 } from '../../store/event-store.ts';
 import { atOnce } from './at-once.ts';
 import { claimReplays, noteReplays, putBadItems } from './bad-items.ts';
-import { putDeadItem } from './dead-items.ts';
+import { deadKey, putDeadItem } from './dead-items.ts';
 import { DynamoTable, type TableClient } from './dynamo-client.ts';
 import { DynamoErasures, PendingErasures } from './dynamo-erasures.ts';
 import { arrivalsAfter, DynamoExpiry } from './dynamo-expiry.ts';
@@ -38,7 +38,6 @@ import { ErasureNotes } from './erasure-notes.ts';
 import { EventKinds, type Kind } from './event-kinds.ts';
 import type { HalfPut } from './half-put.ts';
 import {
-  deadPk,
   eventItem,
   eventKeyOf,
   factsAndBodyOf,
@@ -230,7 +229,7 @@ export class DynamoEventStore implements EventStore {
   }
 
   async markRedriven(lane: string, sequence: bigint, position: RecordPosition): Promise<RecordPosition> {
-    const dead = await this.#state.get({ pk: deadPk(lane), sk: sequenceText(sequence) });
+    const dead = await this.#state.get(deadKey({ lane, sequence }));
     if (dead === undefined) throw new Error(`there is no dead record ${sequence} of ${lane}`);
     const noted = { ...dead, ...redrivenAttributes(position) };
     const result = await this.#state.put(noted, { expression: 'attribute_not_exists(redrivenLane)' });

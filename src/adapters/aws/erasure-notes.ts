@@ -3,10 +3,10 @@ import type { Erase, ErasedPlaces, Erasing, ErasureCounts } from '../../core/era
 import type { RecordPosition } from '../../log/event-log.ts';
 import { type VisitorKey, visitorText } from '../../store/event-store.ts';
 import { TOMBSTONE_KEY_BYTES, tombstoneHash } from '../../store/tombstones.ts';
-import { badPk, badSk } from './bad-items.ts';
+import { badKey } from './bad-items.ts';
+import { deadKey } from './dead-items.ts';
 import type { Condition, DynamoTable, Key } from './dynamo-client.ts';
 import {
-  deadPk,
   ERASURE_PK,
   type Item,
   keyOf,
@@ -72,11 +72,10 @@ export class ErasureNotes {
   async eraseBytes({ lane, sequence, erasure = '' }: Erasing, { bad, dead }: ErasedPlaces): Promise<void> {
     const counts = { bad: 0, dead: 0 };
     for (const position of bad) {
-      if (await eraseLarge(this.#state, { pk: badPk(position.lane), sk: badSk(position) })) counts.bad += 1;
+      if (await eraseLarge(this.#state, badKey(position))) counts.bad += 1;
     }
     for (const record of dead) {
-      const key = { pk: deadPk(record.lane), sk: sequenceText(record.sequence) };
-      if (await eraseLarge(this.#state, key)) counts.dead += 1;
+      if (await eraseLarge(this.#state, deadKey(record))) counts.dead += 1;
     }
     await this.#change({ lane, sequence, erasure }, (item) => ({
       ...item,
