@@ -269,6 +269,7 @@ class Machine {
     const life = this.#life;
     if (life === undefined) {
       await this.#closeStore({ isLoss: false });
+      this.#files = this.#files.kill();
       return;
     }
     life.isOver = true;
