@@ -17,8 +17,8 @@ What they do afterwards is new. On a terminal it asks first; elsewhere it needs 
 scheduled any more. Erase the person once more after that: a device seen with the id only meanwhile is found then.
 The certificate says what was removed where: GET /api/v1/erasures/{id}.
 
-Exit codes: 0 asked for, or, with --follow, done; 1 the server failed, or it was not confirmed; 2 usage; 3 the server is
-unreachable.`;
+Exit codes: 0 asked for, or, with --follow, done; 1 the server failed, it was not confirmed, or it is not done after
+30 minutes; 2 usage; 3 the server is unreachable.`;
 
 /** On AWS it takes effect for good after a quarter of an hour. */
 const FOLLOWED_MS_MAX = 30 * 60_000;
@@ -57,7 +57,7 @@ async function erase(client: ApiClient, id: string, { yes, follow, json }: Erase
   const told = follow === true ? await followed(client, String(asked.id)) : asked;
   const text = follow === true ? certificateText(told) : askedText(told);
   process.stdout.write(json === true ? `${JSON.stringify(told)}\n` : text);
-  return EXIT.well;
+  return follow === true && told.state !== 'done' ? EXIT.notWell : EXIT.well;
 }
 
 async function isConfirmed(question: string): Promise<boolean> {
