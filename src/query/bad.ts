@@ -2,6 +2,7 @@ import { ClickstreamError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { BadEvent, BadReason, EventPosition, EventReads, Replay } from '../store/event-store.ts';
+import { ERASED_DETAIL } from '../store/tombstones.ts';
 import { decodeCursor, encodeCursor, positionId, positionOf, withoutZone } from './cursor.ts';
 import { endpoint } from './endpoint.ts';
 import { CURSOR, LIMIT, pageOf, pageText, renderPosition, SOURCE } from './lists.ts';
@@ -99,13 +100,18 @@ export async function findBad(
 function fits(reason: BadReason, { code, type, source, from, to, replayed = 'include' }: BadFilter): boolean {
   const arrival = withoutZone(reason.receivedAt);
   return (
-    (replayed === 'include' || reason.isReplayed === (replayed === 'only')) &&
+    (replayed === 'include' || (replayed === 'only' ? reason.isReplayed : isWaiting(reason))) &&
     (code === undefined || reason.code === code) &&
     (type === undefined || reason.eventType === type) &&
     (source === undefined || reason.source === source) &&
     (from === undefined || arrival >= withoutZone(from)) &&
     (to === undefined || arrival < withoutZone(to))
   );
+}
+
+/** Whether it can yet be put back: of what was erased nothing is left. */
+function isWaiting({ isReplayed, detail }: BadReason): boolean {
+  return !isReplayed && detail !== ERASED_DETAIL;
 }
 
 /** The list is in the order of positions alone. */
@@ -168,7 +174,7 @@ async function groupReasons(reads: EventReads, filter: BadFilter): Promise<JsonO
     };
     kinds.set(key, kind);
     kind.count += 1;
-    if (!reason.isReplayed) kind.waiting += 1;
+    if (isWaiting(reason)) kind.waiting += 1;
     if (receivedAt < kind.first) kind.first = receivedAt;
     if (receivedAt > kind.last) kind.last = receivedAt;
   }
