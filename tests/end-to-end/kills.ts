@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { LIMITS } from '../../src/core/limits.ts';
 import { Random } from '../../src/main/load/random.ts';
 import { freePort } from '../../src/main/prove/free-port.ts';
 import { countProblems, type Sent as SentEvent } from '../count-problems.ts';
@@ -32,6 +33,7 @@ interface Sent extends SentEvent {
 }
 
 const CONNECTIONS = 24;
+const FIRST_TAKEN_MS_MAX = 30_000;
 const PAGES = ['/', '/pricing', '/docs', '/blog/losing-nothing'];
 const sent = new Map<string, Sent>();
 /** Sent, but cut off before an answer: half of them are sent again, as trackers do. */
@@ -68,13 +70,24 @@ function post(agent: Agent, url: string, eventIds: readonly string[]): Promise<n
   });
 }
 
-/** One life of the server: load on every connection, then the kill. Returns how many requests were in flight at it. */
-async function life(server: RunningServer): Promise<number> {
+interface Life {
+  /** Requests in flight at the kill. */
+  readonly flying: number;
+  /** How many requests were acknowledged before. */
+  readonly acknowledged: number;
+}
+
+/**
+ * One life of the server: load on every connection, then the kill. Half of the lives are counted from the first acknowledgement on: on
+ * a busy machine those that are shorter than a start, and the first batch of what waits, would take in nothing for ever.
+ */
+async function life(server: RunningServer): Promise<Life> {
   const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS });
   const again = unanswered.filter(() => random() < 0.5);
   unanswered = [];
-  let inFlight = 0;
+  let [inFlight, acknowledged] = [0, 0];
   let over = false;
+  const { promise: firstTaken, resolve: taken } = Promise.withResolvers<void>();
   const connection = async (number: number) => {
     while (!over) {
       const eventIds =
@@ -85,8 +98,16 @@ async function life(server: RunningServer): Promise<number> {
       try {
         const status = await post(agent, server.url, eventIds);
         inFlight -= 1;
+        // What waits is too much for now: its sender keeps it, and tries again.
+        if (status === 503) {
+          unanswered.push(...eventIds);
+          await sleep(LIMITS.retryAfterSeconds * 1_000);
+          continue;
+        }
         if (status !== 200) throw new Error(`answered ${status}`);
         for (const eventId of eventIds) acknowledge(eventId);
+        acknowledged += 1;
+        taken();
         // Now and then an acknowledged request is repeated: a duplicate, which must count once.
         if (random() < 0.05) await post(agent, server.url, eventIds);
       } catch (thrown) {
@@ -97,13 +118,14 @@ async function life(server: RunningServer): Promise<number> {
   };
   const connections = Array.from({ length: CONNECTIONS }, (_, number) => connection(number));
   const failed = Promise.all(connections);
+  if (random() < 0.5) await Promise.race([firstTaken, sleep(FIRST_TAKEN_MS_MAX), failed]);
   await Promise.race([sleep(between(30, 500)), failed]);
   const flying = inFlight;
   over = true;
   await server.kill();
   await failed;
   agent.destroy();
-  return flying;
+  return { flying, acknowledged };
 }
 
 function acknowledge(eventId: string): void {
@@ -173,15 +195,14 @@ function checkCounters(server: RunningServer, stored: readonly ListedEvent[]): P
 const data = mkdtempSync(join(tmpdir(), 'clickstream-kills-'));
 const port = await freePort(new Random(Number(values.seed)));
 const tracker = new RealTracker(`http://127.0.0.1:${port}`, Number(values.seed));
-let withFlying = 0;
+let [withFlying, withAcknowledged] = [0, 0];
 for (let kill = 1; kill <= kills; kill += 1) {
-  const flying = await life(await startServer({ data, port }));
+  const { flying, acknowledged } = await life(await startServer({ data, port }));
   if (flying > 0) withFlying += 1;
+  if (acknowledged > 0) withAcknowledged += 1;
   if (kill % 10 === 0) {
-    const acknowledged = [...sent.values()].filter((event) => event.acknowledged).length;
-    process.stdout.write(
-      `kill ${kill}/${kills}: ${flying} requests in flight; ${acknowledged} events acknowledged so far\n`,
-    );
+    const events = [...sent.values()].filter((event) => event.acknowledged).length;
+    process.stdout.write(`kill ${kill}/${kills}: ${flying} requests in flight; ${events} events acknowledged so far\n`);
   }
 }
 const server = await startServer({ data, port });
@@ -206,8 +227,15 @@ const lost = problems.filter((problem) => problem.startsWith('lost')).length;
 const doubled = problems.filter((problem) => problem.startsWith('doubled')).length;
 for (const problem of problems.slice(0, 20)) process.stdout.write(`${problem}\n`);
 process.stdout.write(
-  `${kills} kills (seed ${values.seed}), ${withFlying} with requests in flight: ${sent.size} events sent, ${acknowledged} acknowledged; ` +
+  `${kills} kills (seed ${values.seed}), ${withFlying} with requests in flight, ${withAcknowledged} after some were acknowledged: ${sent.size} events sent, ${acknowledged} acknowledged; ` +
     `of the tracker ${tracker.events.size} sent, ${tracked} acknowledged, ${tracker.retried} requests tried again; ` +
     `${stored.length} stored, ${audit.duplicate} duplicates, ${retried} requests sent again after a cut; lost ${lost}, doubled ${doubled}, ${problems.length} problems\n`,
 );
-if (problems.length > 0 || withFlying < kills * 0.9 || tracked === 0 || tracker.retried === 0) process.exitCode = 1;
+if (
+  problems.length > 0 ||
+  withFlying < kills * 0.9 ||
+  withAcknowledged < kills * 0.4 ||
+  tracked === 0 ||
+  tracker.retried === 0
+)
+  process.exitCode = 1;
