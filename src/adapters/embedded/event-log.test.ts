@@ -5,6 +5,7 @@ import { crc32 } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ClickstreamError } from '../../core/errors.ts';
 import { type EmbeddedEventLog, type EventLogOptions, openEventLog } from './event-log.ts';
+import { type Files, nodeFiles } from './files.ts';
 import type { LogFinding } from './log-finding.ts';
 import { LogProgress } from './log-progress.ts';
 import { LogReader, readRecords } from './log-reader.ts';
@@ -315,4 +316,27 @@ describe('damage by hand', () => {
     expect(readFileSync(path)).toEqual(header);
     expect(segments()).toEqual([path]);
   });
+});
+
+test('who is far behind opens each segment a few times, however many there are', async () => {
+  const log = await open();
+  const count = 60;
+  for (let place = 0; place < count; place += 1) await append(log, String(place).padEnd(12_000));
+  expect(segments().length).toBeGreaterThanOrEqual(count);
+  let opened = 0;
+  const files: Files = {
+    ...nodeFiles,
+    openToRead(path) {
+      opened += 1;
+      return nodeFiles.openToRead(path);
+    },
+  };
+  const behind = new LogReader({ folder, files, progress, after: -1n, onFinding: (finding) => findings.push(finding) });
+  const read: string[] = [];
+  for (let records = behind.read({ bytesMax: 1 }); records.length > 0; records = behind.read({ bytesMax: 1 })) {
+    read.push(...texts(records));
+  }
+  behind.close();
+  expect(read.map(Number)).toEqual(Array.from({ length: count }, (_, place) => place));
+  expect(opened).toBeLessThan(4 * count);
 });

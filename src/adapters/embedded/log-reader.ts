@@ -64,6 +64,9 @@ export class LogReader {
   #chunkStart = 0;
   #pending: Pending | undefined;
   #pendingStart = 0;
+  /** As it was last read, and where in it the open segment is. */
+  #chain: readonly ChainedSegment[] = [];
+  #index = 0;
 
   constructor({ folder, files = nodeFiles, progress, after, onFinding }: LogReaderOptions) {
     this.#folder = folder;
@@ -230,12 +233,17 @@ export class LogReader {
     );
     const place = segments[index];
     if (place !== undefined && place.firstSequence < this.#expected) this.#expected = place.firstSequence;
-    return this.#open(place, segments[index + 1]);
+    return this.#open(segments, index);
   }
 
   /** Goes on to the segment after this one. False when there is none yet. */
   #advance(segment: OpenSegment, durable: DurablePlace): boolean {
     if (segment.place.serial >= durable.segment) return false;
+    // One that another goes on from stays as it is: who is far behind reads each header once, however many there are.
+    if (this.#chain[this.#index + 2] !== undefined) {
+      segment.file.close();
+      return this.#open(this.#chain, this.#index + 1) !== undefined;
+    }
     const { serial } = segment.place;
     const { segments } = readChain(this.#files, this.#folder, { from: serial, through: durable.segment });
     const index = segments.findIndex((place) => place.serial > serial);
@@ -244,17 +252,19 @@ export class LogReader {
     if (segment.next === undefined && place !== undefined && place.serial === serial) {
       // Only now is it known where this one ends: what lies before that end is read first.
       this.#segment = { place, next: segments[index], file: segment.file };
+      [this.#chain, this.#index] = [segments, index - 1];
       return true;
     }
     segment.file.close();
-    this.#open(segments[index], segments[index + 1]);
-    return this.#segment !== undefined;
+    return this.#open(segments, index) !== undefined;
   }
 
-  #open(place: ChainedSegment | undefined, next: ChainedSegment | undefined): OpenSegment | undefined {
+  #open(chain: readonly ChainedSegment[], index: number): OpenSegment | undefined {
+    [this.#chain, this.#index] = [chain, index];
     this.#segment = undefined;
+    const place = chain[index];
     if (place === undefined) return undefined;
-    this.#segment = { place, next, file: this.#files.openToRead(place.path) };
+    this.#segment = { place, next: chain[index + 1], file: this.#files.openToRead(place.path) };
     this.#position = SEGMENT_HEADER_BYTES;
     this.#chunk = Buffer.alloc(0);
     this.#reportMissing(place.firstSequence);
