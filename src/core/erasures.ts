@@ -66,3 +66,6 @@ export interface ErasureCounts {
   /** What is erased is hidden until then, and then deleted. ISO 8601; absent once nothing is only hidden. */
   readonly hiddenUntil?: string | undefined;
 }
+
+/** What stands in the place of the details of an event set aside, or of a dead record, whose bytes were erased. */
+export const ERASED_DETAIL = 'erased';

@@ -1,8 +1,8 @@
+import { ERASED_DETAIL } from '../core/erasures.ts';
 import { ClickstreamError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { BadEvent, BadReason, EventPosition, EventReads, Replay } from '../store/event-store.ts';
-import { ERASED_DETAIL } from '../store/tombstones.ts';
 import { decodeCursor, encodeCursor, positionId, positionOf, withoutZone } from './cursor.ts';
 import { endpoint } from './endpoint.ts';
 import { CURSOR, LIMIT, pageOf, pageText, renderPosition, SOURCE } from './lists.ts';

@@ -12,6 +12,3 @@ export function tombstoneHash(key: Uint8Array, id: ErasedId): Buffer {
 
 /** How long that key is. */
 export const TOMBSTONE_KEY_BYTES = 32;
-
-/** What stands in the place of the details of an event set aside, or of a dead record, whose bytes were erased. */
-export const ERASED_DETAIL = 'erased';

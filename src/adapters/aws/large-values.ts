@@ -1,6 +1,6 @@
 import { deflateRawSync } from 'node:zlib';
+import { ERASED_DETAIL } from '../../core/erasures.ts';
 import { LIMITS } from '../../core/limits.ts';
-import { ERASED_DETAIL } from '../../store/tombstones.ts';
 import type { DynamoTable, Key } from './dynamo-client.ts';
 import { type Item, keyOf, number, numberOf, text, textOf } from './items.ts';
 

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
-import type { Erase, ErasedPlaces, Erasing, ErasureCounts } from '../../core/erasures.ts';
+import { ERASED_DETAIL, type Erase, type ErasedPlaces, type Erasing, type ErasureCounts } from '../../core/erasures.ts';
 import { type Decision, type VisitorKey, visitorText } from '../../store/event-store.ts';
-import { ERASED_DETAIL, TOMBSTONE_KEY_BYTES, tombstoneHash } from '../../store/tombstones.ts';
+import { TOMBSTONE_KEY_BYTES, tombstoneHash } from '../../store/tombstones.ts';
 import type { ReadStatements } from './read-statements.ts';
 import { eraseVisitor } from './store-maintenance.ts';
 import { selectOne } from './stored-rows.ts';
