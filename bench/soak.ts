@@ -2,7 +2,7 @@
  * A server under steady load for a time: memory, latencies, disk and what waits, sampled; and at the end all of it read back
  * and the ledger audited. Ends with 1 when something is lost or doubled, or is not flat. Some 2.8 KB of disk an event.
  *
- *   node bench/soak.ts [--for 30m] [--rate 300000/min] [--write]
+ *   node bench/soak.ts [--for 30m] [--rate 300000/min] [--batch 10] [--write]
  *
  * With --write the samples are kept as bench/soak.csv and drawn as bench/soak.svg.
  */
@@ -28,6 +28,7 @@ const { values } = parseArgs({
   options: {
     for: { type: 'string', default: '30m' },
     rate: { type: 'string', default: '300000/min' },
+    batch: { type: 'string', default: '10' },
     write: { type: 'boolean', default: false },
   },
 });
@@ -95,7 +96,7 @@ try {
   const client = new ApiClient({ url });
   const ledger = new Ledger(newRun());
   const freshness = new Freshness(client, ledger.run);
-  const plan = { url, writeKey: 'soak', seed: 1, people: 20_000, batch: 1, connections: 32, ratePerSecond, forMs };
+  const plan = { url, writeKey: 'soak', seed: 1, people: 20_000, batch: Number(values.batch), connections: 32, ratePerSecond, forMs };
   const load = new LoadRun(plan, ledger, (event) => freshness.offer(event));
   let isOver = false;
   const played = load.play().finally(() => {
