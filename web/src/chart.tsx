@@ -1,0 +1,128 @@
+import { useEffect, useRef } from 'preact/hooks';
+import uPlot from 'uplot';
+import 'uplot/dist/uPlot.min.css';
+
+export interface ChartLine {
+  readonly name: string;
+  /** One for each time; null where there is none. */
+  readonly values: readonly (number | null)[];
+  readonly kind: 'bars' | 'area' | 'line' | 'before';
+}
+
+export interface ChartProps {
+  /** Epoch milliseconds, ascending. */
+  readonly times: readonly number[];
+  readonly lines: readonly ChartLine[];
+  /** What a screen reader says in place of the picture. */
+  readonly label: string;
+  /** How a value is written. */
+  readonly format: (value: number) => string;
+  /** How a time is written where the pointer is. */
+  readonly formatTime: (time: number) => string;
+  /** @default 180 pixels */
+  readonly height?: number;
+}
+
+/** Colours and shapes come from the style sheet; the same chart is kept while its numbers change. */
+export function Chart({ times, lines, label, format, formatTime, height = 180 }: ChartProps) {
+  const place = useRef<HTMLDivElement>(null);
+  const chart = useRef<uPlot>(undefined);
+  const formats = useRef({ format, formatTime });
+  formats.current = { format, formatTime };
+  const data = [times.map((time) => time / 1_000), ...lines.map(({ values }) => values)] as unknown as uPlot.AlignedData;
+  const newest = useRef(data);
+  newest.current = data;
+  const shape = lines.map(({ name, kind }) => `${kind} ${name}`).join('\n');
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: its data come by the effect below
+  useEffect(() => {
+    const { current } = place;
+    if (current === null) return undefined;
+    const draw = () => {
+      chart.current?.destroy();
+      chart.current = new uPlot(optionsOf({ lines, width: current.clientWidth, height, formats }), newest.current, current);
+    };
+    draw();
+    const sized = new ResizeObserver(() => chart.current?.setSize({ width: current.clientWidth, height }));
+    sized.observe(current);
+    const dark = window.matchMedia('(prefers-color-scheme: dark)');
+    dark.addEventListener('change', draw);
+    return () => {
+      sized.disconnect();
+      dark.removeEventListener('change', draw);
+      chart.current?.destroy();
+      chart.current = undefined;
+    };
+  }, [shape, height]);
+
+  useEffect(() => chart.current?.setData(newest.current));
+
+  return <div class="chart" ref={place} role="img" aria-label={label} />;
+}
+
+interface Drawn {
+  readonly lines: readonly ChartLine[];
+  readonly width: number;
+  readonly height: number;
+  readonly formats: { readonly current: Pick<ChartProps, 'format' | 'formatTime'> };
+}
+
+function optionsOf({ lines, width, height, formats }: Drawn): uPlot.Options {
+  const colour = coloursOf(document.documentElement);
+  const axis = { stroke: colour('--soft'), font: '12px ui-sans-serif, system-ui, sans-serif', ticks: { show: false } };
+  return {
+    width,
+    height,
+    padding: [8, 8, 0, 0],
+    cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
+    legend: { live: true },
+    scales: { y: { range: (_, __, most) => [0, Math.max(1, most * 1.08)] } },
+    axes: [
+      { ...axis, grid: { show: false }, space: 64 },
+      {
+        ...axis,
+        grid: { stroke: colour('--line'), width: 1 },
+        size: 56,
+        values: (_, ticks) => ticks.map((tick) => (Number.isInteger(tick) || tick > 10 ? formats.current.format(tick) : '')),
+      },
+    ],
+    series: [
+      { value: (_, time) => (time == null ? '' : formats.current.formatTime(time * 1_000)), label: '' },
+      ...lines.map((line) => seriesOf(line, { colour, formats })),
+    ],
+  };
+}
+
+function seriesOf(
+  { name, kind }: ChartLine,
+  { colour, formats }: { readonly colour: (name: string) => string; readonly formats: Drawn['formats'] },
+): uPlot.Series {
+  const { bars } = uPlot.paths;
+  const told: uPlot.Series = {
+    label: name,
+    value: (_, value) => (value == null ? '–' : formats.current.format(value)),
+    points: { show: false },
+  };
+  switch (kind) {
+    case 'bars':
+      return { ...told, fill: colour('--accent'), stroke: colour('--accent'), width: 0, ...(bars && { paths: bars({ size: [0.8, 48] }) }) };
+    case 'area':
+      return { ...told, stroke: colour('--accent'), width: 2, fill: colour('--glow') };
+    case 'line':
+      return { ...told, stroke: colour('--warm'), width: 2 };
+    case 'before':
+      return { ...told, stroke: colour('--soft'), width: 1.5, dash: [4, 4] };
+  }
+}
+
+/** A canvas does not know the style sheet's names, nor `light-dark()`: an element of that colour does. */
+function coloursOf(root: HTMLElement): (name: string) => string {
+  return (name) => {
+    const probe = document.createElement('i');
+    probe.style.color = `var(${name})`;
+    root.append(probe);
+    const { color } = getComputedStyle(probe);
+    probe.remove();
+    return color;
+  };
+}

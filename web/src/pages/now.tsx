@@ -1,0 +1,5 @@
+import type { PageProps } from '../shell.tsx';
+
+export function NowPage(_: PageProps) {
+  return null;
+}
