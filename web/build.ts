@@ -1,47 +1,53 @@
 /**
- * Makes dist: `index.html`, and the script and style that it names, each with a digest of its bytes in its name so that browsers may keep it.
+ * Makes the dashboard: `index.html`, and in `assets` the script, style and icon that it names, each with a digest of its bytes in
+ * its name so that browsers may keep it.
  *
  *   node web/build.ts [folder]
  */
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, extname, join, resolve } from 'node:path';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, extname, join } from 'node:path';
 import { build } from 'esbuild';
 
-const HERE = import.meta.dirname;
+const SOURCE = join(import.meta.dirname, 'src');
 
-export async function buildWeb(folder = join(HERE, 'dist')): Promise<void> {
+/** The same source gives the same files. A server that starts meanwhile finds the files of before, or these. */
+export async function buildWeb(folder = join(import.meta.dirname, 'dist')): Promise<void> {
   const { outputFiles } = await build({
-    absWorkingDir: HERE,
-    entryPoints: ['src/main.tsx'],
-    outdir: resolve(folder),
+    entryPoints: [join(SOURCE, 'main.tsx')],
+    outdir: folder,
     bundle: true,
     minify: true,
     write: false,
     format: 'esm',
-    target: ['es2022', 'safari16.4'],
+    target: 'es2022',
     jsx: 'automatic',
     jsxImportSource: 'preact',
     legalComments: 'none',
     logLevel: 'warning',
   });
-  rmSync(folder, { recursive: true, force: true });
-  mkdirSync(join(folder, 'assets'), { recursive: true });
-  const names = outputFiles.map(({ path, contents }) => {
-    const kind = extname(path);
-    const digest = createHash('sha256').update(contents).digest('hex').slice(0, 12);
-    const name = `${basename(path, kind)}-${digest}${kind}`;
-    writeFileSync(join(folder, 'assets', name), contents);
-    return [kind, `/assets/${name}`] as const;
+  const bundled = outputFiles.map(({ path, contents }) => [basename(path), contents] as const);
+  const assets = new Map([...bundled, ['icon.svg', readFileSync(join(SOURCE, 'icon.svg'))] as const]);
+  const assetsFolder = join(folder, 'assets');
+  mkdirSync(assetsFolder, { recursive: true });
+  const hashed = new Map([...assets].map(([name, contents]) => [name, hashedName(name, contents)]));
+  for (const [name, contents] of assets) writeFileSync(join(assetsFolder, hashed.get(name) ?? name), contents);
+  const page = readFileSync(join(SOURCE, 'index.html'), 'utf8');
+  const named = page.replaceAll(/\{([\w.]+)\}/g, (_, name: string) => {
+    const found = hashed.get(name);
+    if (found === undefined)
+      throw new Error(`index.html names ${name}, which is none of ${[...hashed.keys()].join(', ')}`);
+    return `/assets/${found}`;
   });
-  const page = readFileSync(join(HERE, 'src', 'index.html'), 'utf8');
-  writeFileSync(join(folder, 'index.html'), page.replaceAll(/\{(\.\w+)\}/g, (_, kind: string) => nameOf(names, kind)));
+  writeFileSync(join(folder, 'index.html'), named);
+  const kept = new Set(hashed.values());
+  for (const name of readdirSync(assetsFolder)) if (!kept.has(name)) rmSync(join(assetsFolder, name));
 }
 
-function nameOf(names: readonly (readonly [string, string])[], wanted: string): string {
-  const found = names.find(([kind]) => kind === wanted);
-  if (found === undefined) throw new Error(`the bundle has no ${wanted}`);
-  return found[1];
+function hashedName(name: string, contents: Uint8Array): string {
+  const kind = extname(name);
+  const digest = createHash('sha256').update(contents).digest('hex').slice(0, 12);
+  return `${basename(name, kind)}-${digest}${kind}`;
 }
 
 if (import.meta.main) await buildWeb(process.argv[2]);

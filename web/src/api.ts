@@ -5,10 +5,14 @@ const TOKEN = 'clickstream read token';
 /** A refusal (RFC 9457), or no answer at all. `message` is a sentence to show; `code` is stable, and empty where no server answered. */
 export class Refusal extends Error {
   readonly code: string;
+  /** Zero where no server answered. */
   readonly status: number;
   readonly cure: string;
 
-  constructor(message: string, told: { readonly code?: string; readonly status?: number; readonly cure?: string } = {}) {
+  constructor(
+    message: string,
+    told: { readonly code?: string; readonly status?: number; readonly cure?: string } = {},
+  ) {
     super(message);
     this.code = told.code ?? '';
     this.status = told.status ?? 0;
@@ -16,20 +20,40 @@ export class Refusal extends Error {
   }
 }
 
-/** Of the token, which lives as long as the tab does. */
-let token = sessionStorage.getItem(TOKEN);
-const listeners = new Set<(isNeeded: boolean) => void>();
+/** Whether a token is to be asked for, and whether because the one that was given is wrong. */
+export type TokenNeed = 'none' | 'missing' | 'wrong';
 
-/** Told when a token is asked for, and when one was given. */
-export function onTokenNeeded(listener: (isNeeded: boolean) => void): () => void {
+/** It lives as long as the tab does; where the browser keeps nothing for the page, as long as the page. */
+let token = keptToken();
+const listeners = new Set<(need: TokenNeed) => void>();
+
+function keptToken(): string | null {
+  try {
+    return sessionStorage.getItem(TOKEN);
+  } catch {
+    return null;
+  }
+}
+
+function setToken(given: string | null): void {
+  token = given;
+  try {
+    if (given === null) sessionStorage.removeItem(TOKEN);
+    else sessionStorage.setItem(TOKEN, given);
+  } catch {
+    // It is asked for again after a reload.
+  }
+}
+
+/** Told when a token is asked for, and when one was given. Returns what ends that. */
+export function onTokenNeed(listener: (need: TokenNeed) => void): () => void {
   listeners.add(listener);
   return () => listeners.delete(listener);
 }
 
 export function giveToken(given: string): void {
-  token = given;
-  sessionStorage.setItem(TOKEN, given);
-  for (const listener of listeners) listener(false);
+  setToken(given);
+  for (const listener of listeners) listener('none');
 }
 
 export function hasToken(): boolean {
@@ -69,8 +93,11 @@ export async function ask<Answer>(path: string, question: Question = {}): Promis
     throw new Refusal('The server does not answer.');
   }
   if (response.ok) return answer as Answer;
-  // Of two questions under way only the first says that the token was wrong.
-  if (response.status === 401 && sent === token) forgetToken();
+  if (response.status === 401) {
+    // Of several questions under way only the first says that the token was wrong, and none what became of one given since.
+    if (token !== null && sent !== token) return ask(path, question);
+    if (sent === token) askForToken(sent === null ? 'missing' : 'wrong');
+  }
   throw new Refusal(String(answer.detail ?? `The server answered ${response.status}.`), {
     code: String(answer.code ?? ''),
     status: response.status,
@@ -78,10 +105,9 @@ export async function ask<Answer>(path: string, question: Question = {}): Promis
   });
 }
 
-function forgetToken(): void {
-  token = null;
-  sessionStorage.removeItem(TOKEN);
-  for (const listener of listeners) listener(true);
+function askForToken(need: TokenNeed): void {
+  setToken(null);
+  for (const listener of listeners) listener(need);
 }
 
 /** A path with its parameters; those that are undefined or empty are left out. */

@@ -1,6 +1,8 @@
 import { useEffect, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
+import { WHOLE_STEPS } from './chart-steps.ts';
+import { day, minuteClock } from './format.ts';
 
 export interface ChartLine {
   readonly name: string;
@@ -19,28 +21,32 @@ export interface ChartProps {
   readonly format: (value: number) => string;
   /** How a time is written where the pointer is. */
   readonly formatTime: (time: number) => string;
+  /** How far apart the values beside the chart may be. @default WHOLE_STEPS */
+  readonly steps?: readonly number[];
   /** @default 180 pixels */
   readonly height?: number;
 }
 
+const DAY_SECONDS = 86_400;
+
 /** Colours and shapes come from the style sheet; the same chart is kept while its numbers change. */
-export function Chart({ times, lines, label, format, formatTime, height = 180 }: ChartProps) {
+export function Chart({ times, lines, label, format, formatTime, steps = WHOLE_STEPS, height = 180 }: ChartProps) {
   const place = useRef<HTMLDivElement>(null);
   const chart = useRef<uPlot>(undefined);
   const formats = useRef({ format, formatTime });
   formats.current = { format, formatTime };
-  const data = [times.map((time) => time / 1_000), ...lines.map(({ values }) => values)] as unknown as uPlot.AlignedData;
-  const newest = useRef(data);
-  newest.current = data;
+  const newest = useRef<uPlot.AlignedData>([[]]);
+  newest.current = [times.map((time) => time / 1_000), ...lines.map(({ values }) => [...values])];
   const shape = lines.map(({ name, kind }) => `${kind} ${name}`).join('\n');
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: its data come by the effect below
+  // Its numbers come by the effect below.
   useEffect(() => {
     const { current } = place;
     if (current === null) return undefined;
     const draw = () => {
       chart.current?.destroy();
-      chart.current = new uPlot(optionsOf({ lines, width: current.clientWidth, height, formats }), newest.current, current);
+      const options = optionsOf({ lines, width: current.clientWidth, height, steps, formats });
+      chart.current = new uPlot(options, newest.current, current);
     };
     draw();
     const sized = new ResizeObserver(() => chart.current?.setSize({ width: current.clientWidth, height }));
@@ -53,7 +59,7 @@ export function Chart({ times, lines, label, format, formatTime, height = 180 }:
       chart.current?.destroy();
       chart.current = undefined;
     };
-  }, [shape, height]);
+  }, [shape, steps, height]);
 
   useEffect(() => chart.current?.setData(newest.current));
 
@@ -64,33 +70,67 @@ interface Drawn {
   readonly lines: readonly ChartLine[];
   readonly width: number;
   readonly height: number;
+  readonly steps: readonly number[];
   readonly formats: { readonly current: Pick<ChartProps, 'format' | 'formatTime'> };
 }
 
-function optionsOf({ lines, width, height, formats }: Drawn): uPlot.Options {
+function optionsOf({ lines, width, height, steps, formats }: Drawn): uPlot.Options {
   const colour = coloursOf(document.documentElement);
   const axis = { stroke: colour('--soft'), font: '12px ui-sans-serif, system-ui, sans-serif', ticks: { show: false } };
+  const hasBars = lines.some(({ kind }) => kind === 'bars');
   return {
     width,
     height,
     padding: [8, 8, 0, 0],
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
-    legend: { live: true },
-    scales: { y: { range: (_, __, most) => [0, Math.max(1, most * 1.08)] } },
+    scales: {
+      x: hasBars ? { range: withRoomForBars } : {},
+      y: { range: (_, __, most) => [0, Math.max(steps[0] ?? 1, (most ?? 0) * 1.08)] },
+    },
     axes: [
-      { ...axis, grid: { show: false }, space: 64 },
+      {
+        ...axis,
+        grid: { show: false },
+        space: 64,
+        values: (_, times, __, ___, step) =>
+          times.map((time) =>
+            step >= DAY_SECONDS || isMidnight(time) ? day(time * 1_000) : minuteClock(time * 1_000),
+          ),
+      },
       {
         ...axis,
         grid: { stroke: colour('--line'), width: 1 },
-        size: 56,
-        values: (_, ticks) => ticks.map((tick) => (Number.isInteger(tick) || tick > 10 ? formats.current.format(tick) : '')),
+        size: 60,
+        incrs: [...steps],
+        values: (_, values) => values.map((value) => formats.current.format(value)),
       },
     ],
     series: [
       { value: (_, time) => (time == null ? '' : formats.current.formatTime(time * 1_000)), label: '' },
       ...lines.map((line) => seriesOf(line, { colour, formats })),
     ],
+    hooks: {
+      // Where nobody points, it tells the newest.
+      setData: [tellNewest],
+      setCursor: [(chart) => chart.cursor.idx == null && tellNewest(chart)],
+    },
   };
+}
+
+function tellNewest(chart: uPlot): void {
+  const last = chart.data[0].length - 1;
+  if (chart.cursor.idx == null && last >= 0) chart.setLegend({ idx: last }, false);
+}
+
+/** Half a bar before the first and after the last. */
+function withRoomForBars({ data: [times] }: uPlot, from: number, to: number): uPlot.Range.MinMax {
+  const half = ((times[1] ?? to) - (times[0] ?? from)) / 2;
+  return [from - half, to + half];
+}
+
+function isMidnight(seconds: number): boolean {
+  const at = new Date(seconds * 1_000);
+  return at.getHours() === 0 && at.getMinutes() === 0;
 }
 
 function seriesOf(
@@ -105,7 +145,13 @@ function seriesOf(
   };
   switch (kind) {
     case 'bars':
-      return { ...told, fill: colour('--accent'), stroke: colour('--accent'), width: 0, ...(bars && { paths: bars({ size: [0.8, 48] }) }) };
+      return {
+        ...told,
+        fill: colour('--accent'),
+        stroke: colour('--accent'),
+        width: 0,
+        ...(bars && { paths: bars({ size: [0.8, 48] }) }),
+      };
     case 'area':
       return { ...told, stroke: colour('--accent'), width: 2, fill: colour('--glow') };
     case 'line':

@@ -24,12 +24,13 @@ export interface Range extends Span {
   readonly name: RangeName;
   /** Of the same length, right before; of a range that is not over yet, up to the same moment of it. */
   readonly before: Span;
-  readonly interval: 'minute' | 'hour' | 'day';
+  readonly interval: 'hour' | 'day';
 }
 
 export const zone = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone;
 
-const HOUR_MS = 3_600_000;
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
 const CUSTOM_DAYS_MAX = 400;
 
 /** What the parameters `range`, `from` and `to` (days, `2026-11-01`, both included) of an address mean now. What they do not mean is the default. */
@@ -38,23 +39,19 @@ export function rangeOf(parameters: Readonly<Record<string, string>>, now: numbe
   const at = new Date(now);
   const day = (offset: number) => new Date(at.getFullYear(), at.getMonth(), at.getDate() + offset).getTime();
   const month = (offset: number) => new Date(at.getFullYear(), at.getMonth() + offset, 1).getTime();
-  const spanned = (from: number, to: number, before: Span, interval: Range['interval']): Range => ({
-    name,
-    from,
-    to,
-    before,
-    interval,
-  });
+  const spanned = (span: Span, before: Span, interval: Range['interval']) =>
+    rangeWith({ name, ...span, before, interval });
   const lastDays = (days: number) =>
-    spanned(day(1 - days), now, { from: day(1 - 2 * days), to: sameTime(now, -days) }, 'day');
+    spanned({ from: day(1 - days), to: now }, { from: day(1 - 2 * days), to: moved(now, { days: -days }) }, 'day');
   switch (name) {
     case 'today':
-      return spanned(day(0), now, { from: day(-1), to: sameTime(now, -1) }, 'hour');
+      return spanned({ from: day(0), to: now }, { from: day(-1), to: moved(now, { days: -1 }) }, 'hour');
     case 'yesterday':
-      return spanned(day(-1), day(0), { from: day(-2), to: day(-1) }, 'hour');
+      return spanned({ from: day(-1), to: day(0) }, { from: day(-2), to: day(-1) }, 'hour');
     case '24h': {
+      // Whole hours of UTC, as the server counts them.
       const from = Math.floor(now / HOUR_MS) * HOUR_MS - 23 * HOUR_MS;
-      return spanned(from, now, { from: from - 24 * HOUR_MS, to: now - 24 * HOUR_MS }, 'hour');
+      return spanned({ from, to: now }, { from: from - 24 * HOUR_MS, to: now - 24 * HOUR_MS }, 'hour');
     }
     case '7d':
       return lastDays(7);
@@ -63,34 +60,43 @@ export function rangeOf(parameters: Readonly<Record<string, string>>, now: numbe
     case '90d':
       return lastDays(90);
     case 'month':
-      return spanned(month(0), now, { from: month(-1), to: Math.min(month(0), month(-1) + now - month(0)) }, 'day');
+      return spanned({ from: month(0), to: now }, { from: month(-1), to: moved(now, { months: -1 }) }, 'day');
     case 'last-month':
-      return spanned(month(-1), month(0), { from: month(-2), to: month(-1) }, 'day');
+      return spanned({ from: month(-1), to: month(0) }, { from: month(-2), to: month(-1) }, 'day');
     case '12mo':
-      return spanned(month(-11), now, { from: month(-23), to: month(-11) }, 'day');
+      return spanned({ from: month(-11), to: now }, { from: month(-23), to: moved(now, { months: -12 }) }, 'day');
     case 'custom':
       return customOf(parameters, now) ?? rangeOf({}, now);
   }
 }
 
-function sameTime(now: number, days: number): number {
-  const at = new Date(now);
-  at.setDate(at.getDate() + days);
-  return at.getTime();
+/** Where clocks skip midnight, the same moment of the day before may be its very start: then that has a minute all the same. */
+function rangeWith({ before: { from, to }, ...range }: Range): Range {
+  return { ...range, before: { from, to: Math.max(to, from + MINUTE_MS) } };
+}
+
+/** The same time of another day; in a month that is too short for it, the end of that month. */
+function moved(time: number, { days = 0, months = 0 }: { readonly days?: number; readonly months?: number }): number {
+  const at = new Date(time);
+  const end = new Date(at.getFullYear(), at.getMonth() + months + 1, 1).getTime();
+  at.setMonth(at.getMonth() + months, at.getDate() + days);
+  return months === 0 ? at.getTime() : Math.min(at.getTime(), end);
 }
 
 function customOf({ from = '', to = '' }: Readonly<Record<string, string>>, now: number): Range | undefined {
-  const [first, last] = [dayStart(from, 0), dayStart(to, 1)];
-  if (first === undefined || last === undefined || first >= last) return undefined;
-  const days = Math.round((last - first) / (24 * HOUR_MS));
+  const [first, end] = [dayStart(from, 0), dayStart(to, 1)];
+  if (first === undefined || end === undefined || first >= end) return undefined;
+  const days = Math.round((end - first) / (24 * HOUR_MS));
   if (days > CUSTOM_DAYS_MAX) return undefined;
-  return {
+  // One that has not begun has an hour all the same, for a range of none is none.
+  const until = Math.min(end, Math.max(now, first + HOUR_MS));
+  return rangeWith({
     name: 'custom',
     from: first,
-    to: Math.min(last, Math.max(now, first + HOUR_MS)),
-    before: { from: sameTime(first, -days), to: first },
+    to: until,
+    before: { from: moved(first, { days: -days }), to: moved(until, { days: -days }) },
     interval: days <= 2 ? 'hour' : 'day',
-  };
+  });
 }
 
 /** The start, in local time, of a day written `2026-11-01`, or of one some days after it. */

@@ -34,7 +34,8 @@ export function hrefOf({
   for (const [name, value] of Object.entries(parameters)) {
     if (value !== undefined && value !== '') given.set(name, value);
   }
-  const path = item === '' ? `#/${page}` : `#/${page}/${encodeURIComponent(item)}`;
+  // Half a character, as a tracker may send one, has no place in an address.
+  const path = item === '' ? `#/${page}` : `#/${page}/${encodeURIComponent(item.toWellFormed())}`;
   return given.size === 0 ? path : `${path}?${given}`;
 }
 

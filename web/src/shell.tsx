@@ -1,8 +1,9 @@
 import type { ComponentType } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
-import type { Live } from './answers.ts';
-import { giveToken, hasToken, onTokenNeeded } from './api.ts';
+import { useEffect, useErrorBoundary, useRef, useState } from 'preact/hooks';
+import type { BadReasons, Live } from './answers.ts';
+import { giveToken, onTokenNeed, type TokenNeed, wordsOf } from './api.ts';
 import { clock } from './format.ts';
+import type { PageProps } from './page-props.ts';
 import { BadPage } from './pages/bad.tsx';
 import { EventsPage } from './pages/events.tsx';
 import { HealthPage } from './pages/health.tsx';
@@ -10,13 +11,7 @@ import { NowPage } from './pages/now.tsx';
 import { OverviewPage } from './pages/overview.tsx';
 import { PeoplePage } from './pages/people.tsx';
 import { type Polled, usePoll } from './poll.ts';
-import { type Address, hrefOf, useAddress } from './router.ts';
-
-export interface PageProps {
-  readonly address: Address;
-  /** Asked once a second, whatever page is open. */
-  readonly live: Polled<Live>;
-}
+import { hrefOf, useAddress } from './router.ts';
 
 const PAGES: readonly { readonly page: string; readonly title: string; readonly Page: ComponentType<PageProps> }[] = [
   { page: 'now', title: 'Now', Page: NowPage },
@@ -28,17 +23,19 @@ const PAGES: readonly { readonly page: string; readonly title: string; readonly 
 ];
 
 const LIVE_MS = 1_000;
+/** After it the server is away: who looks at live figures is told soon. */
+const LIVE_PATIENCE_MS = 5_000;
+const WAITING_MS = 30_000;
 
 export function Shell() {
   const address = useAddress();
-  const live = usePoll<Live>('/api/v1/live', { everyMs: LIVE_MS });
-  const isTokenNeeded = useTokenNeeded();
+  const live = usePoll<Live>('/api/v1/live', { everyMs: LIVE_MS, patienceMs: LIVE_PATIENCE_MS });
+  const tokenNeed = useTokenNeed();
   const shown = PAGES.find(({ page }) => page === address.page);
   const title = shown?.title ?? 'Nothing here';
   const main = useRef<HTMLElement>(null);
   const isFirst = useRef(true);
   // Who follows a link by keyboard or hears the page goes on at what is new.
-  // biome-ignore lint/correctness/useExhaustiveDependencies: focus moves when the page changes, and not with its other parameters
   useEffect(() => {
     document.title = `${title} · clickstream`;
     if (!isFirst.current) main.current?.focus();
@@ -46,9 +43,9 @@ export function Shell() {
   }, [address.page]);
   return (
     <>
-      <a class="skip" href="#main" onClick={skipTo(main)}>
+      <button type="button" class="skip" onClick={() => main.current?.focus()}>
         To the content
-      </a>
+      </button>
       <header class="top">
         <a class="name" href={hrefOf({ page: 'now' })}>
           <Mark />
@@ -62,36 +59,59 @@ export function Shell() {
             </a>
           ))}
         </nav>
-        <Connection live={live} isTokenNeeded={isTokenNeeded} />
+        <Connection live={live} isTokenNeeded={tokenNeed !== 'none'} />
       </header>
       <main ref={main} tabIndex={-1} aria-labelledby="title">
         <h1 id="title" class="hidden">
           {title}
         </h1>
-        {isTokenNeeded ? <AskToken /> : shown === undefined ? <NotHere /> : <shown.Page address={address} live={live} />}
+        {tokenNeed !== 'none' ? (
+          <AskToken isWrong={tokenNeed === 'wrong'} />
+        ) : shown === undefined ? (
+          <NotHere />
+        ) : (
+          <Guarded key={shown.page} {...{ Page: shown.Page, address, live }} />
+        )}
       </main>
     </>
   );
 }
 
-function skipTo(main: { readonly current: HTMLElement | null }) {
-  return (event: Event) => {
-    event.preventDefault();
-    main.current?.focus();
-  };
+function useTokenNeed(): TokenNeed {
+  const [need, setNeed] = useState<TokenNeed>('none');
+  useEffect(() => onTokenNeed(setNeed), []);
+  return need;
 }
 
-function useTokenNeeded(): boolean {
-  const [isNeeded, setNeeded] = useState(false);
-  useEffect(() => onTokenNeeded(setNeeded), []);
-  return isNeeded;
+/** A fault of one page leaves the others. */
+function Guarded({ Page, ...props }: PageProps & { readonly Page: ComponentType<PageProps> }) {
+  const [fault, again] = useErrorBoundary();
+  if (fault === undefined) return <Page {...props} />;
+  return (
+    <section class="card">
+      <h2>This page failed</h2>
+      <p class="trouble">{wordsOf(fault)}</p>
+      <button type="button" onClick={again}>
+        Show it again
+      </button>
+    </section>
+  );
 }
 
 function Connection({ live, isTokenNeeded }: { readonly live: Polled<Live>; readonly isTokenNeeded: boolean }) {
   const { answer, at, trouble } = live;
-  const state = isTokenNeeded || (answer === undefined && trouble === undefined) ? 'waiting' : trouble === undefined ? 'live' : 'away';
+  const state =
+    isTokenNeeded || (answer === undefined && trouble === undefined)
+      ? 'waiting'
+      : trouble === undefined
+        ? 'live'
+        : 'away';
   const since = at === undefined ? '' : ` What is shown is of ${clock(at)}.`;
-  const words = { waiting: isTokenNeeded ? 'A read token is needed' : 'Connecting', live: 'Live', away: `${trouble}${since}` };
+  const words = {
+    waiting: isTokenNeeded ? 'A read token is needed' : 'Connecting',
+    live: 'Live',
+    away: `${trouble}${since}`,
+  };
   return (
     <p class="connection" role="status" data-state={state}>
       {words[state]}
@@ -99,14 +119,15 @@ function Connection({ live, isTokenNeeded }: { readonly live: Polled<Live>; read
   );
 }
 
-/** How many there are, beside the name of their page. */
+/** How many of the newest bad events are not put back yet, beside the name of their page. */
 function Waiting({ live }: { readonly live: Live | undefined }) {
-  const some = live === undefined ? 0 : live.totals.bad;
-  return some === 0 ? null : <span class="badge">{some > 999 ? '999+' : some}</span>;
+  const path = live === undefined || live.totals.bad === 0 ? undefined : '/api/v1/bad/reasons';
+  const { answer } = usePoll<BadReasons>(path, { everyMs: WAITING_MS });
+  const waiting = (answer?.reasons ?? []).reduce((sum, reason) => sum + reason.waiting, 0);
+  return waiting === 0 ? null : <span class="badge">{waiting > 999 ? '999+' : waiting}</span>;
 }
 
-function AskToken() {
-  const wasGiven = useRef(hasToken());
+function AskToken({ isWrong }: { readonly isWrong: boolean }) {
   const give = (event: SubmitEvent) => {
     event.preventDefault();
     const field = (event.currentTarget as HTMLFormElement).elements.namedItem('token') as HTMLInputElement;
@@ -117,8 +138,11 @@ function AskToken() {
       <label for="token">Read token</label>
       <input id="token" name="token" type="password" autoComplete="off" spellcheck={false} required ref={focusOn} />
       <button type="submit">Open</button>
-      {wasGiven.current && <p role="alert">That token is not one of those configured.</p>}
-      <p class="soft">It is kept until this tab is closed. `clickstream config init` makes one; its digest is in the configuration.</p>
+      {isWrong && <p role="alert">That token is not one of those configured.</p>}
+      <p class="soft">
+        It is kept until this tab is closed. <code>clickstream config init</code> makes one; its digest is in the
+        configuration.
+      </p>
     </form>
   );
 }
@@ -140,7 +164,14 @@ function NotHere() {
 
 function Mark() {
   return (
-    <svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2.4" stroke-linecap="round" aria-hidden="true">
+    <svg
+      viewBox="0 0 24 24"
+      fill="none"
+      stroke="currentColor"
+      stroke-width="2.4"
+      stroke-linecap="round"
+      aria-hidden="true"
+    >
       <path d="M3 7c3-4 6 4 9 0s6 4 9 0M3 17c3-4 6 4 9 0s6 4 9 0M3 12h18" />
     </svg>
   );

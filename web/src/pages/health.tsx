@@ -1,4 +1,4 @@
-import type { PageProps } from '../shell.tsx';
+import type { PageProps } from '../page-props.ts';
 
 export function HealthPage(_: PageProps) {
   return null;

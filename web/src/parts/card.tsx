@@ -6,16 +6,19 @@ export function Card({
   title,
   aside,
   of,
+  isWide = false,
   children,
 }: {
   readonly title: string;
   readonly aside?: ComponentChildren;
   /** What it shows; it is dimmed while that is not the newest, and says what is the matter. */
   readonly of?: Pick<Polled<unknown>, 'isStale' | 'trouble'>;
+  /** As wide as the page, also where others stand beside each other. */
+  readonly isWide?: boolean;
   readonly children: ComponentChildren;
 }) {
   return (
-    <section class="card" data-stale={of?.isStale === true ? '' : undefined}>
+    <section class={isWide ? 'card wide' : 'card'} data-stale={of?.isStale === true ? '' : undefined}>
       <div class="card-head">
         <h2>{title}</h2>
         {aside !== undefined && <div class="aside">{aside}</div>}
