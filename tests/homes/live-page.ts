@@ -25,7 +25,7 @@ export async function livePage(browser: Browser, home: CommandHome): Promise<str
     assert.match(await figure(page, 'Events stored'), /^[1-9]/);
     await page
       .locator('.figure', { hasText: 'Ledger' })
-      .getByText(/alanced$/)
+      .locator('dd', { hasText: /alanced/ })
       .waitFor(PATIENCE);
     assert.match(await figure(page, 'Ledger'), /^(?:Balanced[1-9]|Not balanced)/);
     // The tab keeps the token until it is closed.

@@ -91,7 +91,8 @@ function optionsOf({ lines, width, height, steps, formats }: Drawn): uPlot.Optio
       {
         ...axis,
         grid: { show: false },
-        space: 64,
+        space: 72,
+        size: 32,
         values: (_, times, __, ___, step) =>
           times.map((time) =>
             step >= DAY_SECONDS || isMidnight(time) ? day(time * 1_000) : minuteClock(time * 1_000),
