@@ -114,7 +114,7 @@ test('an event that was set aside goes back into the stream, once', async () => 
   expect(JSON.parse((await ask('/api/v1/audit?deep=true')).body)).toMatchObject({ accepted: 2, stored: 1, bad: 1 });
 });
 
-test.each(['/api/v1/events', '/api/v1/stats', '/api/v1/audit', '/metrics'])(
+test.each(['/api/v1/events', '/api/v1/stats', '/api/v1/audit', '/api/v1/system', '/metrics'])(
   'without the token %s is 401',
   async (url) => {
     const { ask } = await queries();
@@ -141,6 +141,21 @@ test('the health check is answered without a look at the secret', async () => {
   const { handler, secret } = await queries({ token: undefined });
   expect(albAnswer(await handler(HEALTH_CHECK))).toMatchObject({ status: 200, body: '{"status":"ok"}' });
   expect(secret.looks).toBe(0);
+});
+
+test('of how it runs it says its lanes, and not what one function environment cannot know', async () => {
+  const { ask, store } = await queries();
+  const arrivedAtMs = NOW_MS - 500;
+  await processBatch({ lane: LANE, records: [{ sequence: 7n, data: recordOf([eventWith()]), arrivedAtMs }] }, store);
+  const { status, body } = await ask('/api/v1/system');
+  expect([status, JSON.parse(body)]).toMatchObject([
+    200,
+    {
+      ...{ home: 'AWS', startedAt: null, ready: { ready: true, reasons: [] } },
+      ...{ freshness: null, collect: null, log: null, store: null, disk: null },
+      lanes: [{ lane: LANE, done: '7', arrivedAt: new Date(arrivedAtMs).toISOString() }],
+    },
+  ]);
 });
 
 test('the page and the document come through, whole', async () => {
@@ -190,7 +205,7 @@ test('while the tables are too slow, the answer says so in time, and nothing is 
   const tables = { events: 'events', state: 'state' };
   const reader = new DynamoEventReader({ client, tables, snapshotMsMax: 20 });
   const { ask, handler, metrics } = await queries({ token: TOKEN, reader });
-  for (const url of ['/api/v1/events', '/api/v1/users/u/events', '/api/v1/live', '/api/v1/audit']) {
+  for (const url of ['/api/v1/events', '/api/v1/users/u/events', '/api/v1/live', '/api/v1/audit', '/api/v1/system']) {
     const answer = await ask(url);
     expect(answer.status, url).toBe(503);
     expect(JSON.parse(answer.body)).toMatchObject({ code: 'query_unavailable' });

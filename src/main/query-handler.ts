@@ -7,6 +7,7 @@ import { ClickstreamError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import { readJson } from '../core/read-json.ts';
 import type { Clock } from '../core/time.ts';
+import { VERSION } from '../core/version.ts';
 import type { EventLog } from '../log/event-log.ts';
 import { answer, createReplayOfBad, seal, VIEW_NAMES, viewOf } from '../pipeline.ts';
 import { readBadPiece } from '../query/bad-replay.ts';
@@ -104,6 +105,13 @@ export function createQueryHandler(parts: QueryParts): QueryHandler {
     page: parts.page,
     // One that answers is able to. Whether events are taken and processed, CloudWatch's alarms tell.
     ready: () => ({ ready: true, reasons: [] }),
+    system: async () => ({
+      home: 'AWS',
+      ...{ version: VERSION, startedAt: null },
+      // A lane says when its newest record arrived, and not when it was stored.
+      ...{ freshness: null, collect: null, log: null, store: null, disk: null },
+      lanes: await reader.snapshot((reads) => reads.lanes()),
+    }),
     metrics: () => '# Of AWS, CloudWatch has the metrics; one function environment knows little.\n',
     report,
   });

@@ -6,12 +6,26 @@ import { ClickstreamError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import { createQueries, type QueriesOptions } from './http.ts';
 import { PAGE_POLICY } from './page.ts';
+import type { System } from './system.ts';
 
 const SCRIPT = Buffer.from('console.log("kept");'.repeat(20));
 const PAGE = new Map([
   ['/', { type: 'text/html; charset=utf-8', body: Buffer.from('<!doctype html>') }],
   ['/assets/main-1.js', { type: 'text/javascript; charset=utf-8', body: SCRIPT }],
 ]);
+const SYSTEM: System = {
+  home: 'one machine',
+  ...{ version: '1.2.3', startedAt: '2026-11-23T10:00:00.000Z' },
+  freshness: { seconds: 60, records: 7, p50Ms: 12, p99Ms: 40 },
+  collect: { events: 9, setAside: 1, requests: { 200: 8, 400: 1 }, rejected: { body_not_json: 1 } },
+  log: { bytes: 1_000, segments: 1, unprocessedBytes: 0, writable: true },
+  store: { bytes: 2_000, writable: false },
+  disk: { freeBytes: 3_000 },
+  lanes: new Map([
+    ['one', { done: 12n ** 30n, registry: {}, cuts: {}, arrivedAtMs: Date.parse('2026-11-23T10:00:01.500Z') }],
+    ['two', { done: -1n, registry: {}, cuts: {} }],
+  ]),
+};
 
 const servers: Server[] = [];
 afterEach(() => {
@@ -49,6 +63,7 @@ async function serve(part: Partial<QueriesOptions> = {}): Promise<Ask> {
     access: { kind: 'loopback' },
     ready: () => ({ ready: true, reasons: [] }),
     page: PAGE,
+    system: async () => SYSTEM,
     metrics: () => 'up 1\n',
     report: (fault) => {
       throw fault;
@@ -354,7 +369,7 @@ describe('without a read token', () => {
     '%s is refused',
     async (host) => {
       const ask = await serve();
-      for (const path of ['/api/v1/live', '/', '/metrics']) {
+      for (const path of ['/api/v1/live', '/api/v1/system', '/', '/metrics']) {
         expect(codeOf(await ask(path, { headers: { host } }))).toEqual(problem(403, 'host_refused'));
       }
       expect((await ask('/health', { headers: { host } })).status).toBe(200);
@@ -371,7 +386,7 @@ describe('with read tokens', () => {
     ['Bearer right right', 'read_token_wrong', 'Bearer realm="clickstream", error="invalid_token"'],
   ])('%s is a 401', async (authorization, code, challenge) => {
     const ask = await serve({ access });
-    for (const path of ['/api/v1/live', '/metrics', '/api/nothing']) {
+    for (const path of ['/api/v1/live', '/api/v1/system', '/metrics', '/api/nothing']) {
       const reply = await ask(path, { headers: authorization === undefined ? {} : { authorization } });
       expect(codeOf(reply)).toEqual(problem(401, code));
       expect(reply.headers['www-authenticate']).toBe(challenge);
@@ -392,6 +407,23 @@ describe('the rest of the surface', () => {
     const ask = await serve({ ready: () => ({ ready: false, reasons: ['the log cannot be written'] }) });
     const { status, text } = await ask('/ready');
     expect({ status, text }).toEqual({ status: 503, text: '{"ready":false,"reasons":["the log cannot be written"]}' });
+  });
+  test('says how it runs, with what is not known as null', async () => {
+    const ready = { ready: false, reasons: ['the store cannot be written: full'] };
+    const ask = await serve({ ready: () => ready });
+    const { lanes: _, ...told } = SYSTEM;
+    expect(JSON.parse((await ask('/api/v1/system')).text)).toEqual({
+      ...told,
+      ready,
+      lanes: [
+        { lane: 'one', done: (12n ** 30n).toString(), arrivedAt: '2026-11-23T10:00:01.500Z' },
+        { lane: 'two', done: '-1', arrivedAt: null },
+      ],
+    });
+    expect(codeOf(await ask('/api/v1/system?deep=true'))).toEqual(problem(400, 'parameter_invalid'));
+    expect(codeOf(await ask('/api/v1/system', { method: 'POST' }))).toEqual(problem(405, 'method_not_allowed'));
+    const gone = await serve({ system: () => new Promise(() => undefined), queryMsMax: 20 });
+    expect(codeOf(await gone('/api/v1/system'))).toEqual(problem(503, 'query_unavailable'));
   });
   test('has metrics', async () => {
     const { headers, text } = await (await serve())('/metrics');

@@ -13,6 +13,7 @@ import type { Answer, Question } from './queries.ts';
 import { answerRebuild, REBUILD, type Rebuilder } from './rebuilds.ts';
 import { receiptWaits } from './receipt-wait.ts';
 import { answerReplay, REPLAY, REPLAY_TYPE, type Replay } from './replay.ts';
+import { answerSystem, SYSTEM, type System } from './system.ts';
 
 /**
  * Who may read. With read tokens configured, who has one: `authorize` compares in constant time. Without, only this
@@ -46,6 +47,8 @@ export interface QueriesOptions {
   readonly ready: () => Readiness;
   /** The dashboard. */
   readonly page: Page;
+  /** How the program runs. */
+  readonly system: () => Promise<System>;
   /** What `formatMetrics` makes. */
   readonly metrics: () => string;
   /** Told of faults of the program; the asker is told too. */
@@ -156,8 +159,14 @@ export function createQueries(options: QueriesOptions): Queries {
     ...{ open: ERASE.open, allow: 'DELETE' },
     reply: async (question) => jsonReply({ status: 202, body: await eraseBounded(question) }),
   };
+  const systemParts = { system: bounded<void, System>(options.system, options), ready: options.ready };
+  const system: Route = {
+    ...{ open: SYSTEM.open, allow: 'GET, HEAD' },
+    reply: async ({ parameters }) => jsonReply({ status: 200, body: await answerSystem(systemParts, parameters) }),
+  };
   const apiRouteOf = (path: string): Route => {
     if (isErasePath(path)) return erase;
+    if (path === SYSTEM.path) return system;
     if (path === REPLAY.path) return replay;
     if (isBadReplayPath(path)) return replayBad;
     if (path === REBUILD.path) return rebuild;

@@ -21,6 +21,7 @@ const CLOSED: readonly (readonly [path: string, status: number, request?: Reques
   ['/api/v1/events', 401, { headers: { Authorization: 'Bearer wrong' } }],
   ['/api/v1/dead/any/redrive', 401, { method: 'POST' }],
   ['/api/v1/rebuilds', 401, { method: 'POST' }],
+  ['/api/v1/system', 401],
   ['/metrics', 401],
   ['/nothing', 404],
   ['/ready', 405, { method: 'POST' }],
