@@ -10,10 +10,15 @@ const FAULTS = [
 export default defineConfig({
   test: {
     testTimeout: 30_000,
+    globalSetup: 'tests/build-web.ts',
     projects: [
       {
         extends: true,
-        test: { name: 'tests', include: ['src/**/*.test.ts', 'tests/**/*.test.ts'], exclude: FAULTS },
+        test: {
+          name: 'tests',
+          include: ['src/**/*.test.ts', 'web/src/**/*.test.ts', 'tests/**/*.test.ts'],
+          exclude: FAULTS,
+        },
       },
       { extends: true, test: { name: 'faults', include: FAULTS } },
     ],

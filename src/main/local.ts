@@ -22,6 +22,7 @@ import { type AskedWorker, askedWorker } from './asked-worker.ts';
 import { type Config, isLoopback, writeKeysOf } from './config.ts';
 import { type LocalState, localSystem } from './local-system.ts';
 import { localMetrics } from './metrics.ts';
+import { readPage } from './page-folder.ts';
 import type { FromProcessor, ProcessWorkerData, ToProcessor } from './process-worker.ts';
 import type { QueryWorkerData } from './query-worker.ts';
 import type { StepSettings } from './steps.ts';
@@ -272,6 +273,7 @@ class Local {
       replay: createReplay({ append: (records) => redriver.appendAll(records), clock: Date.now }),
       rebuilder: { views: VIEW_NAMES, ask: (view) => this.#askProcessor((id) => ({ kind: 'askRebuild', id, view })) },
       access,
+      page: readPage(),
       ready: () => {
         const { writable, detail } = log.condition();
         const reasons = [

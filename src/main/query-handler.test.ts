@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { gzipSync } from 'node:zlib';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { expect, test } from 'vitest';
 import { type AlbRequest, albAnswer, albEvent, HEALTH_CHECK } from '../../tests/alb.ts';
@@ -18,6 +18,7 @@ import { createQueryHandler, type Metric } from './query-handler.ts';
 const TOKEN = 't'.repeat(40);
 const NOW_MS = Date.parse('2026-11-23T11:00:00.000Z');
 const LANE = 'shardId-000000000001';
+const SCRIPT = Buffer.from('console.log(1);'.repeat(100));
 
 async function queries(
   options: { readonly token?: string | undefined; readonly reader?: EventReader } = { token: TOKEN },
@@ -41,6 +42,10 @@ async function queries(
     // The stream's shards are done as far as the store says.
     shards: async (dones) => new Map([...dones.keys()].map((lane) => [lane, NOW_MS])),
     secret,
+    page: new Map([
+      ['/', { type: 'text/html; charset=utf-8', body: Buffer.from('<!doctype html></html>') }],
+      ['/assets/main.js', { type: 'text/javascript; charset=utf-8', body: SCRIPT }],
+    ]),
     clock: () => NOW_MS,
     metric: (metric) => {
       metrics.push(metric);
@@ -154,11 +159,15 @@ test('of how it runs it says its lanes, and not what one function environment ca
 });
 
 test('the page and the document come through, whole', async () => {
-  const { ask } = await queries();
+  const { ask, handler } = await queries();
   const page = await ask('/', '');
   expect(page.status).toBe(200);
   expect(page.headers['content-type']).toBe('text/html; charset=utf-8');
-  expect(page.body).toMatch(/<\/html>\s*$/);
+  expect(page.body).toBe('<!doctype html></html>');
+  const headers = { 'accept-encoding': 'gzip' };
+  const packed = await handler(albEvent({ url: '/assets/main.js', headers }));
+  expect(packed.multiValueHeaders).toMatchObject({ 'Content-Encoding': ['gzip'] });
+  expect(gunzipSync(Buffer.from(packed.body, 'base64'))).toEqual(SCRIPT);
   const document = await ask('/openapi.json', '');
   expect(JSON.parse(document.body)).toMatchObject({ openapi: '3.1.0' });
   expect((await ask('/nothing')).status).toBe(404);

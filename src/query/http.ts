@@ -8,7 +8,7 @@ import { answerErase, ERASE, type Erase, isErasePath } from './erasures.ts';
 import { METRICS_TYPE } from './metrics.ts';
 import type { Operation } from './openapi.ts';
 import { SERVED } from './openapi-served.ts';
-import { PAGE, PAGE_POLICY } from './page.ts';
+import { type Page, servePage } from './page.ts';
 import type { Answer, Question } from './queries.ts';
 import { answerRebuild, REBUILD, type Rebuilder } from './rebuilds.ts';
 import { receiptWaits } from './receipt-wait.ts';
@@ -45,6 +45,8 @@ export interface QueriesOptions {
   readonly access: Access;
   /** Able to take events and to process them. */
   readonly ready: () => Readiness;
+  /** The dashboard. */
+  readonly page: Page;
   /** How the program runs. */
   readonly system: () => Promise<System>;
   /** What `formatMetrics` makes. */
@@ -62,7 +64,7 @@ export interface Queries {
 
 interface Reply {
   readonly status: number;
-  readonly body: string;
+  readonly body: string | Buffer;
   readonly type: string;
   readonly headers?: OutgoingHttpHeaders;
 }
@@ -90,10 +92,7 @@ const HEADERS: OutgoingHttpHeaders = {
   'X-Content-Type-Options': 'nosniff',
 };
 
-const PAGE_HEADERS: OutgoingHttpHeaders = {
-  'Content-Security-Policy': PAGE_POLICY,
-  'Cross-Origin-Opener-Policy': 'same-origin',
-};
+const ASSETS = '/assets/';
 
 /** The readers' side of the HTTP server. It never blocks: questions are answered by the worker behind `ask`. */
 export function createQueries(options: QueriesOptions): Queries {
@@ -199,7 +198,9 @@ export function createQueries(options: QueriesOptions): Queries {
     handle(request, response) {
       const target = targetOf(request.url ?? '');
       const { path } = target;
-      const route = path.startsWith('/api/') ? apiRouteOf(path) : routes.get(path);
+      const route = path.startsWith('/api/')
+        ? apiRouteOf(path)
+        : routes.get(path.startsWith(ASSETS) ? `${ASSETS}{file}` : path);
       void reply({ request, response }, route, target).then((answer) => send(response, answer));
     },
   };
@@ -212,13 +213,15 @@ function routesOf(options: QueriesOptions, ask: QueriesOptions['ask']): Readonly
 }
 
 function repliesOf(
-  { ready, metrics }: QueriesOptions,
+  { page, ready, metrics }: QueriesOptions,
   ask: QueriesOptions['ask'],
 ): Readonly<Record<(typeof SERVED)[number]['path'], ReplyTo>> {
+  const served = servePage(page);
   // Anyone may have the document, and it stays as it is: the worker is asked for it once.
   let document: Reply | undefined;
   return {
-    '/': () => ({ status: 200, body: PAGE, type: 'text/html; charset=utf-8', headers: PAGE_HEADERS }),
+    '/': () => served.page(),
+    '/assets/{file}': ({ path }, { headers }) => served.asset(path, headers['accept-encoding']?.toString()),
     '/health': () => jsonReply({ status: 200, body: '{"status":"ok"}' }),
     '/ready': () => {
       const readiness = ready();

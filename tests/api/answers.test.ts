@@ -158,6 +158,12 @@ describe('every answer is as documented', () => {
     expect((await checked(target)).status).toBe(200);
   });
 
+  test('/assets/{file}', async () => {
+    const [script = ''] = /\/assets\/[^"]+\.js/.exec((await checked('/')).body) ?? [];
+    expect(await checked(script)).toMatchObject({ status: 200, contentType: 'text/javascript; charset=utf-8' });
+    expect((await checked('/assets/other.js')).status).toBe(404);
+  });
+
   test('/api/v1/bad/{id}', async () => {
     const { bad } = JSON.parse((await checked('/api/v1/bad')).body) as { readonly bad: { readonly id: string }[] };
     const one = await checked(`/api/v1/bad/${bad[0]?.id}`);
@@ -476,6 +482,7 @@ describe('of a server with read tokens, or one that is not well', () => {
       rebuilder: { views: ['traffic'], ask: () => Promise.reject(new Error('gone')) },
       access: { kind: 'token', authorize: (token) => token === 'right' },
       ready: () => ({ ready: false, reasons: ['the log cannot be written'] }),
+      page: new Map(),
       system: () => Promise.reject(new Error('gone')),
       metrics: () => '',
       report: () => undefined,

@@ -86,6 +86,7 @@ const HANDLERS = {
   query: createQueryHandler({
     ...parts,
     reader: parts.store,
+    page: new Map(),
     shards: async () => new Map(),
     metric: () => undefined,
     report,
