@@ -8,7 +8,7 @@ import type { Network } from './network.ts';
 import type { PipelineFunction } from './pipeline-function.ts';
 import type { StackParts } from './stage.ts';
 
-/** What is for readers; all else is for trackers. A rule takes five values in all. */
+/** What is for readers; all else is for trackers, the script of our own too. A rule takes five values in all. */
 export const QUERY_PATHS = ['/api/*', '/', '/openapi.json', '/ready', '/metrics'];
 
 /** What port 80 answers to a POST once there is a certificate: a redirect would turn it into a GET, and lose the event. */
