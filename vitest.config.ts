@@ -13,7 +13,11 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'tests', include: ['src/**/*.test.ts', 'tests/**/*.test.ts'], exclude: FAULTS },
+        test: {
+          name: 'tests',
+          include: ['src/**/*.test.ts', 'tracker/src/**/*.test.ts', 'tests/**/*.test.ts'],
+          exclude: FAULTS,
+        },
       },
       { extends: true, test: { name: 'faults', include: FAULTS } },
     ],

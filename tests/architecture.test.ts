@@ -10,7 +10,12 @@ const rules = createRequire(import.meta.url)('../.dependency-cruiser.cjs');
 async function violations(
   baseDir = process.cwd(),
 ): Promise<{ readonly modules: number; readonly broken: readonly string[] }> {
-  const { output } = await cruise(['src'], { ...rules.options, ruleSet: rules, validate: true, baseDir });
+  const { output } = await cruise(['src', 'tracker/src'], {
+    ...rules.options,
+    ruleSet: rules,
+    validate: true,
+    baseDir,
+  });
   const { summary, modules } = output as ICruiseResult;
   const broken = summary.violations.map(({ rule, from, to }) => `${rule.name}: ${from} → ${to}`);
   return { modules: modules.filter(({ source }) => source.startsWith('src/')).length, broken };
@@ -43,13 +48,15 @@ describe('the direction of imports', () => {
       ],
       ['sdk-in-aws-only', 'src/main', `export { KinesisClient } from '@aws-sdk/client-kinesis';\n`],
       ['adapters-know-ports', 'src/adapters/embedded', `export { step } from '../../process/stitch.ts';\n`],
+      ['tracker-stands-alone', 'tracker/src', `export { step } from '../../src/process/stitch.ts';\n`],
+      ['browser-tracker-without-node', 'tracker/src', `export { randomUUID } from 'node:crypto';\n`],
       ['nobody-imports-main', 'src/store', `export { readConfig } from '../main/config.ts';\n`],
     ] as const;
     // In a copy: other tests read the source at the same time.
     const copy = resolve('.planted', `architecture-${process.pid}`);
     let broken: readonly string[] = [];
     beforeAll(async () => {
-      for (const part of ['src', 'tsconfig.json']) cpSync(part, join(copy, part), { recursive: true });
+      for (const part of ['src', 'tracker/src', 'tsconfig.json']) cpSync(part, join(copy, part), { recursive: true });
       for (const [place, [, folder, text]] of planted.entries()) {
         writeFileSync(join(copy, folder, `planted-${place}.ts`), text);
       }
