@@ -16,7 +16,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'tests',
-          include: ['src/**/*.test.ts', 'web/src/**/*.test.ts', 'tests/**/*.test.ts'],
+          include: ['src/**/*.test.ts', 'tracker/src/**/*.test.ts', 'web/src/**/*.test.ts', 'tests/**/*.test.ts'],
           exclude: FAULTS,
         },
       },

@@ -10,7 +10,12 @@ const rules = createRequire(import.meta.url)('../.dependency-cruiser.cjs');
 async function violations(
   baseDir = process.cwd(),
 ): Promise<{ readonly modules: readonly string[]; readonly broken: readonly string[] }> {
-  const { output } = await cruise(['src', 'web/src'], { ...rules.options, ruleSet: rules, validate: true, baseDir });
+  const { output } = await cruise(['src', 'tracker/src', 'web/src'], {
+    ...rules.options,
+    ruleSet: rules,
+    validate: true,
+    baseDir,
+  });
   const { summary, modules } = output as ICruiseResult;
   const broken = summary.violations.map(({ rule, from, to }) => `${rule.name}: ${from} → ${to}`);
   return { modules: modules.map(({ source }) => source), broken };
@@ -47,13 +52,16 @@ describe('the direction of imports', () => {
       ['adapters-know-ports', 'src/adapters/embedded', `export { step } from '../../process/stitch.ts';\n`],
       ['web-knows-core-alone', 'web/src', `export type { Step } from '../../src/process/stitch.ts';\n`],
       ['web-takes-types-of-core', 'web/src/parts', `export { LIMITS } from '../../../src/core/limits.ts';\n`],
+      ['tracker-stands-alone', 'tracker/src', `export { step } from '../../src/process/stitch.ts';\n`],
+      ['browser-tracker-without-node', 'tracker/src', `export { randomUUID } from 'node:crypto';\n`],
       ['nobody-imports-main', 'src/store', `export { readConfig } from '../main/config.ts';\n`],
     ] as const;
     // In a copy: other tests read the source at the same time.
     const copy = resolve('.planted', `architecture-${process.pid}`);
     let broken: readonly string[] = [];
     beforeAll(async () => {
-      for (const part of ['src', 'web/src', 'tsconfig.json']) cpSync(part, join(copy, part), { recursive: true });
+      for (const part of ['src', 'tracker/src', 'web/src', 'tsconfig.json'])
+        cpSync(part, join(copy, part), { recursive: true });
       for (const [place, [, folder, text]] of planted.entries()) {
         writeFileSync(join(copy, folder, `planted-${place}.ts`), text);
       }

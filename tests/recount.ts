@@ -150,7 +150,8 @@ function secondsOf({ first, events }: Session): number {
 }
 
 function isBounce({ events }: Session): boolean {
-  return events.filter(({ eventType }) => !['identify', 'group', 'alias'].includes(eventType)).length <= 1;
+  const noInteractions = ['identify', 'group', 'alias', 'Page Left', 'Scrolled', 'Web Vitals'];
+  return events.filter(({ eventType }) => !noInteractions.includes(eventType)).length <= 1;
 }
 
 /** The page of the last event to arrive that says one and was not late: none before it is of a later time. */

@@ -8,8 +8,8 @@ import type { Network } from './network.ts';
 import type { PipelineFunction } from './pipeline-function.ts';
 import type { StackParts } from './stage.ts';
 
-/** What is for readers, by rule, for one takes five values in all; all else is for trackers. */
-const QUERY_PATHS = {
+/** What is for readers, by rule, for one takes five values in all; all else is for trackers, the script of our own too. */
+export const QUERY_PATHS = {
   Query: ['/api/*', '/', '/openapi.json', '/ready', '/metrics'],
   Assets: ['/assets/*'],
 };

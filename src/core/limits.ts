@@ -56,6 +56,20 @@ export const LIMITS = {
    * 22 tries on they would be longer than a timer can be, which then fires at once.
    */
   trackerRetriesMax: 18,
+  /** A browser asks for the tracker again after this. */
+  trackerScriptSeconds: 3_600,
+  /** Of the script, and of the batches that it sends. */
+  trackerPathCharsMax: 100,
+
+  // Cookieless ids (docs/decisions/0030-cookieless.md).
+  /** As long as what SHA-256 makes, which is what RFC 2104, section 3, asks of a key. */
+  saltBytes: 32,
+  /** Two visitors of a day get the same id at the odds of one in 2^96. */
+  cookielessIdBytes: 12,
+  /** How often the server looks for salts that are to go. */
+  saltForgetMs: 600_000,
+  /** How long a request waits for a salt of the table. */
+  saltMsMax: 3_000,
 
   // Fields of an event.
   /** userId, anonymousId, eventId. DynamoDB's sort keys hold 1,024 bytes; three of these and a time fit. */

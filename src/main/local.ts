@@ -4,11 +4,13 @@ import { type DataFolder, openDataFolder } from '../adapters/embedded/data-folde
 import { EMBEDDED_LANE, type EmbeddedEventLog, openEventLog } from '../adapters/embedded/event-log.ts';
 import { describeFinding, type LogFinding } from '../adapters/embedded/log-finding.ts';
 import { LogProgress } from '../adapters/embedded/log-progress.ts';
+import { SaltFile } from '../adapters/embedded/salt-file.ts';
 import { serveHotRequests } from '../collect/hot-requests.ts';
 import { type CollectCounters, type Collector, guardServer, newCounters, serverOptions } from '../collect/http.ts';
 import { KeyRing, WriteKeys } from '../collect/keys.ts';
 import { Numbering } from '../collect/numbering.ts';
 import { Redriver } from '../collect/redrive.ts';
+import { Tracker } from '../collect/tracker.ts';
 import { asClickstreamError, ClickstreamError } from '../core/errors.ts';
 import { assertLimits, LIMITS } from '../core/limits.ts';
 import type { RecordPosition } from '../log/event-log.ts';
@@ -26,6 +28,7 @@ import { readPage } from './page-folder.ts';
 import type { FromProcessor, ProcessWorkerData, ToProcessor } from './process-worker.ts';
 import type { QueryWorkerData } from './query-worker.ts';
 import type { StepSettings } from './steps.ts';
+import { builtTracker } from './tracker-file.ts';
 import { startWorker } from './workers.ts';
 
 export interface LocalServer {
@@ -104,6 +107,8 @@ class Local {
       log,
       keys: new WriteKeys(writeKeysOf(this.#config)),
       proxies: this.#config.proxies,
+      salts: this.#openSalts(),
+      tracker: this.#tracker(),
       clock: Date.now,
       numbering: this.#numbering,
       counters: this.#counters,
@@ -315,6 +320,24 @@ class Local {
       clearTimeout(cut);
     });
     return url;
+  }
+
+  #openSalts(): SaltFile {
+    const salts = new SaltFile({
+      path: this.#folder.salts,
+      clock: Date.now,
+      report: (fault) => report(`salts: they cannot be written, it will be tried again: ${String(fault)}`),
+    });
+    const forget = setInterval(() => salts.forgetOld(), LIMITS.saltForgetMs);
+    this.#closers.push(() => clearInterval(forget));
+    return salts;
+  }
+
+  #tracker(): Tracker {
+    const { tracker: paths } = this.#config;
+    const built = builtTracker();
+    if (built === undefined) report(`tracker: it is not built, and nothing is served at ${paths.script}`);
+    return new Tracker({ built, paths });
   }
 
   #keepTime(log: EmbeddedEventLog): void {

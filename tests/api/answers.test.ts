@@ -371,6 +371,9 @@ describe('every answer is as documented', () => {
       expect((await checked(path.replace('{key}', 'any'), asking)).status).toBe(200);
     }
   });
+  test("of the tracker's script", async () => {
+    expect((await checked('/t.js')).status).toBe(200);
+  });
   test('the document has the collect paths that are served, and no others', () => {
     const documented = Object.entries(document.paths).flatMap(([path, operations]) =>
       path.startsWith('/v1/') ? Object.keys(operations).map((method) => ({ path, method: method.toUpperCase() })) : [],

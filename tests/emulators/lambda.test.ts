@@ -120,3 +120,28 @@ test('a stream that is away is 503, and what is sent again once it is back is st
   await lambdas.pump();
   expect(await read('/api/v1/audit')).toMatchObject({ balanced: true, stored: 195 });
 });
+
+test('a browser without any id is one visitor of the day, by a salt in the table of states alone', async () => {
+  const send = (address: string) =>
+    lambdas.collect({
+      method: 'POST',
+      url: '/v1/b',
+      headers: { 'content-type': 'text/plain', 'user-agent': 'Browser/1', 'x-forwarded-for': address },
+      body: JSON.stringify({
+        writeKey: lambdas.writeKey,
+        batch: [{ type: 'page', timestamp: new Date().toISOString(), context: { cookieless: true } }],
+      }),
+    });
+  expect([(await send('a')).status, (await send('b')).status]).toEqual([200, 200]);
+  await lambdas.pump();
+  const { events } = (await read('/api/v1/events?type=page&limit=10')) as {
+    readonly events: readonly { readonly anonymousId: string }[];
+  };
+  const [first, second] = events.map(({ anonymousId }) => anonymousId);
+  expect(first).toMatch(/^[\w-]{16}$/);
+  expect(second).toBe(first);
+  const { tables, itemsOf } = lambdas.dynamo;
+  const salts = (await itemsOf(tables.state)).filter(({ pk }) => pk?.S === 'salt');
+  expect(salts.map(({ salt }) => salt?.B?.length)).toEqual([32]);
+  expect((await itemsOf(tables.events)).filter(({ pk }) => pk?.S === 'salt')).toEqual([]);
+});

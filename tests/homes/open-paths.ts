@@ -1,6 +1,7 @@
 /** What a home answers to anyone who reaches it, and that it tells them nothing of what is stored, or of what stores it. */
 import assert from 'node:assert/strict';
 import { readPage } from '../../src/main/page-folder.ts';
+import { builtTracker } from '../../src/main/tracker-file.ts';
 import { answer } from '../../src/pipeline.ts';
 import { PAGE_POLICY } from '../../src/query/page.ts';
 import { MemoryEventStore } from '../contracts/memory-event-store.ts';
@@ -48,6 +49,7 @@ export async function openPaths(home: CommandHome, names: readonly string[]): Pr
     '/openapi.json': ['application/json', documented.body],
     '/health': ['application/json', '{"status":"ok"}'],
     '/ready': ['application/json', '{"ready":true,"reasons":[]}'],
+    '/t.js': ['text/javascript; charset=utf-8', builtTracker() ?? 'it is not built'],
   };
   for (const [path, [type, body]] of Object.entries(open)) {
     const told = await ask(home, path);

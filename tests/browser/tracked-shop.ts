@@ -1,0 +1,86 @@
+import { createServer } from 'node:http';
+import { buildScript } from '../../tracker/build.ts';
+import { contentOf, listen, portOf, type Shop } from './shop.ts';
+
+/** Calls that a page makes before the tracker is there wait in what its snippet puts in the tracker's place. */
+export const STUB = `
+window.clickstream = { q: [] };
+for (const name of ['page', 'track', 'identify', 'consent', 'reset', 'flush']) {
+  clickstream[name] = (...words) => clickstream.q.push([name, ...words]);
+}
+`;
+
+/** What the shop's own code does; views of pages, links, files and forms it leaves to the tracker. */
+const SCRIPT = `
+function show() {
+  const lamps = location.pathname === '/category/lamps';
+  for (const item of document.querySelectorAll('li')) item.hidden = lamps && !item.id.endsWith('lamp');
+}
+show();
+addEventListener('popstate', show);
+document.querySelector('#lamps')?.addEventListener('click', (event) => {
+  event.preventDefault();
+  history.pushState({}, '', event.target.href);
+  show();
+});
+document.querySelector('#add')?.addEventListener('click', (event) => {
+  clickstream.track('Product Added', { product: event.target.value });
+});
+document.querySelector('#login')?.addEventListener('submit', (event) => {
+  clickstream.identify(event.target.elements.name.value, { plan: 'pro' });
+});
+`;
+
+export interface TrackedShop extends Shop {
+  /** Further attributes of the tracker's script element, from the next page on. */
+  attributes: string;
+}
+
+/**
+ * The shop with the tracker of this repository, on an origin of its own. Its pages allow no script but files of the shop's, and
+ * connections to the collector alone. `elsewhere.test` on the same port is another site.
+ */
+export async function startTrackedShop(collector: string): Promise<TrackedShop> {
+  const files = new Map([
+    ['/t.js', ['text/javascript', await buildScript()]],
+    ['/shop.js', ['text/javascript', SCRIPT]],
+    ['/stub.js', ['text/javascript', `${STUB}clickstream.identify('bo'); clickstream.track('Waited', { place: 1 });`]],
+    ['/manual.pdf', ['application/octet-stream', '%PDF-']],
+  ] as const);
+  const policy = `default-src 'none'; script-src 'self'; connect-src ${collector}; require-trusted-types-for 'script'`;
+  const server = createServer((request, response) => {
+    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://shop.test');
+    const [type, text] = files.get(pathname as '/t.js') ?? [];
+    if (type !== undefined) {
+      response.setHeader('Content-Type', type).end(text);
+      return;
+    }
+    if (request.headers.host?.startsWith('elsewhere.') === true) {
+      response.setHeader('Content-Type', 'text/html').end('<!doctype html><title>Elsewhere</title>');
+      return;
+    }
+    const port = portOf(server);
+    const content = pathname === '/terms' ? '<p>Terms.'.repeat(500) : contentOf(pathname);
+    const stub = searchParams.has('stub') ? '<script src="/stub.js"></script>' : '';
+    response.writeHead(content === undefined ? 404 : 200, {
+      'Content-Type': 'text/html; charset=utf-8',
+      'Content-Security-Policy': policy,
+    });
+    response.end(
+      `<!doctype html><title>Shop ${pathname}</title>${stub}` +
+        `<script defer src="/t.js" ${shop.attributes} data-endpoint="${collector}" data-key="shop-key"></script><script defer src="/shop.js"></script>` +
+        '<nav><a href="/">Home</a> <a href="/login">Log in</a> <a href="/cart">Cart</a> <a href="/manual.pdf?token=a">Manual</a>' +
+        ` <a href="http://elsewhere.test:${port}/"><b>Elsewhere</b></a> <a href="mailto:ada@shop.test">Write</a></nav>${content ?? 'nothing here'}`,
+    );
+  });
+  await listen(server);
+  const shop: TrackedShop = {
+    url: `http://shop.test:${portOf(server)}`,
+    attributes: '',
+    close: () => {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+  return shop;
+}
