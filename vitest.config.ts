@@ -10,6 +10,7 @@ const FAULTS = [
 export default defineConfig({
   test: {
     testTimeout: 30_000,
+    globalSetup: ['tests/build-tracker.ts'],
     projects: [
       {
         extends: true,

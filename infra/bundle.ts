@@ -1,13 +1,14 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { basename, join, relative, resolve } from 'node:path';
 import { build, type Plugin } from 'esbuild';
+import { writeScript } from '../tracker/build.ts';
 
 /** The functions of the stack, each of one handler in src/main. */
 export const HANDLERS = ['collect', 'process', 'query'] as const;
 export type HandlerName = (typeof HANDLERS)[number];
 
 export interface BundledHandler {
-  /** Holds `index.mjs` and its source map; the function's handler is `index.handler`. */
+  /** Holds `index.mjs` and its source map, and of the collector the browser's tracker; the function's handler is `index.handler`. */
   readonly folder: string;
   /** Of `index.mjs`, which is what a cold start reads. */
   readonly bytes: number;
@@ -30,6 +31,7 @@ export async function bundle(outFolder: string): Promise<Record<HandlerName, Bun
   const bundled = await Promise.all(
     HANDLERS.map(async (name) => [name, await bundleHandler(name, join(outFolder, name))] as const),
   );
+  await writeScript(join(outFolder, 'collect'));
   return Object.fromEntries(bundled) as Record<HandlerName, BundledHandler>;
 }
 

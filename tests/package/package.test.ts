@@ -68,7 +68,7 @@ describe('the tarball', () => {
     const ofAws = /^(?:adapters\/aws\/|main\/(?:lambda-|.*-(?:lambda|handler)\.ts$))/;
     const names = (root: string, ending: string) =>
       readdirSync(root, { recursive: true, encoding: 'utf8' })
-        .filter((file) => file.endsWith(ending) && !/\.(?:test|d)\.ts$/.test(file) && !ofAws.test(file))
+        .filter((file) => file.endsWith(ending) && !/\.(?:test|d)\.ts$|^tracker\//.test(file) && !ofAws.test(file))
         .map((file) => file.slice(0, -ending.length))
         .sort();
     expect(names(join(installed, 'dist'), '.js')).toEqual(names('src', '.ts'));
@@ -113,6 +113,7 @@ describe('npx clickstream', () => {
     const { url, pid } = JSON.parse(text) as { readonly url: string; readonly pid: number };
     const body = JSON.stringify({ event: 'Signed Up', userId: 'ada' });
     expect((await fetch(`${url}/v1/track`, { method: 'POST', body })).status).toBe(200);
+    expect(await (await fetch(`${url}/t.js`)).text()).toBe(readFileSync(join('tracker', 'dist', 't.js'), 'utf8'));
     expect(await firstEvent(`${url}/api/v1/users/ada/events`)).toMatchObject({ eventType: 'Signed Up', userId: 'ada' });
     process.kill(pid, 'SIGTERM');
     expect(await ended).toEqual([0, null]);
