@@ -1,5 +1,5 @@
 /**
- * Salts of cookieless ids (docs/decisions/0029-cookieless.md): random, one a day of UTC, kept for that day and the next one, and
+ * Salts of cookieless ids (docs/decisions/0030-cookieless.md): random, one a day of UTC, kept for that day and the next one, and
  * then gone for good.
  */
 export interface Salts {

@@ -22,7 +22,9 @@ import { findPerson } from '../query/person.ts';
 import { createReplay } from '../query/replay.ts';
 import { type AskedWorker, askedWorker } from './asked-worker.ts';
 import { type Config, isLoopback, writeKeysOf } from './config.ts';
+import { type LocalState, localSystem } from './local-system.ts';
 import { localMetrics } from './metrics.ts';
+import { readPage } from './page-folder.ts';
 import type { FromProcessor, ProcessWorkerData, ToProcessor } from './process-worker.ts';
 import type { QueryWorkerData } from './query-worker.ts';
 import type { StepSettings } from './steps.ts';
@@ -54,6 +56,7 @@ type Fault = string | undefined;
 class Local {
   readonly #config: Config;
   readonly #folder: DataFolder;
+  readonly #startedAt = new Date().toISOString();
   readonly #progress = new LogProgress();
   readonly #numbering = new Numbering();
   readonly #counters: CollectCounters = newCounters();
@@ -275,6 +278,7 @@ class Local {
       replay: createReplay({ append: (records) => redriver.appendAll(records), clock: Date.now }),
       rebuilder: { views: VIEW_NAMES, ask: (view) => this.#askProcessor((id) => ({ kind: 'askRebuild', id, view })) },
       access,
+      page: readPage(),
       ready: () => {
         const { writable, detail } = log.condition();
         const reasons = [
@@ -284,15 +288,20 @@ class Local {
         ];
         return { ready: reasons.length === 0, reasons };
       },
-      metrics: () =>
-        localMetrics({
-          counters: this.#counters,
-          progress: this.#progress,
-          writable: log.condition().writable,
-          processing: this.#processorFault === undefined,
-        }),
+      metrics: () => localMetrics(this.#state(log)),
+      system: async () => localSystem(this.#state(log), await query.look()),
       report: reportFault,
     });
+  }
+
+  #state(log: EmbeddedEventLog): LocalState {
+    return {
+      startedAt: this.#startedAt,
+      counters: this.#counters,
+      progress: this.#progress,
+      writable: log.condition().writable,
+      processing: this.#processorFault === undefined,
+    };
   }
 
   async #listen(collector: Collector, queries: Queries): Promise<string> {

@@ -89,6 +89,7 @@ const HANDLERS = {
   query: createQueryHandler({
     ...parts,
     reader: parts.store,
+    page: new Map(),
     shards: async () => new Map(),
     metric: () => undefined,
     report,

@@ -11,8 +11,16 @@ export interface Plant {
 }
 
 const COPIED = [
-  ...['src', 'tests', 'bench', 'infra/bundle.ts', 'infra/environment-credentials.ts'],
-  ...['tracker/build.ts', 'tracker/src', 'package.json'],
+  'src',
+  'tests',
+  'bench',
+  'infra/bundle.ts',
+  'infra/environment-credentials.ts',
+  'web/build.ts',
+  'web/src',
+  'tracker/build.ts',
+  'tracker/src',
+  'package.json',
 ];
 
 /** A copy of source, tests and what measures them within `root`, in a folder of that name. */
