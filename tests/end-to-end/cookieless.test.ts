@@ -16,7 +16,7 @@ const start = () => startServer({ data, options: ['--config', config] });
 let server: RunningServer;
 beforeAll(async () => {
   server = await start();
-});
+}, 60_000);
 afterAll(() => {
   killServers();
   rmSync(folder, { recursive: true });
