@@ -10,7 +10,7 @@ const FAULTS = [
 export default defineConfig({
   test: {
     testTimeout: 30_000,
-    globalSetup: 'tests/build-web.ts',
+    globalSetup: ['tests/build-tracker.ts', 'tests/build-web.ts'],
     projects: [
       {
         extends: true,

@@ -1,6 +1,7 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { basename, join, relative, resolve } from 'node:path';
 import { build, type Plugin } from 'esbuild';
+import { writeScript } from '../tracker/build.ts';
 import { buildWeb } from '../web/build.ts';
 
 /** The functions of the stack, each of one handler in src/main. */
@@ -8,7 +9,7 @@ export const HANDLERS = ['collect', 'process', 'query'] as const;
 export type HandlerName = (typeof HANDLERS)[number];
 
 export interface BundledHandler {
-  /** Holds `index.mjs` and its source map, and of the query function the page; the function's handler is `index.handler`. */
+  /** Holds `index.mjs` and its source map, of the collector the tracker and of the query function the page; the handler is `index.handler`. */
   readonly folder: string;
   /** Of `index.mjs`, which is what a cold start reads. */
   readonly bytes: number;
@@ -31,6 +32,7 @@ export async function bundle(outFolder: string): Promise<Record<HandlerName, Bun
   const bundled = await Promise.all(
     HANDLERS.map(async (name) => [name, await bundleHandler(name, join(outFolder, name))] as const),
   );
+  await writeScript(join(outFolder, 'collect'));
   await buildWeb(join(outFolder, 'query', 'web'));
   return Object.fromEntries(bundled) as Record<HandlerName, BundledHandler>;
 }

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
+import { acceptsCoding } from '../core/accept-encoding.ts';
 import { ClickstreamError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import { BROWSER_BATCH_PATH } from './routes.ts';
@@ -28,7 +29,7 @@ const HEADERS = {
 
 /** The script as it is sent, in one coding. */
 interface Representation {
-  readonly coding: string | undefined;
+  readonly coding: 'br' | 'gzip' | undefined;
   readonly body: Buffer;
   /** RFC 9110, section 8.8.3: another one in each coding. */
   readonly tag: string;
@@ -50,7 +51,7 @@ export class Tracker {
   handle(request: IncomingMessage, response: ServerResponse, path: string): boolean {
     const { method = '', headers } = request;
     const best = this.#representations.find(
-      ({ coding }) => coding === undefined || accepts(String(headers['accept-encoding'] ?? ''), coding),
+      ({ coding }) => coding === undefined || acceptsCoding(headers['accept-encoding']?.toString(), coding),
     );
     if (best === undefined || path !== this.paths.script) return false;
     if (method !== 'GET' && method !== 'HEAD') {
@@ -79,14 +80,6 @@ function representationsOf(built: string, { collect }: TrackerPaths): readonly R
     { coding: 'gzip', body: gzipSync(body, { level: 9 }), tag: `"${digest}-gzip"` },
     { coding: undefined, body, tag: `"${digest}"` },
   ];
-}
-
-/** RFC 9110, section 12.5.3, of a coding that is named. */
-function accepts(header: string, coding: string): boolean {
-  return header.split(',').some((part) => {
-    const [name = '', ...weights] = part.split(';');
-    return name.trim().toLowerCase() === coding && !weights.some((weight) => /^\s*q=0(?:\.0*)?\s*$/i.test(weight));
-  });
 }
 
 /** RFC 9110, section 13.1.2: compared weakly, for a proxy that compresses may have weakened it. */

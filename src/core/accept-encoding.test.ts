@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { acceptsGzip } from './accept-encoding.ts';
+import { acceptsCoding } from './accept-encoding.ts';
 
 test.each([
   [undefined, false],
@@ -11,5 +11,5 @@ test.each([
   ['gzip; q=0.000, br', false],
   ['gzip;q=0.1', true],
 ])('%j takes gzip: %s', (header, expected) => {
-  expect(acceptsGzip(header)).toBe(expected);
+  expect(acceptsCoding(header, 'gzip')).toBe(expected);
 });

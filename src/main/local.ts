@@ -336,7 +336,8 @@ class Local {
   #tracker(): Tracker {
     const { tracker: paths } = this.#config;
     const built = builtTracker();
-    if (built === undefined) report(`tracker: it is not built, and nothing is served at ${paths.script}`);
+    if (built === undefined)
+      report(`tracker: it is not built (npm run build:tracker), and nothing is served at ${paths.script}`);
     return new Tracker({ built, paths });
   }
 

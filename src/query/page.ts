@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import { gzipSync } from 'node:zlib';
-import { acceptsGzip } from '../core/accept-encoding.ts';
+import { acceptsCoding } from '../core/accept-encoding.ts';
 import { ClickstreamError } from '../core/errors.ts';
 
 export interface PageFile {
@@ -70,7 +70,7 @@ export function servePage(files: Page): PageServer {
       if (file === undefined) throw new ClickstreamError('not_found', `the page has no file ${path}`);
       // The name has a digest of the bytes, so what a browser has under it is never old.
       const headers = { 'Cache-Control': 'public, max-age=31536000, immutable', Vary: 'Accept-Encoding' };
-      if (!acceptsGzip(acceptEncoding)) return { status: 200, ...file, headers };
+      if (!acceptsCoding(acceptEncoding, 'gzip')) return { status: 200, ...file, headers };
       const body = gzipped.get(path) ?? gzipSync(file.body, { level: 9 });
       gzipped.set(path, body);
       return { status: 200, type: file.type, body, headers: { ...headers, 'Content-Encoding': 'gzip' } };

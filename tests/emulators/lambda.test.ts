@@ -1,5 +1,6 @@
 import { PutRecordCommand } from '@aws-sdk/client-kinesis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { buildScript } from '../../tracker/build.ts';
 import { type Lambdas, startLambdas } from './lambda.ts';
 
 let lambdas: Lambdas;
@@ -88,6 +89,12 @@ test('the page, the document and the health of both functions answer through the
   expect((await lambdas.query({ url: '/openapi.json' })).status).toBe(200);
   expect((await lambdas.query({ url: '/health' })).status).toBe(200);
   expect((await lambdas.collect({ url: '/health' })).status).toBe(200);
+});
+
+test('the collector serves the tracker that was bundled beside it', async () => {
+  const { status, headers, body } = await lambdas.collect({ url: '/t.js' });
+  expect([status, headers['content-type']]).toEqual([200, 'text/javascript; charset=utf-8']);
+  expect(body).toBe(await buildScript());
 });
 
 test('what is open to all, and what is refused, names nothing of what the functions use', async () => {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { cookielessId } from '../../src/collect/cookieless.ts';
+import { buildScript } from '../../tracker/build.ts';
 import { everyEvent, get, killServers, type RunningServer, settledAudit, startServer } from './running-server.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'clickstream-cookieless-'));
@@ -15,7 +16,7 @@ const start = () => startServer({ data, options: ['--config', config] });
 let server: RunningServer;
 beforeAll(async () => {
   server = await start();
-});
+}, 60_000);
 afterAll(() => {
   killServers();
   rmSync(folder, { recursive: true });
@@ -25,6 +26,12 @@ const DAY_MS = 86_400_000;
 const ADDRESS = '203.0.113.177';
 const NEIGHBOUR = '203.0.113.178';
 const AGENT = 'Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0';
+
+test('the tracker is served as it is built, and told where to send', async () => {
+  const script = await (await fetch(`${server.url}/t.js`)).text();
+  expect(script).toBe((await buildScript()).replaceAll('/v1/b', '/take'));
+  expect([script.includes('/take'), script.includes('/v1/')]).toEqual([true, false]);
+});
 
 let sent = 0;
 

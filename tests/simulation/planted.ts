@@ -18,6 +18,8 @@ const COPIED = [
   'infra/environment-credentials.ts',
   'web/build.ts',
   'web/src',
+  'tracker/build.ts',
+  'tracker/src',
   'package.json',
 ];
 

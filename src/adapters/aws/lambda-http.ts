@@ -3,7 +3,7 @@ import { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { gzipSync } from 'node:zlib';
-import { acceptsGzip } from '../../core/accept-encoding.ts';
+import { acceptsCoding } from '../../core/accept-encoding.ts';
 import { asClickstreamError, ClickstreamError, problemOf } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
 
@@ -165,7 +165,10 @@ function parseAnswer(bytes: Buffer): Answered {
 function fitting({ headers, method }: IncomingMessage, answered: Answered): AlbResult {
   const plain = resultOf(answered);
   if (fits(plain)) return plain;
-  if (answered.headers['Content-Encoding'] === undefined && acceptsGzip(headers['accept-encoding']?.toString())) {
+  if (
+    answered.headers['Content-Encoding'] === undefined &&
+    acceptsCoding(headers['accept-encoding']?.toString(), 'gzip')
+  ) {
     const body = gzipSync(answered.body);
     const compressed = resultOf({
       ...answered,
