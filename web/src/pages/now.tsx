@@ -171,7 +171,7 @@ function LiveStream({ address, live, answer }: StreamProps) {
 
 function told(stream: Stream | undefined): string {
   if (stream === undefined || stream.passed === 0) return '';
-  return `${count(stream.passed, 'more event')} came in the last second than are listed`;
+  return `${count(stream.passed, 'more event')} came than are listed`;
 }
 
 /** Whoever opens one reads it, and what is read does not move away. */

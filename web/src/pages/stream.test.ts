@@ -36,7 +36,9 @@ describe('the stream', () => {
   test('tells how many came that the answer does not name', () => {
     const opened = flowed(undefined, liveOf(100, [1]), 0);
     expect(opened.passed).toBe(0);
-    expect(flowed(opened, liveOf(150, [3, 2]), 1).passed).toBe(48);
+    const next = flowed(opened, liveOf(150, [3, 2]), 1);
+    expect(next.passed).toBe(48);
+    expect(flowed(next, liveOf(160, [4]), 2).passed).toBe(57);
     // A store that was restored from before.
     expect(flowed(opened, liveOf(50, [3]), 1).passed).toBe(0);
   });

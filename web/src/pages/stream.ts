@@ -15,7 +15,7 @@ export interface Stream {
   readonly rows: readonly StreamRow[];
   /** How many events were stored by then, ever. */
   readonly stored: number;
-  /** How many came with the last answer beside those of the rows. */
+  /** How many came since the first answer that no answer named. */
   readonly passed: number;
 }
 
@@ -27,7 +27,7 @@ export function flowed(stream: Stream | undefined, { newest, totals }: Live, now
   return {
     rows: [...fresh, ...(stream?.rows ?? [])].slice(0, ROWS_MAX),
     stored: totals.stored,
-    passed: stream === undefined ? 0 : Math.max(0, totals.stored - stream.stored - fresh.length),
+    passed: stream === undefined ? 0 : stream.passed + Math.max(0, totals.stored - stream.stored - fresh.length),
   };
 }
 
