@@ -26,7 +26,7 @@ export async function buildScript(): Promise<string> {
 }
 
 /** A module of the npm package as text. */
-async function buildModule(name: 'index' | 'node'): Promise<string> {
+export async function buildModule(name: 'index' | 'node'): Promise<string> {
   const entryPoints = [join(SOURCE, `${name}.ts`)];
   const forHome =
     name === 'index'

@@ -1,5 +1,5 @@
 import { createServer } from 'node:http';
-import { buildScript } from '../../tracker/build.ts';
+import { buildModule, buildScript } from '../../tracker/build.ts';
 import { contentOf, listen, portOf, type Shop } from './shop.ts';
 
 /** Calls that a page makes before the tracker is there wait in what its snippet puts in the tracker's place. */
@@ -45,6 +45,17 @@ export async function startTrackedShop(collector: string): Promise<TrackedShop> 
     ['/t.js', ['text/javascript', await buildScript()]],
     ['/shop.js', ['text/javascript', SCRIPT]],
     ['/stub.js', ['text/javascript', `${STUB}clickstream.identify('bo'); clickstream.track('Waited', { place: 1 });`]],
+    ['/index.js', ['text/javascript', await buildModule('index')]],
+    [
+      '/module.js',
+      [
+        'text/javascript',
+        `import { init } from './index.js';
+        const options = { endpoint: '${collector}', key: 'shop-key', auto: ['page'], cookieless: true };
+        window.clickstream = init(options);
+        if (init(options) !== clickstream) throw new Error('two trackers');`,
+      ],
+    ],
     ['/manual.pdf', ['application/octet-stream', '%PDF-']],
   ] as const);
   const policy = `default-src 'none'; script-src 'self'; connect-src ${collector}; require-trusted-types-for 'script'`;
@@ -62,15 +73,18 @@ export async function startTrackedShop(collector: string): Promise<TrackedShop> 
     const port = portOf(server);
     const content = pathname === '/terms' ? '<p>Terms.'.repeat(500) : contentOf(pathname);
     const stub = searchParams.has('stub') ? '<script src="/stub.js"></script>' : '';
+    const tracker = searchParams.has('module')
+      ? '<script type="module" src="/module.js"></script>'
+      : `<script defer src="/t.js" ${shop.attributes} data-endpoint="${collector}" data-key="shop-key"></script>`;
     response.writeHead(content === undefined ? 404 : 200, {
       'Content-Type': 'text/html; charset=utf-8',
       'Content-Security-Policy': policy,
     });
     response.end(
       `<!doctype html><title>Shop ${pathname}</title>${stub}` +
-        `<script defer src="/t.js" ${shop.attributes} data-endpoint="${collector}" data-key="shop-key"></script><script defer src="/shop.js"></script>` +
+        `${tracker}<script defer src="/shop.js"></script>` +
         '<nav><a href="/">Home</a> <a href="/login">Log in</a> <a href="/cart">Cart</a> <a href="/manual.pdf?token=a">Manual</a>' +
-        ` <a href="http://elsewhere.test:${port}/"><b>Elsewhere</b></a> <a href="mailto:ada@shop.test">Write</a></nav>${content ?? 'nothing here'}`,
+        ` <a href="http://elsewhere.test:${port}/"><b>Elsewhere</b></a> <a href="mailto:ada@shop.test">Write</a></nav><p>Shop is open</p>${content ?? 'nothing here'}`,
     );
   });
   await listen(server);
