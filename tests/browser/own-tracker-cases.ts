@@ -208,7 +208,16 @@ export function ownTrackerCases(browserOf: () => Browser): void {
 
   test('a browser without keepalive, vitals and beacons that answer does what it can', async () => {
     shop.attributes = 'data-auto="page,time,vitals"';
-    await context.addInitScript('delete Request.prototype.keepalive; delete window.PerformanceObserver;');
+    await context.addInitScript(`{
+      delete Request.prototype.keepalive;
+      delete window.PerformanceObserver;
+      // Such a browser ends what is under way when its page is gone.
+      const { fetch } = window;
+      window.fetch = async (url, options) => {
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        return fetch(url, options);
+      };
+    }`);
     await visit('/');
     await page.waitForTimeout(200);
     await add('a');
