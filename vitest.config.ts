@@ -10,12 +10,13 @@ const FAULTS = [
 export default defineConfig({
   test: {
     testTimeout: 30_000,
+    globalSetup: ['tests/build-tracker.ts', 'tests/build-web.ts'],
     projects: [
       {
         extends: true,
         test: {
           name: 'tests',
-          include: ['src/**/*.test.ts', 'tracker/src/**/*.test.ts', 'tests/**/*.test.ts'],
+          include: ['src/**/*.test.ts', 'tracker/src/**/*.test.ts', 'web/src/**/*.test.ts', 'tests/**/*.test.ts'],
           exclude: FAULTS,
         },
       },

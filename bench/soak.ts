@@ -96,7 +96,16 @@ try {
   const client = new ApiClient({ url });
   const ledger = new Ledger(newRun());
   const freshness = new Freshness(client, ledger.run);
-  const plan = { url, writeKey: 'soak', seed: 1, people: 20_000, batch: Number(values.batch), connections: 32, ratePerSecond, forMs };
+  const plan = {
+    url,
+    writeKey: 'soak',
+    seed: 1,
+    people: 20_000,
+    batch: Number(values.batch),
+    connections: 32,
+    ratePerSecond,
+    forMs,
+  };
   const load = new LoadRun(plan, ledger, (event) => freshness.offer(event));
   let isOver = false;
   const played = load.play().finally(() => {

@@ -1,4 +1,4 @@
-/** Builds what is served as t.js, and the npm package: `node tracker/build.ts`. */
+/** Builds what is served as t.js, and the npm package: `node tracker/build.ts`; of these t.js alone: `node tracker/build.ts --script FOLDER`. */
 import { execFileSync } from 'node:child_process';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -25,6 +25,12 @@ export async function buildScript(): Promise<string> {
   return textOf(await build({ ...OPTIONS, entryPoints, format: 'iife', target: 'es2017' }));
 }
 
+/** Writes `t.js` into a folder. */
+export async function writeScript(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, 't.js'), await buildScript());
+}
+
 /** A module of the npm package as text. */
 export async function buildModule(name: 'index' | 'node'): Promise<string> {
   const entryPoints = [join(SOURCE, `${name}.ts`)];
@@ -42,8 +48,7 @@ export function gzipBytes(script: string): number {
 /** Writes `t.js`, `index.js`, `node.js` and their types into a folder, which is made anew. */
 export async function buildTracker(folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true });
-  await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, 't.js'), await buildScript());
+  await writeScript(folder);
   for (const name of ['index', 'node'] as const) await writeFile(join(folder, `${name}.js`), await buildModule(name));
   const compiler = join(import.meta.dirname, '..', 'node_modules', 'typescript', 'bin', 'tsc');
   const words = ['--noEmit', 'false', '--declaration', '--emitDeclarationOnly', '--outDir', folder];
@@ -61,7 +66,9 @@ function textOf({ outputFiles }: { readonly outputFiles: readonly { readonly tex
   return file.text;
 }
 
-if (import.meta.main) {
+if (import.meta.main && process.argv[2] === '--script') {
+  await writeScript(process.argv[3] ?? join(import.meta.dirname, 'dist'));
+} else if (import.meta.main) {
   await buildTracker(join(import.meta.dirname, 'dist'));
   const script = await buildScript();
   console.log(`t.js: ${script.length} bytes, ${gzipBytes(script)} gzipped (at most ${SCRIPT_GZIP_BYTES_MAX})`);

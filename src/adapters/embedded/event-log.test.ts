@@ -231,6 +231,8 @@ describe('retention', () => {
         hour === 1 && append(log, 'next'),
       ]);
       if (appended !== false) expect(appended[0]?.sequence).toBe(1n);
+      // What is ended keeps no zeros.
+      if (hour === 2) expect(statSync(segments()[0] ?? '').size).toBe(SEGMENT_HEADER_BYTES + 24 + 4 + 'private'.length);
     }
     expect(allTexts()).toEqual(['next']);
     await log.close();

@@ -163,7 +163,8 @@ export class SegmentWriter {
    */
   async roll({ beforeMs }: { readonly beforeMs: number }): Promise<void> {
     const begunAtMs = this.#retained.at(-1)?.createdAtMs;
-    if (this.#current === undefined || this.#current.end === SEGMENT_HEADER_BYTES) return;
+    const finished = this.#current;
+    if (finished === undefined || finished.end === SEGMENT_HEADER_BYTES) return;
     if (begunAtMs === undefined || begunAtMs > beforeMs) return;
     if (this.#spare === undefined) {
       this.#prepareAhead();
@@ -176,6 +177,8 @@ export class SegmentWriter {
       return;
     }
     await this.#next();
+    // A quiet site would keep a day of zeros; of a segment that was filled next to nothing is left.
+    await this.#files.cut(finished.path, finished.end);
   }
 
   /** Ends the last segment where its last group ends. Nothing may be in flight. */

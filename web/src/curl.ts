@@ -1,0 +1,19 @@
+import { STEERING } from './format.ts';
+
+export interface Sending {
+  /** Of the server: `https://host`. */
+  readonly origin: string;
+  /** Where write keys are asked for, the line names a variable of the shell that has one. */
+  readonly hasKeys: boolean;
+}
+
+/** A line for a shell that posts this to a collect path. Whatever is in it, the shell takes it as one word. */
+export function curlOf(path: string, body: unknown, { origin, hasKeys }: Sending): string {
+  // Within JSON's texts these can be written as escapes, which steer no terminal.
+  const json = JSON.stringify(body).replaceAll(
+    STEERING,
+    (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+  const key = hasKeys ? '-u "$WRITE_KEY:" ' : '';
+  return `curl ${origin}${path} ${key}-H 'Content-Type: application/json' -d '${json.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,5 @@
+import type { PageProps } from '../page-props.ts';
+
+export function BadPage(_: PageProps) {
+  return null;
+}

@@ -1,0 +1,5 @@
+import type { PageProps } from '../page-props.ts';
+
+export function PeoplePage(_: PageProps) {
+  return null;
+}
