@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { WriteKeys } from '../../src/collect/keys.ts';
 import { ClickstreamError } from '../../src/core/errors.ts';
 import { type Recorder, startRecorder } from './recorder.ts';
@@ -21,6 +21,13 @@ interface Sent {
 const PATIENCE = { timeout: 20_000, interval: 50 };
 /** Longer than the tracker waits for more events, so that what is not there then was not sent. */
 const SILENCE_MS = 2_500;
+
+/** Resolves when the page's tracker has come. (Playwright's own waiting evaluates text in the page, which its policy forbids.) */
+export async function hasTracker(page: Page): Promise<void> {
+  await vi.waitFor(async () => {
+    if (!(await page.evaluate('window.clickstream?.track !== undefined'))) throw new Error('no tracker');
+  }, PATIENCE);
+}
 
 /** What the tracker sends, and above all what it does not, each in pages of a fresh visitor. */
 export function ownTrackerCases(browserOf: () => Browser): void {
@@ -46,7 +53,7 @@ export function ownTrackerCases(browserOf: () => Browser): void {
 
   const visit = async (path: string, tab = page) => {
     await tab.goto(`${shop.url}${path}`);
-    await tab.waitForFunction('window.clickstream !== undefined');
+    await hasTracker(tab);
   };
   const add = (...names: readonly string[]) =>
     page.evaluate(`for (const name of ${JSON.stringify(names)}) clickstream.track(name)`);

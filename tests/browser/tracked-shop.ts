@@ -34,11 +34,13 @@ document.querySelector('#login')?.addEventListener('submit', (event) => {
 export interface TrackedShop extends Shop {
   /** Further attributes of the tracker's script element, from the next page on. */
   attributes: string;
+  /** Whether pages load the script from the collector, as a site would, and not from the shop. */
+  isServed: boolean;
 }
 
 /**
- * The shop with the tracker of this repository, on an origin of its own. Its pages allow no script but files of the shop's, and
- * connections to the collector alone. `elsewhere.test` on the same port is another site.
+ * The shop with the tracker of this repository, on an origin of its own. Its pages allow no script but files of the shop's
+ * and the collector's, and connections to the collector alone. `elsewhere.test` on the same port is another site.
  */
 export async function startTrackedShop(collector: string): Promise<TrackedShop> {
   const files = new Map([
@@ -58,7 +60,7 @@ export async function startTrackedShop(collector: string): Promise<TrackedShop> 
     ],
     ['/manual.pdf', ['application/octet-stream', '%PDF-']],
   ] as const);
-  const policy = `default-src 'none'; script-src 'self'; connect-src ${collector}; require-trusted-types-for 'script'`;
+  const policy = `default-src 'none'; script-src 'self' ${collector}; connect-src ${collector}; require-trusted-types-for 'script'`;
   const server = createServer((request, response) => {
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://shop.test');
     const [type, text] = files.get(pathname as '/t.js') ?? [];
@@ -75,7 +77,7 @@ export async function startTrackedShop(collector: string): Promise<TrackedShop> 
     const stub = searchParams.has('stub') ? '<script src="/stub.js"></script>' : '';
     const tracker = searchParams.has('module')
       ? '<script type="module" src="/module.js"></script>'
-      : `<script defer src="/t.js" ${shop.attributes} data-endpoint="${collector}" data-key="shop-key"></script>`;
+      : `<script defer src="${shop.isServed ? collector : ''}/t.js" ${shop.attributes} ${shop.isServed ? '' : `data-endpoint="${collector}"`} data-key="shop-key"></script>`;
     response.writeHead(content === undefined ? 404 : 200, {
       'Content-Type': 'text/html; charset=utf-8',
       'Content-Security-Policy': policy,
@@ -91,6 +93,7 @@ export async function startTrackedShop(collector: string): Promise<TrackedShop> 
   const shop: TrackedShop = {
     url: `http://shop.test:${portOf(server)}`,
     attributes: '',
+    isServed: false,
     close: () => {
       server.close();
       server.closeAllConnections();
