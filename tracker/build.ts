@@ -32,7 +32,7 @@ export async function writeScript(folder: string): Promise<void> {
 }
 
 /** A module of the npm package as text. */
-async function buildModule(name: 'index' | 'node'): Promise<string> {
+export async function buildModule(name: 'index' | 'node'): Promise<string> {
   const entryPoints = [join(SOURCE, `${name}.ts`)];
   const forHome =
     name === 'index'

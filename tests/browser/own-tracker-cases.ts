@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { WriteKeys } from '../../src/collect/keys.ts';
 import { ClickstreamError } from '../../src/core/errors.ts';
 import { type Recorder, startRecorder } from './recorder.ts';
@@ -21,6 +21,13 @@ interface Sent {
 const PATIENCE = { timeout: 20_000, interval: 50 };
 /** Longer than the tracker waits for more events, so that what is not there then was not sent. */
 const SILENCE_MS = 2_500;
+
+/** Resolves when the page's tracker has come. (Playwright's own waiting evaluates text in the page, which its policy forbids.) */
+export async function hasTracker(page: Page): Promise<void> {
+  await vi.waitFor(async () => {
+    if (!(await page.evaluate('window.clickstream?.track !== undefined'))) throw new Error('no tracker');
+  }, PATIENCE);
+}
 
 /** What the tracker sends, and above all what it does not, each in pages of a fresh visitor. */
 export function ownTrackerCases(browserOf: () => Browser): void {
@@ -46,7 +53,7 @@ export function ownTrackerCases(browserOf: () => Browser): void {
 
   const visit = async (path: string, tab = page) => {
     await tab.goto(`${shop.url}${path}`);
-    await tab.waitForFunction('window.clickstream !== undefined');
+    await hasTracker(tab);
   };
   const add = (...names: readonly string[]) =>
     page.evaluate(`for (const name of ${JSON.stringify(names)}) clickstream.track(name)`);
@@ -130,6 +137,14 @@ export function ownTrackerCases(browserOf: () => Browser): void {
     expect(names()).toEqual(['page']);
   });
 
+  test('the module of the npm package does the same, as its options say', async () => {
+    await visit('/?module');
+    await add('a');
+    await arrive('page', 'a');
+    expect(sent()[0]).toMatchObject({ context: { cookieless: true } });
+    expect(await stored()).toEqual([]);
+  });
+
   test('a user is known from identify on, over pages, until reset', async () => {
     await visit('/');
     await page.evaluate(`clickstream.identify('ada', { plan: 'pro' })`);
@@ -150,6 +165,75 @@ export function ownTrackerCases(browserOf: () => Browser): void {
     await page.evaluate('scrollTo(0, 1e6)');
     await arrive('Scrolled', 'Scrolled', 'Scrolled', 'Scrolled');
     expect(sent().map(({ properties }) => properties?.depth)).toEqual([25, 50, 75, 100]);
+  });
+
+  test('how long a page was visible: each time it is hidden, and how fast it came, the first time', async () => {
+    shop.attributes = 'data-auto="time,vitals"';
+    await visit('/');
+    const hide = (hidden: boolean) =>
+      page.evaluate(`{
+        Object.defineProperty(document, 'hidden', { value: ${hidden}, configurable: true });
+        document.dispatchEvent(new Event('visibilitychange'));
+      }`);
+    await page.evaluate(`document.querySelector('p').addEventListener('click', () => {
+      for (const until = performance.now() + 60; performance.now() < until; );
+    })`);
+    await page.click('text=Shop is open');
+    await page.waitForTimeout(400);
+    await hide(true);
+    await arrive('Page Left', 'Web Vitals');
+    await page.waitForTimeout(1_000);
+    await hide(false);
+    await page.waitForTimeout(200);
+    await hide(true);
+    await arrive('Page Left', 'Web Vitals', 'Page Left');
+    const [first, vitals, second] = sent().map(({ properties }) => properties);
+    expect(first?.seconds).toBeGreaterThanOrEqual(0.4);
+    expect(second?.seconds).toBeGreaterThanOrEqual(0.2);
+    // Not the second for which it was hidden.
+    expect(second?.seconds).toBeLessThan(1);
+    const number = expect.any(Number);
+    expect(vitals).toEqual({ TTFB: number, FCP: number, LCP: number, CLS: number, INP: number });
+    expect(vitals?.INP).toBeGreaterThanOrEqual(56);
+    expect(deliveries()).toHaveLength(3);
+  });
+
+  test('a page that comes back as it was left is another view, and loses nothing', async () => {
+    await visit('/');
+    await add('a');
+    const passes = (type: string) =>
+      page.evaluate(`dispatchEvent(new PageTransitionEvent('${type}', { persisted: true }))`);
+    recorder.isAway = true;
+    await passes('pagehide');
+    await sleep(500);
+    recorder.isAway = false;
+    await passes('pageshow');
+    await add('b');
+    await arrive('page', 'a', 'page', 'b');
+    expect(await stored()).toEqual(['clickstream.id']);
+  });
+
+  test('a browser without keepalive, vitals and beacons that answer does what it can', async () => {
+    shop.attributes = 'data-auto="page,time,vitals"';
+    await context.addInitScript(`{
+      delete Request.prototype.keepalive;
+      delete window.PerformanceObserver;
+      // Such a browser ends what is under way when its page is gone.
+      const { fetch } = window;
+      window.fetch = async (url, options) => {
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        return fetch(url, options);
+      };
+    }`);
+    await visit('/');
+    await page.waitForTimeout(200);
+    await add('a');
+    await page.close({ runBeforeUnload: true });
+    await arrive('page', 'a', 'Page Left', 'Web Vitals');
+    page = await context.newPage();
+    await visit('/cart');
+    await arrive('page', 'a', 'Page Left', 'Web Vitals', 'page');
+    expect(await stored()).toEqual(['clickstream.id']);
   });
 
   describe('nothing is sent, and nothing stored,', () => {
@@ -332,6 +416,8 @@ export function ownTrackerCases(browserOf: () => Browser): void {
   test('a tab that is closed at once sends what was done in it', async () => {
     shop.attributes = 'data-auto="page,time"';
     await visit('/');
+    // What is no time is not told.
+    await page.waitForTimeout(200);
     await add('a');
     await page.close({ runBeforeUnload: true });
     await arrive('page', 'a', 'Page Left');

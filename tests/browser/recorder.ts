@@ -38,6 +38,7 @@ export async function startRecorder(keys: WriteKeys): Promise<Recorder> {
     clock: Date.now,
     numbering: new Numbering(),
     counters: newCounters(),
+    salts: { of: () => Promise.resolve(new Uint8Array(32)) },
     report: (fault) => {
       throw fault;
     },

@@ -14,7 +14,7 @@ import {
   startServer,
 } from '../end-to-end/running-server.ts';
 import { launchChromium } from './chromium.ts';
-import { ownTrackerCases } from './own-tracker-cases.ts';
+import { hasTracker, ownTrackerCases } from './own-tracker-cases.ts';
 import { startTrackedShop, type TrackedShop } from './tracked-shop.ts';
 
 interface ShopEvent extends ListedEvent {
@@ -99,7 +99,7 @@ describe('a person in a shop with the tracker', () => {
   const arrives = async (page: Page, path: string, act: () => Promise<unknown>) => {
     await act();
     await page.waitForURL(`**${path}*`);
-    await page.waitForFunction('window.clickstream !== undefined');
+    await hasTracker(page);
     // A person looks at each page for a moment, and what is no time is not told.
     await page.waitForTimeout(200);
   };
@@ -150,6 +150,7 @@ describe('a person in a shop with the tracker', () => {
     closers.push(() => server.stop());
     shop = await startTrackedShop(`http://events.test:${new URL(server.url).port}`);
     closers.push(() => shop.close());
+    shop.isServed = true;
     context = await browser.newContext({ locale: 'de-CH' });
     closers.push(() => context.close());
     context.on('weberror', (fault) => faults.push(fault.error().message));
@@ -216,8 +217,7 @@ describe('a person in a shop with the tracker', () => {
   test('begins another session after half an hour without any event, though both arrive at once', async () => {
     const other = await browser.newContext();
     await other.clock.install();
-    const events = `${new URL(server.url).protocol}//events.test:*/**`;
-    await other.route(events, (route) => route.abort());
+    await other.route('http://events.test:*/v1/b', (route) => route.abort());
     const page = await other.newPage();
     await arrives(page, '/product/vase', () => page.goto(`${shop.url}/product/vase`));
     await page.click('#add');
@@ -234,6 +234,38 @@ describe('a person in a shop with the tracker', () => {
       ['Product Added', 1, false],
       ['Product Added', 2, false],
     ]);
+    await other.close();
+  });
+  test('is one visitor also without storage, whom the server knows for the day', async () => {
+    const other = await browser.newContext();
+    await other.addInitScript(
+      `Object.defineProperty(window, 'localStorage', { get() { throw new Error('blocked'); } })`,
+    );
+    const page = await other.newPage();
+    await arrives(page, '/', () => page.goto(`${shop.url}/`));
+    await arrives(page, '/product/vase', () => page.click('#vase a'));
+    await page.click('#add');
+    const tab = await other.newPage();
+    await arrives(tab, '/cart', () => tab.goto(`${shop.url}/cart`));
+    await page.close({ runBeforeUnload: true });
+    await tab.close({ runBeforeUnload: true });
+    const cookieless = async () => {
+      const all = (await everyEvent(server)) as unknown as readonly ShopEvent[];
+      return all.filter(({ context: said }) => said.cookieless === true);
+    };
+    const expected = [
+      'page',
+      'page',
+      'page',
+      'Product Added',
+      ...Array(3).fill('Page Left'),
+      ...Array(3).fill('Web Vitals'),
+    ];
+    await vi.waitFor(async () => {
+      expect((await cookieless()).map(({ eventType }) => eventType).sort()).toEqual([...expected].sort());
+    }, PATIENCE);
+    const ids = (await cookieless()).map(({ anonymousId, facts }) => `${anonymousId} ${facts.session}`);
+    expect([...new Set(ids)]).toEqual([expect.stringMatching(/^[\w-]{16} 1$/)]);
     await other.close();
   });
   test('gave no value of any form away', () => {

@@ -1,4 +1,4 @@
-import { linkEvent } from './links.ts';
+import { linkFeature } from './links.ts';
 import { masked } from './masked.ts';
 import { wants } from './settings.ts';
 import { track } from './views.ts';
@@ -14,8 +14,9 @@ function clicked(event: MouseEvent): void {
   // What was clicked on may be a part of a link; button 2 opens a menu.
   const link = (event.target as Element).closest('a');
   if (!link || event.button > 1) return;
-  const name = linkEvent(link, location.hostname);
-  if (name && wants(name === 'File Downloaded' ? 'downloads' : 'links')) track(name, { href: masked(link.href) });
+  const feature = linkFeature(link, location.hostname);
+  if (!feature || !wants(feature)) return;
+  track(feature === 'links' ? 'Outbound Link Clicked' : 'File Downloaded', { href: masked(link.href) });
 }
 
 function submitted(event: Event): void {

@@ -88,12 +88,11 @@ function post(batch: readonly string[], isLeaving?: boolean): void {
   const url = `${settings.endpoint}/v1/b`;
   const body = bodyOf(batch, settings.key);
   flying.push(...batch);
-  const keepalive = body.length < KEEPALIVE_CHARS_MAX;
   const sent =
     isLeaving && !('keepalive' in Request.prototype)
       ? // Whether it arrives nobody will say, so it is kept.
         new Promise<Response>((_, reject) => reject(navigator.sendBeacon(url, body)))
-      : fetch(url, { method: 'POST', body, keepalive });
+      : fetch(url, { method: 'POST', body, keepalive: body.length < KEEPALIVE_CHARS_MAX });
   sent.then(
     (answer) => settle(batch, answer.status, answer.headers.get('Retry-After')),
     () => settle(batch, 0),

@@ -8,8 +8,8 @@ export interface Link {
   hasAttribute(name: string): boolean;
 }
 
-/** The event that a click on a link is; undefined for one that stays on the site, or leads to no page (`mailto:`). */
-export function linkEvent(link: Link, ownHost: string): 'File Downloaded' | 'Outbound Link Clicked' | undefined {
-  if (link.hasAttribute('download') || FILE.test(link.pathname)) return 'File Downloaded';
-  return link.hostname && link.hostname !== ownHost ? 'Outbound Link Clicked' : undefined;
+/** What a click on a link is, if that is wanted; undefined for one that stays on the site, or leads to no page (`mailto:`). */
+export function linkFeature(link: Link, ownHost: string): 'downloads' | 'links' | undefined {
+  if (link.hasAttribute('download') || FILE.test(link.pathname)) return 'downloads';
+  return link.hostname && link.hostname !== ownHost ? 'links' : undefined;
 }

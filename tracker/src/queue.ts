@@ -32,5 +32,5 @@ export function encodeQueue(lines: readonly string[], leaseUntil: number): strin
 /** The lines of a stored queue that may be taken over; none while its page has a lease. */
 export function orphans(stored: string | null | undefined, now: number): string[] {
   const [leaseUntil, ...lines] = (stored || '').split('\n');
-  return Number(leaseUntil) < now ? lines : [];
+  return +(leaseUntil as string) < now ? lines : [];
 }

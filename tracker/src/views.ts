@@ -16,7 +16,7 @@ export function startViews(): void {
   referrer = masked(document.referrer);
   addEventListener('scroll', () => {
     measureDepth();
-    while (wants('scroll') && depthTold < 100 && depth >= depthTold + 25) {
+    while (wants('scroll') && depth >= depthTold + 25) {
       depthTold += 25;
       track('Scrolled', { depth: depthTold });
     }
@@ -62,9 +62,10 @@ export function look(): void {
 export function endView(): void {
   const seconds = visibleSince && Math.round((performance.now() - visibleSince) / 100) / 10;
   visibleSince = 0;
-  if (!seconds || !wants('time')) return;
-  measureDepth();
-  track('Page Left', { seconds, depth }, shown);
+  if (seconds && wants('time')) {
+    measureDepth();
+    track('Page Left', { seconds, depth }, shown);
+  }
 }
 
 export function here(): string {
