@@ -167,6 +167,18 @@ describe('a range', () => {
     });
   });
   test.each([
+    ['within an hour', 12, 18, 3],
+    ['over the border of one', 50, 70, 3],
+    ['of hours and minutes', -5, 130, 8],
+  ])('%s counts each minute once as a whole', async (_, fromMinute, toMinute, expected) => {
+    const at = [0, 5, 15, 15.5, 17, 55, 59, 60].map((minute) => START + minute * 60_000);
+    const one = { eventType: 'page', visitor: 'a', source: 'shop', lane: 'one', isBot: false };
+    const happened = rowsOf(at.map((ms) => ({ ...one, at: ms })));
+    const range = { from: START + fromMinute * 60_000 + 1, to: START + toMinute * 60_000 + 1, zone: 'UTC' };
+    const { rows } = await stats(readsOf({ rows: happened }), { ...range, measure: events, interval: 'total' });
+    expect(rows.map(({ value }) => value)).toEqual([expected]);
+  });
+  test.each([
     ['that is empty', { from: START, to: START }],
     ['before 1970', { from: -1, to: 5 }],
     ['of too many minutes', { from: START, to: START + 40 * DAY_MS, interval: 'minute' as const }],
