@@ -28,6 +28,8 @@ export interface ChartProps {
 }
 
 const DAY_SECONDS = 86_400;
+const DAY_STEPS = [1, 2, 3, 5, 7, 10, 15, 30, 60, 90, 180, 365].map((days) => days * DAY_SECONDS);
+const HOUR_STEPS = [...[1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720].map((minutes) => minutes * 60), ...DAY_STEPS];
 
 /** Colours and shapes come from the style sheet; the same chart is kept while its numbers change. */
 export function Chart({ times, lines, label, format, formatTime, steps = WHOLE_STEPS, height = 180 }: ChartProps) {
@@ -81,7 +83,7 @@ function optionsOf({ lines, width, height, steps, formats }: Drawn): uPlot.Optio
   return {
     width,
     height,
-    padding: [8, 8, 0, 0],
+    padding: [8, 24, 0, 0],
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
     scales: {
       x: hasBars ? { range: withRoomForBars } : {},
@@ -92,6 +94,7 @@ function optionsOf({ lines, width, height, steps, formats }: Drawn): uPlot.Optio
         ...axis,
         grid: { show: false },
         space: 72,
+        incrs: timeSteps,
         size: 32,
         values: (_, times, __, ___, step) =>
           times.map((time) =>
@@ -116,6 +119,12 @@ function optionsOf({ lines, width, height, steps, formats }: Drawn): uPlot.Optio
       setCursor: [(chart) => chart.cursor.idx == null && tellNewest(chart)],
     },
   };
+}
+
+/** What is by the day has no hours. */
+function timeSteps({ data: [times] }: uPlot): number[] {
+  const [first = 0, second = first] = times;
+  return second - first < (DAY_SECONDS * 23) / 24 ? HOUR_STEPS : DAY_STEPS;
 }
 
 function tellNewest(chart: uPlot): void {

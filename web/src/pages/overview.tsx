@@ -32,7 +32,7 @@ export function OverviewPage({ address, live }: PageProps) {
       <Filters address={address} />
       <Figures address={address} totals={totals} shown={figure} />
       <OverTime figure={figure} chosen={chosen} />
-      <div class="columns">
+      <div class="columns panels">
         {PANELS.map((panel) => (
           <PanelCard key={panel.title} {...{ panel, address, chosen }} counts={totals.answer?.now} />
         ))}
@@ -105,8 +105,8 @@ function OverTime({ figure, chosen }: { readonly figure: FigureKind; readonly ch
         <Chart
           times={answer.times}
           lines={[
-            { name: 'before', values: answer.before, kind: 'before' },
             { name: figure.title.toLowerCase(), values: answer.now, kind: 'area' },
+            { name: 'before', values: answer.before, kind: 'before' },
           ]}
           label={`${figure.title} by the ${answer.range.interval}, ${spanText(answer.range)}, at most ${figure.format(mostOf(answer.now))}; before, at most ${figure.format(mostOf(answer.before))}`}
           format={figure.format}
@@ -235,8 +235,8 @@ function PartOverTime({
         <Chart
           times={answer.times}
           lines={[
-            { name: `all ${measure}`, values: answer.whole, kind: 'before' },
             { name: 'of these', values: answer.part, kind: 'area' },
+            { name: `all ${measure}`, values: answer.whole, kind: 'before' },
           ]}
           label={`${nameOf(list, of)}: ${measure} by the ${answer.range.interval}, at most ${short(mostOf(answer.part))} of at most ${short(mostOf(answer.whole))}`}
           format={short}
