@@ -337,7 +337,7 @@ class Local {
     const { tracker: paths } = this.#config;
     const built = builtTracker();
     if (built === undefined)
-      report(`tracker: it is not built (npm run build:tracker), and nothing is served at ${paths.script}`);
+      report(`tracker: it is not built (npm run build:browser), and nothing is served at ${paths.script}`);
     return new Tracker({ built, paths });
   }
 

@@ -510,6 +510,6 @@ describe('the page', () => {
   test('that was not built says what to run', async () => {
     const { status, headers, text } = await (await serve({ page: new Map() }))('/');
     expect({ status, type: headers['content-type'] }).toEqual({ status: 503, type: 'text/html; charset=utf-8' });
-    expect(text).toContain('npm run build:web');
+    expect(text).toContain('npm run build:browser');
   });
 });

@@ -45,7 +45,7 @@ const PAGE_HEADERS: OutgoingHttpHeaders = {
 const NOT_BUILT = `<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><title>clickstream</title></head>
-<body><p>The dashboard is not built here. Run <code>npm run build:web</code>, and start the server anew.</p></body>
+<body><p>The dashboard is not built here. Run <code>npm run build:browser</code>, and start the server anew.</p></body>
 </html>
 `;
 
