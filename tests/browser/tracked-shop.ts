@@ -1,14 +1,10 @@
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { buildModule, buildScript } from '../../tracker/build.ts';
 import { contentOf, listen, portOf, type Shop } from './shop.ts';
 
-/** Calls that a page makes before the tracker is there wait in what its snippet puts in the tracker's place. */
-export const STUB = `
-window.clickstream = { q: [] };
-for (const name of ['page', 'track', 'identify', 'consent', 'reset', 'flush']) {
-  clickstream[name] = (...words) => clickstream.q.push([name, ...words]);
-}
-`;
+/** The document's snippet, in which calls that a page makes before the tracker is there wait. */
+const [, STUB = ''] = /<script>\n(.*?)<\/script>/s.exec(readFileSync('docs/tracker.md', 'utf8')) ?? [];
 
 /** What the shop's own code does; views of pages, links, files and forms it leaves to the tracker. */
 const SCRIPT = `
