@@ -6,8 +6,8 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, expect, test } from 'vitest';
 import { buildWeb } from '../web/build.ts';
 
-/** Script and style together, gzipped; to raise it is a decision. */
-const GZIPPED_BYTES_MAX = 45_000;
+/** Script and style together, gzipped: 22 KB are uPlot, 6 Preact. To raise it is a decision. */
+const GZIPPED_BYTES_MAX = 62_000;
 
 const folder = mkdtempSync(join(tmpdir(), 'clickstream-web-'));
 afterAll(() => rmSync(folder, { recursive: true }));

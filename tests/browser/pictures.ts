@@ -29,9 +29,11 @@ const DAYS = 14;
 const HOUR_MS = 3_600_000;
 /** Events of each hour of a day, from midnight on. */
 const HOURS = [12, 8, 5, 4, 4, 6, 14, 30, 48, 62, 70, 74, 80, 76, 70, 68, 66, 70, 82, 96, 104, 88, 56, 26];
-const LIVE_EVENTS_A_SECOND = 12;
+/** So that a day has some 9,000 events, and the last hour is like the hours before it. */
+const SHARE_OF_HOUR = 8;
+const LIVE_EVERY_MS = 3_000;
 
-const visits = new Visits({ seed: 7, people: 900, run: 'pictures' });
+const visits = new Visits({ seed: 7, people: 4_000, run: 'pictures' });
 
 /** The next so many events as they would be sent at that time. */
 function callsAt(nowMs: number, count: number): readonly object[] {
@@ -58,7 +60,8 @@ async function playHistory(url: string): Promise<void> {
     const begun = now - hour * HOUR_MS;
     const at = new Date(begun);
     const weekend = [0, 6].includes(at.getDay()) ? 0.6 : 1;
-    const count = Math.round((HOURS[at.getHours()] ?? 0) * weekend * (1.4 - hour / (DAYS * 48)));
+    const growth = 1.4 - hour / (DAYS * 48);
+    const count = Math.round((HOURS[at.getHours()] ?? 0) * SHARE_OF_HOUR * weekend * growth);
     const calls = Array.from({ length: count }, (_, place) => callsAt(begun + (place * HOUR_MS) / count, 1)).flat();
     await send(url, calls);
   }
@@ -78,8 +81,8 @@ try {
   ]);
   const live = (async () => {
     while (!isOver) {
-      await send(server.url, callsAt(Date.now(), LIVE_EVENTS_A_SECOND));
-      await sleep(1_000);
+      await send(server.url, callsAt(Date.now(), 1));
+      await sleep(LIVE_EVERY_MS);
     }
   })();
   await sleep(70_000);

@@ -8,7 +8,7 @@ export interface ChartLine {
   readonly name: string;
   /** One for each time; null where there is none. */
   readonly values: readonly (number | null)[];
-  readonly kind: 'bars' | 'area' | 'line' | 'before';
+  readonly kind: 'bars' | 'area' | 'running' | 'line' | 'before';
 }
 
 export interface ChartProps {
@@ -151,7 +151,8 @@ function seriesOf(
   const told: uPlot.Series = {
     label: name,
     value: (_, value) => (value == null ? '–' : formats.current.format(value)),
-    points: { show: false },
+    // Of one there is no line.
+    points: { show: ({ data: [times] }) => times.length === 1 },
   };
   switch (kind) {
     case 'bars':
@@ -164,6 +165,8 @@ function seriesOf(
       };
     case 'area':
       return { ...told, stroke: colour('--accent'), width: 2, fill: colour('--glow') };
+    case 'running':
+      return { ...told, stroke: colour('--accent'), width: 2, dash: [2, 4] };
     case 'line':
       return { ...told, stroke: colour('--warm'), width: 2 };
     case 'before':

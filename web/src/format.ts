@@ -58,19 +58,14 @@ export function bytes(value: number): string {
   return `${power > 0 && scaled < 10 ? scaled.toFixed(1) : Math.round(scaled)} ${units[power]}`;
 }
 
-/** 42 s, 3 min 5 s, 10 min, 2 h 10 min. */
+/** 42 s, 3 min 5 s, 12 min, 2 h 10 min. */
 export function duration(seconds: number): string {
   const rounded = Math.round(seconds);
-  const parts: readonly (readonly [number, string])[] =
-    rounded < 3_600
-      ? [
-          [Math.floor(rounded / 60), 'min'],
-          [rounded % 60, 's'],
-        ]
-      : [
-          [Math.floor(rounded / 3_600), 'h'],
-          [Math.floor((rounded % 3_600) / 60), 'min'],
-        ];
+  const parts: readonly (readonly [number, string])[] = [
+    [Math.floor(rounded / 3_600), 'h'],
+    [Math.floor((rounded % 3_600) / 60), 'min'],
+    [rounded < 600 ? rounded % 60 : 0, 's'],
+  ];
   const told = parts.filter(([value]) => value > 0).map(([value, unit]) => `${value} ${unit}`);
   return told.length === 0 ? '0 s' : told.join(' ');
 }

@@ -81,7 +81,7 @@ function Ledger() {
     answer === undefined
       ? (trouble ?? 'being read')
       : answer.balanced
-        ? `${count(answer.accepted, 'event')} accounted for`
+        ? `${short(answer.accepted)} events accounted for`
         : count(answer.problemCount, 'problem');
   const beside = <a href={hrefOf({ page: 'health' })}>{words}</a>;
   return <Figure name="Ledger" value={value} beside={beside} tone={answer?.balanced === false ? 'warm' : undefined} />;

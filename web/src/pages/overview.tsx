@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import { Chart } from '../chart.tsx';
+import { Chart, type ChartLine } from '../chart.tsx';
 import { day, hour, share, short, weekday } from '../format.ts';
 import type { PageProps } from '../page-props.ts';
 import { Bars } from '../parts/bars.tsx';
@@ -11,7 +11,7 @@ import type { Range, Span } from '../range.ts';
 import { type Address, hrefOf } from '../router.ts';
 import { amountOf, type Counts, changeOf, FIGURES, type FigureKind, figureOf } from './figures.ts';
 import { type List, MEASURE_TITLES, nameOf, PANELS, type Panel } from './panels.ts';
-import { type Chosen, readList, readPart, readSeries, readTotals, type Totals } from './reading.ts';
+import { type Chosen, readList, readPart, readSeries, readTotals, type Series, type Totals } from './reading.ts';
 
 const EVERY_MS = 60_000;
 const ROWS = 10;
@@ -105,7 +105,7 @@ function OverTime({ figure, chosen }: { readonly figure: FigureKind; readonly ch
         <Chart
           times={answer.times}
           lines={[
-            { name: figure.title.toLowerCase(), values: answer.now, kind: 'area' },
+            ...linesOf(figure.title.toLowerCase(), answer),
             { name: 'before', values: answer.before, kind: 'before' },
           ]}
           label={`${figure.title} by the ${answer.range.interval}, ${spanText(answer.range)}, at most ${figure.format(mostOf(answer.now))}; before, at most ${figure.format(mostOf(answer.before))}`}
@@ -117,6 +117,16 @@ function OverTime({ figure, chosen }: { readonly figure: FigureKind; readonly ch
       )}
     </Card>
   );
+}
+
+/** What is not over yet is no fall: the way to it is dotted. */
+function linesOf(name: string, { now, isRunning }: Series): readonly ChartLine[] {
+  if (!isRunning || now.length < 2) return [{ name, values: now, kind: 'area' }];
+  const last = now.length - 1;
+  return [
+    { name, values: now.with(last, null), kind: 'area' },
+    { name: 'so far', values: now.map((value, place) => (place < last - 1 ? null : value)), kind: 'running' },
+  ];
 }
 
 function mostOf(values: readonly (number | null)[]): number {

@@ -54,6 +54,8 @@ export async function readTotals(chosen: Chosen, signal: AbortSignal): Promise<T
 /** A figure over time, and over the time before; null where it has no value. */
 export interface Series {
   readonly range: Range;
+  /** The last interval is not over yet. */
+  readonly isRunning: boolean;
   /** Epoch milliseconds at which the intervals start. */
   readonly times: readonly number[];
   readonly now: readonly (number | null)[];
@@ -61,7 +63,8 @@ export interface Series {
 }
 
 export async function readSeries(figure: FigureKind, chosen: Chosen, signal: AbortSignal): Promise<Series> {
-  const range = rangeOf(chosen, Date.now());
+  const asked = Date.now();
+  const range = rangeOf(chosen, asked);
   const { interval } = range;
   const valuesOf = async (span: Span) => {
     const measures = measuresOf(figure);
@@ -76,6 +79,7 @@ export async function readSeries(figure: FigureKind, chosen: Chosen, signal: Abo
   const [now, before] = await Promise.all([valuesOf(range), valuesOf(range.before)]);
   return {
     range,
+    isRunning: range.to === asked,
     times: now.times,
     now: now.values,
     // The first of it lies under the first of the other; months differ in length.

@@ -76,7 +76,7 @@ describe('rates', () => {
   });
   test('none where it began anew, or nobody looked for a while', () => {
     expect(rateOf(after(at(1, 10), at(2, 5)))).toBeUndefined();
-    expect(rateOf(after(at(1, 10), at(20, 500)))).toBeUndefined();
+    expect(rateOf(after(at(1, 10), liveOf(500, [], '2026-11-26T10:01:02.000Z')))).toBeUndefined();
     expect(rateOf(after(at(1, 10), at(1, 12)))).toBeUndefined();
   });
   test('a minute: the running one, and what is missing of it from the one before', () => {

@@ -48,7 +48,7 @@ export interface Sample {
 
 const SAMPLES_MAX = 6;
 /** Answers so far apart are not of the same seconds any more. */
-const GAP_MS_MAX = 5_000;
+const GAP_MS_MAX = 60_000;
 
 /** The last few answers' counts, with that of the newest. */
 export function sampled(samples: readonly Sample[], { time, totals }: Live): readonly Sample[] {
