@@ -89,7 +89,11 @@ async function ask<Answer>(url: string, path: string): Promise<Answer> {
 }
 
 /** Until a page shows its figures, and how much of it came over the connection. */
-async function opened(browser: Browser, url: string, page: string): Promise<{ readonly ms: number; readonly bytes: number }> {
+async function opened(
+  browser: Browser,
+  url: string,
+  page: string,
+): Promise<{ readonly ms: number; readonly bytes: number }> {
   const context = await browser.newContext({ viewport: { width: 1_280, height: 900 } });
   const tab = await context.newPage();
   const started = performance.now();
@@ -125,7 +129,16 @@ async function updates(browser: Browser, url: string): Promise<Latencies> {
 const folder = values.data ?? join(mkdtempSync(join(tmpdir(), 'clickstream-dashboard-')), 'data');
 const isFilled = existsSync(folder);
 await buildWeb();
-const server = new ServerProcess([process.execPath, 'src/main/cli.ts', 'serve', '--port', '0', '--data', folder, '--json']);
+const server = new ServerProcess([
+  process.execPath,
+  'src/main/cli.ts',
+  'serve',
+  '--port',
+  '0',
+  '--data',
+  folder,
+  '--json',
+]);
 const url = await server.serving();
 try {
   if (!isFilled) await fill(url);
@@ -135,16 +148,22 @@ try {
     await sleep(1_000);
   }
   const { totals } = await ask<{ readonly totals: { readonly events: number } }>(url, '/api/v1/live');
-  process.stdout.write(`${totals.events} events of ${days} days\n\n| page | first time | median of 5 more | bytes of the page |\n| --- | --- | --- | --- |\n`);
+  process.stdout.write(
+    `${totals.events} events of ${days} days\n\n| page | first time | median of 5 more | bytes of the page |\n| --- | --- | --- | --- |\n`,
+  );
   const browser = await launchChromium();
   for (const page of PAGES) {
     const first = await opened(browser, url, page);
     const more = new Latencies();
     for (let view = 0; view < 5; view += 1) more.add((await opened(browser, url, page)).ms);
-    process.stdout.write(`| ${page} | ${first.ms.toFixed(0)} ms | ${more.quantile(0.5).toFixed(0)} ms | ${first.bytes} |\n`);
+    process.stdout.write(
+      `| ${page} | ${first.ms.toFixed(0)} ms | ${more.quantile(0.5).toFixed(0)} ms | ${first.bytes} |\n`,
+    );
   }
   const seen = await updates(browser, url);
-  process.stdout.write(`\nfrom the 2xx until Now shows the event: p50 ${seen.quantile(0.5).toFixed(0)} ms, at most ${seen.quantile(1).toFixed(0)} ms (${VIEWS} events)\n`);
+  process.stdout.write(
+    `\nfrom the 2xx until Now shows the event: p50 ${seen.quantile(0.5).toFixed(0)} ms, at most ${seen.quantile(1).toFixed(0)} ms (${VIEWS} events)\n`,
+  );
   await browser.close();
 } finally {
   await server.stop();
