@@ -479,7 +479,7 @@ describe('the shell', () => {
     expect(await figure('Events stored').locator('dd').innerText()).toBe(stored);
     expect(await page.locator('.figures').getAttribute('data-stale')).toBe('');
     server = await start(Number(new URL(server.url).port));
-    await page.locator('.connection[data-state="live"]').waitFor();
+    await page.locator('.connection[data-state="live"]').waitFor({ timeout: 30_000 });
     await send([track('Back again')]);
     await row('Back again').waitFor();
   }, 60_000);
