@@ -35,12 +35,10 @@ const LIVE_EVERY_MS = 3_000;
 
 const visits = new Visits({ seed: 7, people: 4_000, run: 'pictures' });
 
-/** The next so many events as they would be sent at that time. */
-function callsAt(nowMs: number, count: number): readonly object[] {
-  return Array.from({ length: count }, () => {
-    const { path, openBody } = visits.next(nowMs);
-    return { type: path, ...(JSON.parse(`${openBody}}`) as object) };
-  });
+/** The next event as it would be sent at that time. */
+function callAt(nowMs: number): object {
+  const { path, openBody } = visits.next(nowMs);
+  return { type: path, ...(JSON.parse(`${openBody}}`) as object) };
 }
 
 async function send(url: string, batch: readonly object[]): Promise<void> {
@@ -55,15 +53,19 @@ async function send(url: string, batch: readonly object[]): Promise<void> {
 }
 
 async function playHistory(url: string): Promise<void> {
-  const now = Date.now();
-  for (let hour = DAYS * 24; hour > 0; hour -= 1) {
-    const begun = now - hour * HOUR_MS;
+  const start = Date.now() - DAYS * 24 * HOUR_MS;
+  // Until the present moment, however long the history takes.
+  for (let begun = start; begun < Date.now(); begun += HOUR_MS) {
+    const lengthMs = Math.min(HOUR_MS, Date.now() - begun);
     const at = new Date(begun);
     const weekend = [0, 6].includes(at.getDay()) ? 0.6 : 1;
-    const growth = 1.4 - hour / (DAYS * 48);
-    const count = Math.round((HOURS[at.getHours()] ?? 0) * SHARE_OF_HOUR * weekend * growth);
-    const calls = Array.from({ length: count }, (_, place) => callsAt(begun + (place * HOUR_MS) / count, 1)).flat();
-    await send(url, calls);
+    const growth = 0.9 + (begun - start) / (DAYS * 48 * HOUR_MS);
+    const anHour = (HOURS[at.getHours()] ?? 0) * SHARE_OF_HOUR * weekend * growth;
+    const count = Math.round((anHour * lengthMs) / HOUR_MS);
+    await send(
+      url,
+      Array.from({ length: count }, (_, place) => callAt(begun + (place * lengthMs) / count)),
+    );
   }
 }
 
@@ -81,7 +83,7 @@ try {
   ]);
   const live = (async () => {
     while (!isOver) {
-      await send(server.url, callsAt(Date.now(), 1));
+      await send(server.url, [callAt(Date.now())]);
       await sleep(LIVE_EVERY_MS);
     }
   })();

@@ -91,7 +91,7 @@ export async function ask<Answer>(path: string, question: Question = {}): Promis
     answer = await response.json();
   } catch (error) {
     if (signal?.aborted === true) throw error;
-    throw new Refusal('The server does not answer.');
+    throw new Refusal(patience.aborted ? 'The server does not answer in time.' : 'The server does not answer.');
   }
   if (response.ok) return answer as Answer;
   if (response.status === 401) {

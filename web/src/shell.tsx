@@ -24,7 +24,7 @@ const PAGES: readonly { readonly page: string; readonly title: string; readonly 
 
 const LIVE_MS = 1_000;
 /** After it the server is away: who looks at live figures is told soon. */
-const LIVE_PATIENCE_MS = 5_000;
+const LIVE_PATIENCE_MS = 10_000;
 const WAITING_MS = 30_000;
 
 export function Shell() {
