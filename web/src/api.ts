@@ -1,4 +1,5 @@
 /** Questions to the server that this page is from. */
+import { visible } from './format.ts';
 
 const TOKEN = 'clickstream read token';
 
@@ -121,5 +122,6 @@ export function pathOf(path: string, parameters: Readonly<Record<string, string 
 
 /** A sentence for whatever was thrown. */
 export function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  // A refusal may have in it what a tracker sent.
+  return visible(error instanceof Error ? error.message : String(error));
 }

@@ -1,4 +1,4 @@
-import { STEERING } from './format.ts';
+import { escapedJson } from './sent-json.ts';
 
 export interface Sending {
   /** Of the server: `https://host`. */
@@ -9,11 +9,8 @@ export interface Sending {
 
 /** A line for a shell that posts this to a collect path. Whatever is in it, the shell takes it as one word. */
 export function curlOf(path: string, body: unknown, { origin, hasKeys }: Sending): string {
-  // Within JSON's texts these can be written as escapes, which steer no terminal.
-  const json = JSON.stringify(body).replaceAll(
-    STEERING,
-    (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
+  // What steers a terminal does not belong into a line for one.
+  const json = escapedJson(JSON.stringify(body));
   const key = hasKeys ? '-u "$WRITE_KEY:" ' : '';
   return `curl ${origin}${path} ${key}-H 'Content-Type: application/json' -d '${json.replaceAll("'", "'\\''")}'`;
 }

@@ -34,13 +34,14 @@ export function Shell() {
   const shown = PAGES.find(({ page }) => page === address.page);
   const title = shown?.title ?? 'Nothing here';
   const main = useRef<HTMLElement>(null);
-  const isFirst = useRef(true);
-  // Who follows a link by keyboard or hears the page goes on at what is new.
+  const before = useRef<string>(undefined);
+  // Who follows a link by keyboard or hears the page goes on at what is new; also within a page, where the link itself is gone.
   useEffect(() => {
     document.title = `${title} · clickstream`;
-    if (!isFirst.current) main.current?.focus();
-    isFirst.current = false;
-  }, [address.page]);
+    const isElsewhere = before.current !== address.page || document.activeElement === document.body;
+    if (before.current !== undefined && isElsewhere) main.current?.focus();
+    before.current = address.page;
+  }, [address]);
   return (
     <>
       <button type="button" class="skip" onClick={() => main.current?.focus()}>

@@ -5,6 +5,7 @@ import { curlOf } from '../curl.ts';
 import { batchOf, placeOf, whoOf } from '../event.ts';
 import { clock, moment, visible } from '../format.ts';
 import { hrefOf } from '../router.ts';
+import { escapedJson } from '../sent-json.ts';
 import { Copy } from './copy.tsx';
 
 /** An event in a line, which opens. */
@@ -29,7 +30,14 @@ export function EventRow({
         <time dateTime={event.timestamp} title={moment(event.timestamp)}>
           {clock(event.timestamp)}
         </time>
-        <bdi class="type">{visible(event.eventType)}</bdi>
+        <span class="type">
+          {event.facts.late && (
+            <small class="mark" title="It came after a later one of the same visitor, and joined the session it found">
+              late
+            </small>
+          )}
+          <bdi>{visible(event.eventType)}</bdi>
+        </span>
         <bdi class="who">{visible(whoOf(event))}</bdi>
         <bdi class="where">{visible(placeOf(event))}</bdi>
         <bdi class="source">{event.source}</bdi>
@@ -49,7 +57,7 @@ function EventBody({ event }: { readonly event: StoredEvent }) {
         <Copy text={line}>Copy as curl</Copy>
         <a href={hrefOf({ page: 'people', item: whoOf(event) })}>Whole timeline</a>
       </p>
-      <pre tabIndex={0}>{json.split('\n').map(visible).join('\n')}</pre>
+      <pre tabIndex={0}>{escapedJson(json)}</pre>
     </div>
   );
 }
