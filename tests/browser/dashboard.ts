@@ -13,7 +13,8 @@ export async function openDashboard(
   browser: Browser,
   { url, token, hash = '' }: { readonly url: string; readonly token?: string; readonly hash?: string },
 ): Promise<Dashboard> {
-  const page = await browser.newPage({ viewport: { width: 1_280, height: 900 }, acceptDownloads: true });
+  const context = await browser.newContext({ viewport: { width: 1_280, height: 900 } });
+  const page = await context.newPage();
   const faults: string[] = [];
   page.on('pageerror', (fault) => faults.push(fault.message));
   page.on('dialog', (dialog) => {
@@ -62,6 +63,8 @@ export async function overflows(page: Page): Promise<readonly number[]> {
   const found: number[] = [];
   for (const width of [360, 1_280]) {
     await page.setViewportSize({ width, height: 900 });
+    // A chart is drawn anew for its new width a moment later.
+    await page.waitForTimeout(300);
     found.push(await page.evaluate('document.documentElement.scrollWidth - innerWidth'));
   }
   return found;

@@ -113,6 +113,10 @@ export interface BadReason {
 export interface BadReplayed {
   readonly id: string;
   readonly at: string;
+  /** SHA-256 of what came in its place; null as it came. */
+  readonly edit: string | null;
+  readonly position: { readonly lane: string; readonly sequence: string } | null;
+  /** False when it was put back before. */
   readonly appended: boolean;
 }
 
@@ -166,7 +170,8 @@ export interface AuditProblem {
 export interface System {
   readonly home: 'one machine' | 'AWS';
   readonly version: string;
-  readonly startedAt: string;
+  /** Null where no process of it lives on. */
+  readonly startedAt: string | null;
   readonly ready: { readonly ready: boolean; readonly reasons: readonly string[] };
   /** From a record's arrival to its commit, of the records of the last so many seconds. */
   readonly freshness: {
@@ -191,6 +196,7 @@ export interface System {
     readonly writable: boolean;
   } | null;
   readonly store: { readonly bytes: number; readonly writable: boolean } | null;
+  readonly disk: { readonly freeBytes: number } | null;
   readonly lanes: readonly { readonly lane: string; readonly done: string; readonly arrivedAt: string | null }[];
 }
 

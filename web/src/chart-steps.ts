@@ -5,6 +5,8 @@ const decades = (from: number, to: number) =>
 
 /** Of what is counted. */
 export const WHOLE_STEPS = decades(0, 14);
+/** Of what is so many a second. */
+export const RATE_STEPS = decades(-1, 14);
 /** Of parts of one. */
 export const SHARE_STEPS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5];
 /** Of seconds. */
