@@ -29,7 +29,7 @@ describe('the direction of imports', () => {
     const seen = (folder: string) => modules.filter((source) => source.startsWith(folder)).length;
     expect(seen('src/')).toBeGreaterThan(40);
     expect(seen('web/src/')).toBeGreaterThan(15);
-  }, 60_000);
+  }, 120_000);
 
   describe('with faults planted', () => {
     const planted = [
@@ -66,7 +66,7 @@ describe('the direction of imports', () => {
         writeFileSync(join(copy, folder, `planted-${place}.ts`), text);
       }
       broken = (await violations(copy)).broken;
-    }, 60_000);
+    }, 120_000);
     afterAll(() => rmSync(copy, { recursive: true, force: true }));
     test.each(planted)('%s is caught in %s', (rule, folder) => {
       expect(broken).toContainEqual(expect.stringMatching(`^${rule}: ${folder}/planted-`));

@@ -17,10 +17,10 @@ export interface Polled<Answer> {
 export interface Pace {
   /** How long after a question the next one is asked at the earliest; 0 asks once, and again only where that failed. */
   readonly everyMs: number;
+  /** Of the server's time, how much the question may take: what is slow is asked seldom. @default 0.05 */
+  readonly share?: number | undefined;
 }
 
-/** Whoever asks slow things asks them seldom: what a question takes is at most a twentieth of the server's time. */
-const SHARE = 20;
 const WAIT_MS_MAX = 300_000;
 const RETRY_MS = 2_000;
 
@@ -40,7 +40,7 @@ export function usePoll<Answer>(
 export function usePolling<Answer>(
   key: string | undefined,
   question: (signal: AbortSignal) => Promise<Answer>,
-  { everyMs }: Pace,
+  { everyMs, share }: Pace,
 ): Polled<Answer> {
   const [state, setState] = useState<{
     readonly key: string | undefined;
@@ -55,14 +55,14 @@ export function usePolling<Answer>(
   useEffect(() => {
     if (key === undefined) return undefined;
     const polling = startPolling<Answer>({
-      everyMs,
+      ...{ everyMs, share },
       question: (signal) => newest.current(signal),
       onAnswer: (answer) => setState({ key, answer, at: Date.now(), trouble: undefined }),
       onTrouble: (trouble) => setState((before) => ({ ...before, trouble })),
     });
     askNow.current = polling.again;
     return polling.stop;
-  }, [key, everyMs]);
+  }, [key, everyMs, share]);
 
   const again = useCallback(() => askNow.current(), []);
   return {
@@ -76,6 +76,7 @@ export function usePolling<Answer>(
 
 function startPolling<Answer>({
   everyMs,
+  share,
   question,
   onAnswer,
   onTrouble,
@@ -108,7 +109,7 @@ function startPolling<Answer>({
     isAsking = false;
     if (over.signal.aborted) return;
     const now = performance.now();
-    dueAt = isWanted ? 0 : now + waitMs({ everyMs, tookMs: now - started, failure });
+    dueAt = isWanted ? 0 : now + waitMs({ everyMs, share, tookMs: now - started, failure });
     wait();
   };
   const again = () => {
@@ -137,6 +138,7 @@ function startPolling<Answer>({
 /** How long from an answer, or none, to the next question; for ever where only something else can help. */
 export function waitMs({
   everyMs,
+  share = 0.05,
   tookMs,
   failure,
 }: Pace & {
@@ -149,5 +151,5 @@ export function waitMs({
   // Nobody answered: that costs a server nothing, and who waits for it wants to know soon.
   if (status === 0) return Math.max(everyMs - tookMs, tookMs, RETRY_MS);
   if (everyMs === 0 && failure === undefined) return Number.POSITIVE_INFINITY;
-  return Math.min(WAIT_MS_MAX, Math.max((everyMs || RETRY_MS) - tookMs, (SHARE - 1) * tookMs, 0));
+  return Math.min(WAIT_MS_MAX, Math.max((everyMs || RETRY_MS) - tookMs, tookMs / share - tookMs, 0));
 }
