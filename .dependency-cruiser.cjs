@@ -86,6 +86,32 @@ module.exports = {
       to: { path: '^src/main/' },
     },
     {
+      name: 'web-knows-core-alone',
+      comment: 'The dashboard speaks to the program by HTTP.',
+      severity: 'error',
+      from: { path: '^web/src/' },
+      to: { path: '^(src|tests|bench|infra|tracker)/', pathNot: '^src/core/' },
+    },
+    {
+      name: 'web-takes-types-of-core',
+      severity: 'error',
+      from: { path: '^web/src/' },
+      to: { path: '^src/core/', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'tracker-stands-alone',
+      comment: 'It runs in pages and programs of others: no package, and nothing of the server.',
+      severity: 'error',
+      from: { path: '^tracker/src/', pathNot: '\\.test\\.ts$' },
+      to: { pathNot: ['^tracker/src/', '^(node:)?(crypto|timers/promises)$'] },
+    },
+    {
+      name: 'browser-tracker-without-node',
+      severity: 'error',
+      from: { path: '^tracker/src/', pathNot: '(\\.test|/node)\\.ts$' },
+      to: { pathNot: '^tracker/src/' },
+    },
+    {
       name: 'no-tests-in-src',
       severity: 'error',
       from: { path: '^src/', pathNot: '\\.test\\.ts$' },

@@ -10,10 +10,17 @@ const FAULTS = [
 export default defineConfig({
   test: {
     testTimeout: 30_000,
+    // On two cores it would take one.
+    maxWorkers: 2,
+    globalSetup: ['tests/build-tracker.ts', 'tests/build-web.ts'],
     projects: [
       {
         extends: true,
-        test: { name: 'tests', include: ['src/**/*.test.ts', 'tests/**/*.test.ts'], exclude: FAULTS },
+        test: {
+          name: 'tests',
+          include: ['src/**/*.test.ts', 'tracker/src/**/*.test.ts', 'web/src/**/*.test.ts', 'tests/**/*.test.ts'],
+          exclude: FAULTS,
+        },
       },
       { extends: true, test: { name: 'faults', include: FAULTS } },
     ],

@@ -1,13 +1,15 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { basename, join, relative, resolve } from 'node:path';
 import { build, type Plugin } from 'esbuild';
+import { writeScript } from '../tracker/build.ts';
+import { buildWeb } from '../web/build.ts';
 
 /** The functions of the stack, each of one handler in src/main. */
 export const HANDLERS = ['collect', 'process', 'query'] as const;
 export type HandlerName = (typeof HANDLERS)[number];
 
 export interface BundledHandler {
-  /** Holds `index.mjs` and its source map; the function's handler is `index.handler`. */
+  /** Holds `index.mjs` and its source map, of the collector the tracker and of the query function the page; the handler is `index.handler`. */
   readonly folder: string;
   /** Of `index.mjs`, which is what a cold start reads. */
   readonly bytes: number;
@@ -25,11 +27,13 @@ export const BUNDLE_BYTES_MAX: Readonly<Record<HandlerName, number>> = {
 
 const ROOT = resolve(import.meta.dirname, '..');
 
-/** Bundles every handler into a folder of its own below `outFolder`. The same source gives the same bytes. */
+/** Bundles every handler, and the page, into a folder of its own below `outFolder`. The same source gives the same bytes. */
 export async function bundle(outFolder: string): Promise<Record<HandlerName, BundledHandler>> {
   const bundled = await Promise.all(
     HANDLERS.map(async (name) => [name, await bundleHandler(name, join(outFolder, name))] as const),
   );
+  await writeScript(join(outFolder, 'collect'));
+  await buildWeb(join(outFolder, 'query', 'web'));
   return Object.fromEntries(bundled) as Record<HandlerName, BundledHandler>;
 }
 

@@ -9,6 +9,7 @@
 import type { Redriver } from './collect/redrive.ts';
 import { replayedLine } from './collect/replayed-line.ts';
 import type { ClickstreamError } from './core/errors.ts';
+import { LIMITS } from './core/limits.ts';
 import type { Clock } from './core/time.ts';
 import type { View } from './core/view.ts';
 import { shownMemory } from './process/stitch.ts';
@@ -23,7 +24,7 @@ import { type BadReplay, type BadReplayParts, createBadReplay } from './query/ba
 import type { LogView } from './query/ledger-reading.ts';
 import { type Answer, answer as answerQuestion, type QueryParts, type Question } from './query/queries.ts';
 import { sealLedger } from './query/sealing.ts';
-import type { Measure, Measures, Split } from './query/stats.ts';
+import type { Measure, Measures, Part, Split, Total } from './query/stats.ts';
 import type { EventReader, EventStore } from './store/event-store.ts';
 
 export { createCollector as collect } from './collect/http.ts';
@@ -60,20 +61,23 @@ function measure<Cell>(
       const numbers = [...tables.values(table, part)].map(([value, cell]) => [value, numberOf(cell)] as const);
       return new Map(numbers.filter(([, number]) => number !== 0));
     };
-    const reading: Split<Table<Cell>> = {
+    const reading: Part<Table<Cell>> = {
       view,
       part,
       empty: () => tables.empty(),
-      decode: (text) => tables.decode(text, part),
-      add: (table, other) => tables.addAll(table, other),
-      values,
+      decode: (text) => tables.decode(text, { dimension: part }),
+      add: (table, other) => tables.addAll(table, other, LIMITS.statsRowsMax),
     };
+    const at = (value: string): Total<Table<Cell>> => ({
+      ...reading,
+      decode: (text) => tables.decode(text, { dimension: part, value }),
+      value: (table) => values(table).get(value) ?? 0,
+    });
     // The table of measures forgets what each one's cells are.
-    return reading as Split;
+    return { ...reading, values, at } as Split;
   };
-  const whole = split(TOTAL);
   return {
-    total: { ...whole, value: (state) => whole.values(state).get(TOTAL) ?? 0 },
+    total: split(TOTAL).at(TOTAL),
     by: Object.fromEntries(dimensions.map(({ name }) => [name, split(name)])),
   };
 }

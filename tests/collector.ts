@@ -12,8 +12,10 @@ import {
 } from '../src/collect/http.ts';
 import { WriteKeys } from '../src/collect/keys.ts';
 import { Numbering } from '../src/collect/numbering.ts';
+import type { Tracker } from '../src/collect/tracker.ts';
 import { isObject, type JsonObject } from '../src/core/json.ts';
 import { readJson } from '../src/core/read-json.ts';
+import type { Salts } from '../src/core/salts.ts';
 import type { EventLog, LogRecord, RecordPosition } from '../src/log/event-log.ts';
 import { decodeRecord, type RecordHeader } from '../src/log/record.ts';
 
@@ -63,7 +65,13 @@ export interface TestCollector {
 
 /** A collector behind a real server on a port of its own. */
 export async function startCollector(
-  options: { readonly keys?: WriteKeys; readonly server?: ServerOptions; readonly now?: number } = {},
+  options: {
+    readonly keys?: WriteKeys;
+    readonly server?: ServerOptions;
+    readonly now?: number;
+    readonly tracker?: Tracker;
+    readonly salts?: Salts;
+  } = {},
 ): Promise<TestCollector> {
   const log = new FakeLog();
   const counters = newCounters();
@@ -74,6 +82,8 @@ export async function startCollector(
     clock: () => options.now ?? Date.parse('2026-11-23T04:00:00.000Z'),
     numbering: new Numbering('collector'),
     counters,
+    ...(options.tracker && { tracker: options.tracker }),
+    ...(options.salts && { salts: options.salts }),
     report: (error) => faults.push(error),
   });
   const server = createServer({ ...serverOptions, ...options.server }, (request, response) => {

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { ERRORS } from '../src/core/errors.ts';
 import { assertLimits, LIMITS } from '../src/core/limits.ts';
+import { VERSION } from '../src/core/version.ts';
 
 test('docs/errors.md says of every error what the table says, and of no other', () => {
   const rows = readFileSync('docs/errors.md', 'utf8')
@@ -28,6 +29,10 @@ test('docs/errors.md says of every error what the table says, and of no other', 
 test('the limits agree with each other, and a contradiction is seen', () => {
   expect(() => assertLimits()).not.toThrow();
   expect(() => assertLimits({ ...LIMITS, eventBytesMax: LIMITS.bodyBytesMax })).toThrow(/eventBytesMax < bodyBytesMax/);
+});
+
+test('the program says the version of its package', () => {
+  expect(JSON.parse(readFileSync('package.json', 'utf8'))).toMatchObject({ version: VERSION });
 });
 
 test('every link between documents leads to a file', () => {

@@ -28,12 +28,16 @@ export interface SentEvent {
 export interface Question {
   readonly measure: string;
   readonly by?: string | undefined;
+  /** Of what it is split by, this alone. */
+  readonly key?: string | undefined;
+  /** So many of each interval, the largest. */
+  readonly limit?: number | undefined;
   readonly source?: string | undefined;
   readonly bots: 'exclude' | 'include' | 'only';
   /** Epoch milliseconds. */
   readonly from: number;
   readonly to: number;
-  readonly interval: 'minute' | 'hour' | 'day';
+  readonly interval: 'minute' | 'hour' | 'day' | 'total';
   readonly zone: string;
 }
 
@@ -58,7 +62,7 @@ type Dimension = (typeof SESSION_DIMENSIONS)[number];
 
 /** The rows that the API should answer with. */
 export function recount(sessions: readonly Session[], question: Question): readonly Row[] {
-  const { measure, by, source, bots } = question;
+  const { measure, by, key: wanted, limit, source, bots } = question;
   const marks = SESSION_MEASURES.some((name) => name === measure) ? starts(sessions) : happenings(sessions);
   const asked = marks
     .filter(({ event }) => source === undefined || event.source === source)
@@ -68,10 +72,14 @@ export function recount(sessions: readonly Session[], question: Question): reado
     const within = asked.filter(({ at }) => at >= start && at < end);
     if (by === undefined) return [{ time, value: amountOf(measure as Measure, within) }];
     const byKey = Map.groupBy(within, (mark) => keyUnder(mark, by as Dimension) ?? '(none)');
+    if (wanted !== undefined) {
+      return [{ time, value: amountOf(measure as Measure, byKey.get(wanted) ?? []), key: wanted }];
+    }
     return [...byKey]
       .map(([key, marks]) => ({ time, value: amountOf(measure as Measure, marks), key }))
       .filter(({ value }) => value > 0)
-      .sort((a, b) => b.value - a.value || (a.key < b.key ? -1 : 1));
+      .sort((a, b) => b.value - a.value || (a.key < b.key ? -1 : 1))
+      .slice(0, limit);
   });
 }
 
@@ -142,7 +150,8 @@ function secondsOf({ first, events }: Session): number {
 }
 
 function isBounce({ events }: Session): boolean {
-  return events.filter(({ eventType }) => !['identify', 'group', 'alias'].includes(eventType)).length <= 1;
+  const noInteractions = ['identify', 'group', 'alias', 'Page Left', 'Scrolled', 'Web Vitals'];
+  return events.filter(({ eventType }) => !noInteractions.includes(eventType)).length <= 1;
 }
 
 /** The page of the last event to arrive that says one and was not late: none before it is of a later time. */
@@ -213,15 +222,20 @@ function amountOf(measure: Measure, marks: readonly Mark[]): number {
   }
 }
 
-const QUARTER_MS = 15 * 60 * 1_000;
+const MINUTE_MS = 60 * 1_000;
+const QUARTER_MS = 15 * MINUTE_MS;
 /** More than a day on which clocks go back has. */
-const LONG_DAY_MS = 26 * 60 * 60 * 1_000;
+const LONG_DAY_MS = 26 * 60 * MINUTE_MS;
 
-/** The whole intervals that the range overlaps: minutes and hours of UTC, days of the zone. */
+/** The whole intervals that the range overlaps: minutes and hours of UTC, days of the zone; or all of its minutes as one. */
 function intervalsOf(range: Question): readonly { readonly start: number; readonly end: number }[] {
   const { from, to, interval, zone } = range;
+  if (interval === 'total') {
+    const minutes = floors(from, to, MINUTE_MS);
+    return [{ start: Math.min(...minutes), end: Math.max(...minutes) + MINUTE_MS }];
+  }
   if (interval !== 'day') {
-    const length = interval === 'minute' ? 60 * 1_000 : 60 * 60 * 1_000;
+    const length = interval === 'minute' ? MINUTE_MS : 60 * MINUTE_MS;
     return floors(from, to, length).map((start) => ({ start, end: start + length }));
   }
   const format = new Intl.DateTimeFormat('en', { timeZone: zone, dateStyle: 'long' });

@@ -87,10 +87,12 @@ async function processAll(store: EventStore, records: readonly LaneRecord[], pie
   }
 }
 
-function parametersOf({ measure, by, source, bots, from, to, interval, zone }: Question): Record<string, string> {
+function parametersOf({ by, key, limit, source, from, to, ...rest }: Question): Record<string, string> {
   return {
-    ...{ measure, bots, from: String(from), to: String(to), interval, zone },
+    ...{ ...rest, from: String(from), to: String(to) },
     ...(by !== undefined && { by }),
+    ...(key !== undefined && { key }),
+    ...(limit !== undefined && { limit: String(limit) }),
     ...(source !== undefined && { source }),
   };
 }

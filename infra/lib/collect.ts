@@ -1,6 +1,6 @@
 import * as iam from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
-import { WITNESS_PK } from '../../src/adapters/aws/items.ts';
+import { SALT_PK, WITNESS_PK } from '../../src/adapters/aws/items.ts';
 import { PipelineFunction } from './pipeline-function.ts';
 import { environmentOf, partitions, type StageProps, TABLE_KEY_ACTIONS } from './stage.ts';
 
@@ -11,7 +11,7 @@ export class Collect extends Construct {
   constructor(scope: Construct, id: string, props: StageProps) {
     super(scope, id);
     const { log, store, secrets, keys, network, parameters } = props;
-    const witness = ['dynamodb:PutItem', 'dynamodb:GetItem'];
+    const items = ['dynamodb:PutItem', 'dynamodb:GetItem'];
     this.function = new PipelineFunction(this, 'Collector', {
       ...props,
       functionName: `${props.name}-collect`,
@@ -31,10 +31,10 @@ export class Collect extends Construct {
         }),
         // A put that is refused reads what is there.
         new iam.PolicyStatement({
-          sid: 'Witness',
-          actions: witness,
+          sid: 'WitnessAndSalts',
+          actions: items,
           resources: [store.state.tableArn],
-          conditions: partitions(WITNESS_PK),
+          conditions: partitions(WITNESS_PK, SALT_PK),
         }),
         new iam.PolicyStatement({
           sid: 'WriteKey',
@@ -47,7 +47,7 @@ export class Collect extends Construct {
       ],
     });
     network.allow('kinesis', ['kinesis:PutRecords'], [log.stream.streamArn]);
-    network.allow('dynamodb', witness, [store.state.tableArn]);
+    network.allow('dynamodb', items, [store.state.tableArn]);
     network.allow('secrets', ['secretsmanager:GetSecretValue'], [secrets.writeKey.secretArn]);
     network.allow('lambda', ['lambda:InvokeFunction'], [this.function.functionArn]);
   }

@@ -8,8 +8,11 @@ import type { Network } from './network.ts';
 import type { PipelineFunction } from './pipeline-function.ts';
 import type { StackParts } from './stage.ts';
 
-/** What is for readers; all else is for trackers. A rule takes five values in all. */
-export const QUERY_PATHS = ['/api/*', '/', '/openapi.json', '/ready', '/metrics'];
+/** What is for readers, by rule, for one takes five values in all; all else is for trackers, the script of our own too. */
+export const QUERY_PATHS = {
+  Query: ['/api/*', '/', '/openapi.json', '/ready', '/metrics'],
+  Assets: ['/assets/*'],
+};
 
 /** What port 80 answers to a POST once there is a certificate: a redirect would turn it into a GET, and lose the event. */
 const NOT_OVER_HTTP = {
@@ -71,7 +74,7 @@ export class Entry extends Construct {
       defaultActions: [certificateArn === undefined ? this.#toCollect() : httpsRequired()],
     });
     if (certificateArn === undefined) {
-      this.#toQuery('QueryOverHttp', plain);
+      this.#toQuery('OverHttp', plain);
       acknowledge(plain, {
         'PCI.DSS.321-ALBHttpToHttpsRedirection':
           'Without certificateArn there is no HTTPS to redirect to: traffic stays in the VPC. Give the parameter for production.',
@@ -111,20 +114,22 @@ export class Entry extends Construct {
       certificates: [{ certificateArn }],
       defaultActions: [this.#toCollect()],
     });
-    this.#toQuery('QueryOverHttps', secure);
+    this.#toQuery('OverHttps', secure);
   }
 
   #toCollect(): elb.CfnListener.ActionProperty {
     return { type: 'forward', targetGroupArn: this.targetGroups.collect.ref };
   }
 
-  #toQuery(id: string, listener: elb.CfnListener): void {
-    new elb.CfnListenerRule(this, id, {
-      listenerArn: listener.ref,
-      priority: 1,
-      conditions: [{ field: 'path-pattern', pathPatternConfig: { values: QUERY_PATHS } }],
-      actions: [{ type: 'forward', targetGroupArn: this.targetGroups.query.ref }],
-    });
+  #toQuery(over: string, listener: elb.CfnListener): void {
+    for (const [place, [name, values]] of Object.entries(QUERY_PATHS).entries()) {
+      new elb.CfnListenerRule(this, `${name}${over}`, {
+        listenerArn: listener.ref,
+        priority: place + 1,
+        conditions: [{ field: 'path-pattern', pathPatternConfig: { values } }],
+        actions: [{ type: 'forward', targetGroupArn: this.targetGroups.query.ref }],
+      });
+    }
   }
 
   /** Its name is chosen, so that the permission to invoke can name it before it is there. */

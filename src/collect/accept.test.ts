@@ -120,7 +120,7 @@ test('an address is truncated before it is written, in an event and in what is s
   await send([candidate({ context: { ip: '203.0.113.7', locale: 'de' } }), candidate({ context: { ip: 'home' } })]);
   const original = '{"context": {"ip": "2001:db8:1:2::3"}, "event": ""}';
   const browser = { ip: '198.51.100.0', userAgent: 'Browser/1' };
-  await sendAs(browser, [candidate({ eventType: '' }), candidate()], original);
+  await sendAs({ ...browser, address: '198.51.100.77' }, [candidate({ eventType: '' }), candidate()], original);
   expect(log.events().map(({ context }) => context)).toEqual([{ ip: '203.0.113.0', locale: 'de' }, {}, browser]);
   expect(log.setAside()).toEqual([{ code: 'type_missing', raw: original.replace('2001:db8:1:2::3', '2001:db8:1::') }]);
 });
@@ -216,7 +216,7 @@ test('each header has the sum of what its record holds, and the collector counts
   log.behave = () => Promise.resolve();
   const original = '{"event": "", "name": "é\ud83d\ude00"}';
   await sendAs(
-    { ip: '198.51.100.0', userAgent: undefined },
+    { address: '198.51.100.77', ip: '198.51.100.0', userAgent: undefined },
     [candidate({ eventType: '' }), candidate({ anonymousId: undefined, userId: 'é' })],
     original,
   );

@@ -5,11 +5,13 @@ import { checkSent, type Identity, type Reason, shown, visitorOf } from '../core
 import { addIdentities, identityChecksum, NO_IDENTITIES } from '../core/identities.ts';
 import { depthOf, type Json } from '../core/json.ts';
 import { LIMITS } from '../core/limits.ts';
+import type { Salts } from '../core/salts.ts';
 import { canonicalTime, correctedTime, epochMsOf } from '../core/time.ts';
 import type { EventLog, LogRecord, RecordPosition } from '../log/event-log.ts';
 import { encodeReceipt } from '../log/receipt.ts';
 import { bytesChecksum, encodeRecord, type SetAside } from '../log/record.ts';
-import { type Client, withClient } from './client.ts';
+import { type Client, type StoredClient, withClient } from './client.ts';
+import { withCookielessIds } from './cookieless.ts';
 import type { Numbering, NumberRange } from './numbering.ts';
 import type { Mapped, MappedRequest } from './protocol.ts';
 
@@ -54,16 +56,27 @@ export interface RequestArrival {
 /** Visitors come from ids, which are never empty; so what is set aside is in no visitor's way. */
 const NO_VISITOR = '';
 
+const NO_SALTS: Salts = {
+  of: () => Promise.reject(new ClickstreamError('salt_unavailable', 'there are no salts here')),
+};
+
 /** Turns the events of requests into records, and appends them. */
 export class Accept {
   readonly #log: EventLog;
   readonly #numbering: Numbering;
+  readonly #salts: Salts;
   #failedAtMs = 0;
   #arrival: Arrival = { receivedAtMs: Number.NaN, receivedAt: '' };
 
-  constructor({ log, numbering }: { readonly log: EventLog; readonly numbering: Numbering }) {
-    this.#log = log;
-    this.#numbering = numbering;
+  constructor(parts: {
+    readonly log: EventLog;
+    readonly numbering: Numbering;
+    /** @default none: what wants an id made for it is refused */
+    readonly salts?: Salts;
+  }) {
+    this.#log = parts.log;
+    this.#numbering = parts.numbering;
+    this.#salts = parts.salts ?? NO_SALTS;
   }
 
   /**
@@ -72,9 +85,12 @@ export class Accept {
    * where one did. Addresses are truncated before anything is written.
    */
   async accept(
-    { events, original }: Pick<MappedRequest, 'events' | 'original'>,
+    { events: sent, original }: Pick<MappedRequest, 'events' | 'original'>,
     { source, receivedAt: receivedAtMs, client }: RequestArrival,
   ): Promise<Accepted> {
+    // Servers' events, which are most of all, wait for nothing here.
+    const events =
+      client === undefined ? sent : await withCookielessIds(sent, { salts: this.#salts, source, client, receivedAtMs });
     // Many requests arrive in each millisecond, and writing a time as text is slow.
     if (receivedAtMs !== this.#arrival.receivedAtMs) {
       this.#arrival = { receivedAtMs, receivedAt: new Date(receivedAtMs).toISOString() };
@@ -155,7 +171,11 @@ export class Accept {
 
 /** One group a visitor, or more where one record would be too large; in the order of each visitor's first event. */
 function groupLines(
-  { events, original, client }: Pick<MappedRequest, 'events' | 'original'> & { readonly client: Client | undefined },
+  {
+    events,
+    original,
+    client,
+  }: Pick<MappedRequest, 'events' | 'original'> & { readonly client: StoredClient | undefined },
   arrival: Arrival,
 ): { readonly groups: readonly Group[]; readonly setAside: number } {
   const groups: Group[] = [];
@@ -203,7 +223,7 @@ function typeIn(event: Mapped): { readonly eventType?: string } {
 /** The event as its record holds it, or why it must be set aside. */
 export function lineOf(
   event: Mapped,
-  { client, arrival }: { readonly client: Client | undefined; readonly arrival: Arrival },
+  { client, arrival }: { readonly client: StoredClient | undefined; readonly arrival: Arrival },
 ): Line | Reason {
   if (event.kind === 'unmappable') return event.reason;
   // First, for what writes values as JSON or text recurses. What is unmapped counts two levels more than it was sent with.

@@ -21,7 +21,16 @@ test.each<[string, string | undefined, number, string | undefined]>([
 });
 
 test('a socket that is closed has no address', () => {
-  expect(clientOf({ headers: {}, socket: socket(undefined) }, 0)).toEqual({ ip: undefined, userAgent: undefined });
+  expect(clientOf({ headers: {}, socket: socket(undefined) }, 0)).toEqual({
+    ...{ address: undefined, ip: undefined, userAgent: undefined },
+  });
+});
+
+test('the whole address is the one that is truncated', () => {
+  const headers = { 'x-forwarded-for': '8.8.8.8, 203.0.113.7', 'user-agent': 'Browser/1' };
+  const client = clientOf({ headers, socket: socket('192.0.2.9') }, 1);
+  expect(client).toEqual({ address: ' 203.0.113.7', ip: '203.0.113.0', userAgent: 'Browser/1' });
+  expect(withClient({}, client)).toEqual({ ip: '203.0.113.0', userAgent: 'Browser/1' });
 });
 
 const BROWSER = { ip: '192.0.2.0', userAgent: 'Browser/1' };

@@ -2,11 +2,16 @@ import type { IncomingMessage } from 'node:http';
 import { truncateAddress } from '../core/address.ts';
 import { isObject } from '../core/json.ts';
 
-/** What a browser's request itself tells of its visitor. */
-export interface Client {
+/** What a browser's request itself tells of its visitor, as it may be stored. */
+export interface StoredClient {
   /** Truncated. */
   readonly ip: string | undefined;
   readonly userAgent: string | undefined;
+}
+
+export interface Client extends StoredClient {
+  /** Whole, as it was seen. It is a person's, and only for the id that is made of it: never to be stored or shown. */
+  readonly address: string | undefined;
 }
 
 /**
@@ -18,14 +23,14 @@ export function clientOf(request: Pick<IncomingMessage, 'headers' | 'socket'>, p
   const seen = proxies === 0 || forwarded === undefined ? [] : String(forwarded).split(',');
   // Fewer entries than proxies: the request came in behind some of them, and the first entry is all there is.
   const address = seen.at(-proxies) ?? seen[0] ?? request.socket.remoteAddress;
-  return { ip: address === undefined ? undefined : truncateAddress(address), userAgent };
+  return { address, ip: address === undefined ? undefined : truncateAddress(address), userAgent };
 }
 
 /**
  * An event's context as it may be stored: its `ip` truncated, and gone if it is no address. What the event leaves open
  * is filled from the browser that sent it, where a browser did.
  */
-export function withClient(context: unknown, client: Client | undefined): unknown {
+export function withClient(context: unknown, client: StoredClient | undefined): unknown {
   if (!isObject(context) || (client === undefined && context.ip === undefined)) return context;
   const { ip: sent, userAgent } = context;
   // An ip that is there and is no address, such as null, may be a wish that none is known: it is not filled.

@@ -2,6 +2,7 @@ import { type IncomingMessage, type Server, type ServerOptions, type ServerRespo
 import type { Duplex } from 'node:stream';
 import { asClickstreamError, ClickstreamError, type ErrorCode } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
+import type { Salts } from '../core/salts.ts';
 import type { Clock } from '../core/time.ts';
 import type { EventLog } from '../log/event-log.ts';
 import { Accept, type RequestArrival } from './accept.ts';
@@ -11,7 +12,8 @@ import type { HotRequest, Reply, TakeHot } from './hot-requests.ts';
 import type { WriteKeys } from './keys.ts';
 import type { Numbering } from './numbering.ts';
 import { type Answer, type CollectRequest, type MappedRequest, RECEIPT_HEADER, type Route } from './protocol.ts';
-import { type Endpoint, routeOf } from './routes.ts';
+import { BROWSER_BATCH_PATH, type Endpoint, routeOf } from './routes.ts';
+import type { Tracker } from './tracker.ts';
 
 /** What the collector did since it started, for /metrics. */
 export interface CollectCounters {
@@ -37,12 +39,16 @@ export interface CollectorOptions {
   readonly counters: CollectCounters;
   /** Reverse proxies before the server that add to X-Forwarded-For; by default none, and the header is not believed. */
   readonly proxies?: number;
+  /** For the ids of browsers that keep none; by default none, and their events are refused with `salt_unavailable`. */
+  readonly salts?: Salts;
+  /** By default it is not served. */
+  readonly tracker?: Tracker;
   /** Told of every fault of the program (`internal`), which its sender only sees as a 500. */
   readonly report: (error: ClickstreamError) => void;
 }
 
 export interface Collector {
-  /** True if the path is one of a protocol's; the request is then answered. */
+  /** True if the path is one of a protocol's, or of the tracker's script; the request is then answered. */
   handle(request: IncomingMessage, response: ServerResponse): boolean;
   /** The same for what did not come through node:http. */
   readonly handleHot: TakeHot;
@@ -83,8 +89,11 @@ class CollectHandler {
   }
 
   handle(request: IncomingMessage, response: ServerResponse): boolean {
-    const { path, query, endpoint } = routeOf(request.url ?? '/');
-    if (endpoint === undefined) return false;
+    const { tracker } = this.#options;
+    const asked = routeOf(request.url ?? '/');
+    const { path, query, endpoint } =
+      asked.path === tracker?.paths.collect ? { ...routeOf(BROWSER_BATCH_PATH), query: asked.query } : asked;
+    if (endpoint === undefined) return tracker?.handle(request, response, path) ?? false;
     const method = request.method ?? '';
     if (method === 'OPTIONS') {
       this.#preflight(endpoint.route, request, response);

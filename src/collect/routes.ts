@@ -16,6 +16,9 @@ const WITH_SEGMENTS = ENDPOINTS.filter(({ route }) => route.path.includes('*')).
   segments: endpoint.route.path.split('/'),
 }));
 
+/** Where a browser's tracker sends several events, of one protocol or another: what the tracker of our own sends to. */
+export const BROWSER_BATCH_PATH = '/v1/b';
+
 /** What is asked for: a URL's path without a slash at its end, its query, and the endpoint there if there is one. */
 export function routeOf(url: string): {
   readonly path: string;

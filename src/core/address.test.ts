@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { truncateAddress, truncateAddressesIn } from './address.ts';
+import { truncateAddress, truncateAddressesIn, wholeAddress } from './address.ts';
 
 test.each([
   ['203.0.113.7', '203.0.113.0'],
@@ -28,6 +28,14 @@ test.each([
 });
 
 test.each([
+  ['203.0.113.7', ['203.0.113.7:49152', ' 203.0.113.7', '::ffff:203.0.113.7', '[::FFFF:cb00:7107]:443']],
+  ['2001:db8:1:0:0:0:0:2', ['2001:0DB8:0001::2', '[2001:db8:1::2]', '[2001:db8:1::2]:443', '2001:db8:1::0:2%eth0']],
+  ['2002:cb00:7107:0:0:0:0:1', ['2002:cb00:7107::1']],
+])('%j is whole, however it is written', (whole, written) => {
+  for (const text of [whole, ...written]) expect(wholeAddress(text), text).toBe(whole);
+});
+
+test.each([
   [''],
   [' '],
   ['unknown'],
@@ -52,6 +60,7 @@ test.each([
   [':'.repeat(1_000_000)],
 ])('%j is no address', (text) => {
   expect(truncateAddress(text)).toBeUndefined();
+  expect(wholeAddress(text)).toBeUndefined();
 });
 
 test.each([

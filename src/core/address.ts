@@ -7,24 +7,38 @@ const addressCharsMax = 80;
  * is IPv4. A port, brackets and a zone may be there, as proxies write them. What is no address is undefined.
  */
 export function truncateAddress(text: string): string | undefined {
+  const parts = partsOf(text);
+  if (parts === undefined || parts.length === 4) return parts && truncatedOctets(parts);
+  const [a = 0, b = 0, c = 0] = parts;
+  if (a === 0x2002) return truncatedOctets([b >> 8, b & 255, c >> 8]);
+  const kept = c > 0 ? [a, b, c] : b > 0 ? [a, b] : a > 0 ? [a] : [];
+  return `${kept.map((group) => group.toString(16)).join(':')}::`;
+}
+
+/** An IP address whole, in one form however it is written. It is a person's: never to be stored or shown. */
+export function wholeAddress(text: string): string | undefined {
+  const parts = partsOf(text);
+  return parts?.length === 4 ? parts.join('.') : parts?.map((group) => group.toString(16)).join(':');
+}
+
+/** The four octets of IPv4, also where it is mapped into IPv6, or the eight groups of IPv6. */
+function partsOf(text: string): readonly number[] | undefined {
   if (text.length > addressCharsMax) return undefined;
   // Nearly all are IPv4 and nothing else.
   const plainOctets = octetsOf(text);
-  if (plainOctets !== undefined) return truncatedOctets(plainOctets);
+  if (plainOctets !== undefined) return plainOctets;
   const bare = /^\s*(?:\[([^\]]*)\](?::\d{1,5})?|([^[\]]*))\s*$/.exec(text);
   if (bare === null) return undefined;
   const [, bracketed, plain = ''] = bare;
   if (bracketed === undefined) {
     const octets = octetsOf(plain.trimEnd().replace(/^([^:]+):\d{1,5}$/, '$1'));
-    if (octets !== undefined) return truncatedOctets(octets);
+    if (octets !== undefined) return octets;
   }
   const groups = groupsOf((bracketed ?? plain.trimEnd()).replace(/%[\w.-]+$/, ''));
   if (groups === undefined) return undefined;
-  const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0] = groups;
-  if (a === 0x2002) return truncatedOctets([b >> 8, b & 255, c >> 8]);
-  if (f === 0xffff && (a | b | c | d | e) === 0) return truncatedOctets([g >> 8, g & 255, (groups[7] ?? 0) >> 8]);
-  const kept = c > 0 ? [a, b, c] : b > 0 ? [a, b] : a > 0 ? [a] : [];
-  return `${kept.map((group) => group.toString(16)).join(':')}::`;
+  const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0] = groups;
+  const isMapped = f === 0xffff && (a | b | c | d | e) === 0;
+  return isMapped ? [g >> 8, g & 255, h >> 8, h & 255] : groups;
 }
 
 function truncatedOctets([a, b, c]: readonly number[]): string {

@@ -200,6 +200,13 @@ export const ERRORS = {
     meaning: 'The secret with the write key or read token cannot be read: nothing of the request was accepted.',
     cure: 'Send again after Retry-After seconds; should it last, look for what keeps the function from its secret.',
   },
+  salt_unavailable: {
+    status: 503,
+    retriable: true,
+    meaning:
+      'An event without any id wants one of the day, and the salt of that day cannot be read or written now: nothing of the request was accepted.',
+    cure: 'Send again after Retry-After seconds; should it last, look for what keeps the server from its data folder, on AWS the function from its table.',
+  },
   query_unavailable: {
     status: 503,
     retriable: true,

@@ -56,6 +56,20 @@ export const LIMITS = {
    * 22 tries on they would be longer than a timer can be, which then fires at once.
    */
   trackerRetriesMax: 18,
+  /** A browser asks for the tracker again after this. */
+  trackerScriptSeconds: 3_600,
+  /** Of the script, and of the batches that it sends. */
+  trackerPathCharsMax: 100,
+
+  // Cookieless ids (docs/decisions/0030-cookieless.md).
+  /** As long as what SHA-256 makes, which is what RFC 2104, section 3, asks of a key. */
+  saltBytes: 32,
+  /** Two visitors of a day get the same id at the odds of one in 2^96. */
+  cookielessIdBytes: 12,
+  /** How often the server looks for salts that are to go. */
+  saltForgetMs: 600_000,
+  /** How long a request waits for a salt of the table. */
+  saltMsMax: 3_000,
 
   // Fields of an event.
   /** userId, anonymousId, eventId. DynamoDB's sort keys hold 1,024 bytes; three of these and a time fit. */
@@ -106,6 +120,10 @@ export const LIMITS = {
   /** From one batch's start to the next one's, while less than half a batch waits. */
   processBatchMsMin: 10,
   processRetryMs: 500,
+  /** The time that is told from durable to stored is of so many seconds. */
+  freshnessSeconds: 60,
+  /** Writes to the log that wait to be processed and of which that time is measured, a power of two: more of 1 kB each the gate does not let wait. */
+  freshnessWritesMax: 4_096,
   sessionGapMinutes: 30,
   /** Values one row of a view holds; the rest is counted under "(other)". */
   rowValuesMax: 1_000,
@@ -144,7 +162,10 @@ export const LIMITS = {
   // Queries.
   pageEventsDefault: 100,
   pageEventsMax: 1_000,
+  /** Also of the values that one interval is merged into: some 800 bytes each, which senders make up. */
   statsRowsMax: 50_000,
+  /** The largest values of an interval that can be asked for. */
+  statsLimitMax: 1_000,
   /** Minutes or hours of a view that one answer is merged from: 34 days by the minute, 5 years by the hour. */
   statsBucketsMax: 50_000,
   /** A page of a list ends early once it is this long; one event of any size still fits. */

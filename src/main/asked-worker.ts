@@ -4,7 +4,7 @@ import type { RecordPosition } from '../log/event-log.ts';
 import type { BadAsked, BadPiece } from '../query/bad-replay.ts';
 import type { Answer, Question } from '../query/queries.ts';
 import type { DeadRecord } from '../store/event-store.ts';
-import type { FromQuery, ToQuery } from './query-worker.ts';
+import type { FromQuery, StoreLook, ToQuery } from './query-worker.ts';
 
 /** The query worker, as a function that answers questions. */
 export interface AskedWorker {
@@ -13,6 +13,7 @@ export interface AskedWorker {
   deadAt(place: RecordPosition): Promise<DeadRecord | undefined>;
   /** What of the events set aside is to be put back. */
   badPiece(asked: BadAsked): Promise<BadPiece>;
+  look(): Promise<StoreLook>;
   /** Has the audit report it too. */
   tell(finding: LogFinding): void;
   stop(): void;
@@ -44,6 +45,9 @@ export function askedWorker({ port }: { readonly port: MessagePort }): AskedWork
       case 'badPiece':
         answered?.resolve(message.piece);
         break;
+      case 'look':
+        answered?.resolve(message.look);
+        break;
       case 'failed':
         answered?.reject(new Error(message.detail));
         break;
@@ -53,6 +57,7 @@ export function askedWorker({ port }: { readonly port: MessagePort }): AskedWork
     ask: (question) => asked<Answer>((id) => ({ kind: 'ask', id, question })),
     deadAt: (place) => asked<DeadRecord | undefined>((id) => ({ kind: 'deadAt', id, place })),
     badPiece: (wanted) => asked<BadPiece>((id) => ({ kind: 'badPiece', id, asked: wanted })),
+    look: () => asked<StoreLook>((id) => ({ kind: 'look', id })),
     tell: (finding) => send({ kind: 'finding', finding }),
     stop: () => send({ kind: 'stop' }),
   };

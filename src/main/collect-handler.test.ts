@@ -1,7 +1,8 @@
-import { gzipSync } from 'node:zlib';
+import { brotliDecompressSync, gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { type AlbRequest, albAnswer, albEvent, HEALTH_CHECK } from '../../tests/alb.ts';
 import { FakeLog } from '../../tests/collector.ts';
+import { TRACKER_PATHS, Tracker } from '../collect/tracker.ts';
 import { ClickstreamError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import { decodeReceipt } from '../log/receipt.ts';
@@ -9,6 +10,7 @@ import type { Witness } from '../store/event-store.ts';
 import { createCollectHandler } from './collect-handler.ts';
 
 const KEY = 'k'.repeat(40);
+const BUILT = `send("/v1/b",'${'é'.repeat(100)}')`;
 
 function collector(options: { readonly key?: string | undefined } = { key: KEY }) {
   const log = new FakeLog();
@@ -30,16 +32,25 @@ function collector(options: { readonly key?: string | undefined } = { key: KEY }
     },
     settled: async () => undefined,
   };
+  const salts = {
+    isAway: false,
+    of: async (day: string) => {
+      if (salts.isAway) throw new ClickstreamError('salt_unavailable');
+      return Buffer.from(day);
+    },
+  };
   const handler = createCollectHandler({
     log,
     store,
     secret,
+    salts,
+    tracker: new Tracker({ built: BUILT, paths: TRACKER_PATHS }),
     proxies: 1,
     clock: () => time.nowMs,
     report: (what, fault) => faults.push(`${what}: ${String(fault)}`),
   });
   const ask = async (request: AlbRequest) => albAnswer(await handler(albEvent(request)));
-  return { handler, ask, log, witnesses, faults, time, store, secret };
+  return { handler, ask, log, witnesses, faults, time, store, secret, salts };
 }
 
 function track(part: Partial<AlbRequest> = {}): AlbRequest {
@@ -139,6 +150,46 @@ test("the visitor's address is the one that the load balancer saw, truncated", a
   });
   expect(status).toBe(200);
   expect(log.events()).toMatchObject([{ context: { ip: '203.0.113.0', userAgent: 'Firefox' } }]);
+});
+
+test('a browser without any id gets one of the address that the load balancer saw, and is asked to come again without a salt', async () => {
+  const { ask, log, salts, faults } = collector();
+  const send = (forwarded: string, key = KEY) =>
+    ask({
+      method: 'POST',
+      url: '/v1/b',
+      headers: { 'content-type': 'text/plain', 'x-forwarded-for': forwarded },
+      body: JSON.stringify({
+        writeKey: key,
+        batch: [{ type: 'page', messageId: 'm1', context: { cookieless: true } }],
+      }),
+    });
+  expect((await send('198.51.100.1')).status).toBe(200);
+  expect((await send('198.51.100.2')).status).toBe(200);
+  const [first, second] = log.events().map(({ anonymousId }) => anonymousId);
+  expect(first).toMatch(/^[\w-]{16}$/);
+  expect(second).toBe(first);
+  salts.isAway = true;
+  const refused = await send('198.51.100.1');
+  expect([refused.status, refused.headers['retry-after']]).toEqual([503, '1']);
+  expect(JSON.parse(refused.body)).toMatchObject({ code: 'salt_unavailable' });
+  expect((await ask(track())).status).toBe(200);
+  expect(faults).toEqual([]);
+});
+
+test('the tracker is for all, compressed or not, and without a look at the log', async () => {
+  const { handler, ask, log } = collector({ key: undefined });
+  const plain = await ask({ url: '/t.js' });
+  expect([plain.status, plain.body]).toEqual([200, BUILT]);
+  expect(plain.headers).toMatchObject({ 'access-control-allow-origin': '*', 'cache-control': 'public, max-age=3600' });
+  const packed = await handler(albEvent({ url: '/t.js', headers: { 'accept-encoding': 'br, gzip' } }));
+  expect(packed).toMatchObject({ statusCode: 200, isBase64Encoded: true });
+  expect(packed.multiValueHeaders['Content-Encoding']).toEqual(['br']);
+  expect(brotliDecompressSync(Buffer.from(packed.body, 'base64')).toString()).toBe(BUILT);
+  const known = { 'if-none-match': plain.headers.etag ?? '' };
+  expect(await ask({ url: '/t.js', headers: known })).toMatchObject({ status: 304, body: '' });
+  expect(await ask({ method: 'HEAD', url: '/t.js' })).toMatchObject({ status: 200, body: '' });
+  expect(log.appends).toEqual([]);
 });
 
 test('what was acknowledged is witnessed with the request, at most once in witnessMs', async () => {

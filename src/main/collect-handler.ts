@@ -4,8 +4,10 @@ import { type AlbEvent, type AlbResult, answerAlb } from '../adapters/aws/lambda
 import type { Secret } from '../adapters/aws/secrets.ts';
 import { newCounters } from '../collect/http.ts';
 import { Numbering } from '../collect/numbering.ts';
+import type { Tracker } from '../collect/tracker.ts';
 import { ClickstreamError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
+import type { Salts } from '../core/salts.ts';
 import type { Clock } from '../core/time.ts';
 import type { EventLog, LogRecord, RecordPosition } from '../log/event-log.ts';
 import { collect } from '../pipeline.ts';
@@ -16,6 +18,8 @@ export interface CollectParts {
   readonly log: EventLog;
   readonly store: Pick<EventStore, 'witness'>;
   readonly secret: Pick<Secret, 'text' | 'look' | 'settled'>;
+  readonly salts: Salts;
+  readonly tracker: Tracker;
   /** In front of the function: the load balancer is one. */
   readonly proxies: number;
   readonly clock: Clock;
@@ -24,7 +28,7 @@ export interface CollectParts {
 
 /** The collector of one function environment, which has a ledger of its own. Nothing is left running once it has answered. */
 export function createCollectHandler(parts: CollectParts): (event: AlbEvent) => Promise<AlbResult> {
-  const { secret, proxies, clock, report } = parts;
+  const { secret, proxies, salts, tracker, clock, report } = parts;
   const numbering = new Numbering();
   const log = new WatchedLog(parts.log);
   const witness = new Witnessing({ ...parts, numbering, log });
@@ -32,6 +36,8 @@ export function createCollectHandler(parts: CollectParts): (event: AlbEvent) => 
     log,
     keys: new SecretWriteKeys(secret),
     proxies,
+    salts,
+    tracker,
     clock,
     numbering,
     counters: newCounters(),

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
-import { examineConfig, readConfig, writeKeysOf } from './config.ts';
+import { examineConfig, readConfig, SETTINGS, writeKeysOf } from './config.ts';
 import { nearest } from './nearest.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'clickstream-config-'));
@@ -27,6 +27,7 @@ describe('the configuration', () => {
   test('without a file or options is open to this machine alone', () => {
     expect(readConfig({})).toEqual({
       ...{ port: 8080, host: '127.0.0.1', data: 'data', sources: [], readTokens: [], proxies: 0 },
+      tracker: { script: '/t.js', collect: '/v1/b' },
     });
   });
 
@@ -35,6 +36,7 @@ describe('the configuration', () => {
       ...{ port: 9000, host: '0.0.0.0', data: 'events', proxies: 1, schemas: './schemas', countries: '/srv/c.mmdb' },
       sources: { shop: { ...SHOP, domains: ['Shop.example', 'bücher.example'] }, app: { writeKeys: [digest('app')] } },
       readTokens: [digest('read').toUpperCase()],
+      tracker: { script: '/js/s.js', collect: '/take' },
     });
     expect(readConfig({ config })).toEqual({
       ...{ port: 9000, host: '0.0.0.0', proxies: 1 },
@@ -44,6 +46,7 @@ describe('the configuration', () => {
         { name: 'app', writeKeys: [digest('app')], domains: [] },
       ],
       readTokens: [digest('read')],
+      tracker: { script: '/js/s.js', collect: '/take' },
     });
     expect(writeKeysOf(readConfig({ config }))).toEqual([
       { source: 'shop', sha256: digest('shop') },
@@ -62,6 +65,53 @@ describe('the configuration', () => {
     const config = fileOf({ sources: { default: { domains: ['shop.example'] } } });
     expect(readConfig({ config }).sources).toEqual([{ name: 'default', writeKeys: [], domains: ['shop.example'] }]);
   });
+});
+
+describe('the paths of the tracker', () => {
+  const pathsOf = (tracker: unknown) => readConfig({ config: fileOf({ tracker }) }).tracker;
+  test('may be given one by one, the default ones too', () => {
+    expect(pathsOf({ script: '/s.js' })).toEqual({ script: '/s.js', collect: '/v1/b' });
+    expect(pathsOf({ collect: '/v1/take' })).toEqual({ script: '/t.js', collect: '/v1/take' });
+    expect(pathsOf({ script: '/t.js', collect: '/v1/b' })).toEqual({ script: '/t.js', collect: '/v1/b' });
+    expect(pathsOf({})).toEqual({ script: '/t.js', collect: '/v1/b' });
+  });
+
+  test.each<[string, unknown]>([
+    ['no slash before it', 's.js'],
+    ['a slash after it', '/take/'],
+    ['no name', '/'],
+    ['two slashes', '/a//b'],
+    ['what a browser takes out', '/a/../b'],
+    ['itself', '/./b'],
+    ['a query', '/take?a=1'],
+    ['a space', '/ta ke'],
+    ['an escape', '/t%61ke'],
+    ['another host', '//evil.example'],
+    ['too long', `/${'a'.repeat(100)}`],
+    ['no text', 7],
+  ])('are none with %s', (_, path) => {
+    for (const name of ['script', 'collect']) {
+      const problem = expect.stringMatching(new RegExp(`^config_invalid: tracker.${name} must be a path such as`));
+      expect(problemsOf({ tracker: { [name]: path } })).toEqual([problem]);
+    }
+  });
+
+  test.each(['/health', '/ready', '/metrics', '/openapi.json', '/api', '/api/v1/take', '/assets/s.js'])(
+    'are not where readers find something: %s',
+    (path) => {
+      const problem = expect.stringMatching(/must be a path at which nothing else is served, got \//);
+      expect(problemsOf({ tracker: { collect: path } })).toEqual([problem]);
+    },
+  );
+
+  test.each(['/v1/batch', '/v1/t', '/v1/m', '/v1/projects/key/settings'])(
+    'are not where other trackers send to: %s',
+    (path) => {
+      for (const name of ['script', 'collect']) {
+        expect(problemsOf({ tracker: { [name]: path } })).toEqual([expect.stringMatching(/nothing else is served/)]);
+      }
+    },
+  );
 });
 
 describe('a configuration that is wrong', () => {
@@ -84,6 +134,10 @@ describe('a configuration that is wrong', () => {
     ['no keys at all', { sources: { shop: { domains: [] } } }, /the source "shop" has no writeKeys/],
     ['a key twice', { sources: { shop: SHOP, app: SHOP } }, /is given to "shop" and to "app"/],
     ['too many keys', { readTokens: Array(1_001).fill(digest('x')) }, /at most 1000, got 1001/],
+    ['the tracker', { tracker: '/s.js' }, /tracker must be an object such as .*, got "\/s.js"/],
+    ['its setting', { tracker: { scripts: '/s.js' } }, /tracker: "scripts"; did you mean "script"\?/],
+    ['one path for both', { tracker: { script: '/a', collect: '/a' } }, /must differ, got \/a for both/],
+    ['the path of the script', { tracker: { collect: '/t.js' } }, /must differ, got \/t.js for both/],
     ['open', { host: '0.0.0.0' }, /^open_without_keys: host 0.0.0.0 .* no writeKeys and no readTokens/],
     ['half open', { host: '0.0.0.0', sources: { shop: SHOP } }, /^open_without_keys: .* has no readTokens$/],
   ])('has one problem: %s', (_, content, message) => {
@@ -127,7 +181,7 @@ describe('a configuration that is wrong', () => {
   });
 
   test('is an answer, whatever the JSON', () => {
-    const names = fc.constantFrom('port', 'host', 'data', 'sources', 'readTokens', 'schemas', 'countries', 'proxies');
+    const names = fc.constantFrom(...SETTINGS);
     const source = fc.dictionary(fc.string(), fc.record({ writeKeys: fc.jsonValue(), domains: fc.jsonValue() }));
     fc.assert(
       fc.property(fc.dictionary(names, fc.oneof(fc.jsonValue(), source)), (content) => {

@@ -1,11 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { domainToASCII } from 'node:url';
+import { routeOf } from '../collect/routes.ts';
+import { TRACKER_PATHS, type TrackerPaths } from '../collect/tracker.ts';
 import { ClickstreamError } from '../core/errors.ts';
 import { shown } from '../core/event.ts';
 import { isObject, type JsonObject } from '../core/json.ts';
 import { LIMITS } from '../core/limits.ts';
 import { readJson } from '../core/read-json.ts';
+import { SERVED } from '../query/openapi-served.ts';
 import { nearest } from './nearest.ts';
 
 /** The configuration of `serve`, read and checked once. docs/configuration.md is its reference. */
@@ -26,6 +29,8 @@ export interface Config {
   readonly countries?: string;
   /** How many reverse proxies are in front: the client's address is what that many from the right of X-Forwarded-For saw. Default 0. */
   readonly proxies: number;
+  /** Where the browser's tracker is served, and where it sends to. Default `/t.js` and `/v1/b`. */
+  readonly tracker: TrackerPaths;
 }
 
 /** A site, an app or a server that sends events, with settings of its own. */
@@ -47,7 +52,17 @@ export interface ServeOptions {
   readonly config?: string | undefined;
 }
 
-export const SETTINGS = ['port', 'host', 'data', 'sources', 'readTokens', 'schemas', 'countries', 'proxies'] as const;
+export const SETTINGS = [
+  'port',
+  'host',
+  'data',
+  'sources',
+  'readTokens',
+  'schemas',
+  'countries',
+  'proxies',
+  'tracker',
+] as const;
 export type Setting = (typeof SETTINGS)[number];
 /** Where the value in force comes from. */
 export type Origin = 'default' | 'file' | 'option';
@@ -110,6 +125,7 @@ export function examineConfig(options: ServeOptions): ConfigExamination {
     ...(schemas !== undefined && { schemas }),
     ...(countries !== undefined && { countries }),
     proxies: read('proxies', { initial: 0, reader: proxiesOf }),
+    tracker: read('tracker', { initial: TRACKER_PATHS, reader: trackerOf }),
   };
   reportOpen(config, problems);
   return { config, origins: origins as Record<Setting, Origin>, problems };
@@ -205,6 +221,35 @@ function textOf(value: unknown, { name, report }: Place): string | undefined {
 function pathOf(value: unknown, place: Place): string | undefined {
   const path = textOf(value, place);
   return path === undefined || place.base === '' ? path : resolve(place.base, path);
+}
+
+/** What a browser would change in a path, as it does with `..`, is none. */
+const PATH = /^(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._-]+)+$/;
+const PATH_ALLOWED = `a path such as /s.js, of at most ${LIMITS.trackerPathCharsMax} letters, digits, dots, dashes, underscores and single slashes`;
+
+function trackerOf(value: unknown, { name: setting, report }: Place): TrackerPaths | undefined {
+  if (!isObject(value)) {
+    return report(`${setting} must be an object such as {"script": "/s.js"}, got ${shown(value)}`);
+  }
+  reportUnknown(value, Object.keys(TRACKER_PATHS), report, `setting of ${setting}:`);
+  const read = (name: keyof TrackerPaths): string => {
+    const { [name]: path = TRACKER_PATHS[name] } = value;
+    if (path === TRACKER_PATHS[name]) return path;
+    const isPath = typeof path === 'string' && path.length <= LIMITS.trackerPathCharsMax && PATH.test(path);
+    if (!isPath) report(`${setting}.${name} must be ${PATH_ALLOWED}, got ${shown(path)}`);
+    else if (isServed(path)) report(`${setting}.${name} must be a path at which nothing else is served, got ${path}`);
+    else return path;
+    return TRACKER_PATHS[name];
+  };
+  const paths = { script: read('script'), collect: read('collect') };
+  if (paths.script !== paths.collect) return paths;
+  return report(`${setting}.script and ${setting}.collect must differ, got ${paths.script} for both`);
+}
+
+/** Whether readers or other trackers find something there. */
+function isServed(path: string): boolean {
+  const isReaders = SERVED.some((served) => served.path === path) || /^\/(?:api|assets)(?:\/|$)/.test(path);
+  return isReaders || routeOf(path).endpoint !== undefined;
 }
 
 /** A list whose items a reader takes one by one; undefined when it is none. */

@@ -4,11 +4,13 @@ import { type DataFolder, openDataFolder } from '../adapters/embedded/data-folde
 import { EMBEDDED_LANE, type EmbeddedEventLog, openEventLog } from '../adapters/embedded/event-log.ts';
 import { describeFinding, type LogFinding } from '../adapters/embedded/log-finding.ts';
 import { LogProgress } from '../adapters/embedded/log-progress.ts';
+import { SaltFile } from '../adapters/embedded/salt-file.ts';
 import { serveHotRequests } from '../collect/hot-requests.ts';
 import { type CollectCounters, type Collector, guardServer, newCounters, serverOptions } from '../collect/http.ts';
 import { KeyRing, WriteKeys } from '../collect/keys.ts';
 import { Numbering } from '../collect/numbering.ts';
 import { Redriver } from '../collect/redrive.ts';
+import { Tracker } from '../collect/tracker.ts';
 import { asClickstreamError, ClickstreamError } from '../core/errors.ts';
 import { assertLimits, LIMITS } from '../core/limits.ts';
 import type { RecordPosition } from '../log/event-log.ts';
@@ -20,10 +22,13 @@ import { findPerson } from '../query/person.ts';
 import { createReplay } from '../query/replay.ts';
 import { type AskedWorker, askedWorker } from './asked-worker.ts';
 import { type Config, isLoopback, writeKeysOf } from './config.ts';
+import { type LocalState, localSystem } from './local-system.ts';
 import { localMetrics } from './metrics.ts';
+import { readPage } from './page-folder.ts';
 import type { FromProcessor, ProcessWorkerData, ToProcessor } from './process-worker.ts';
 import type { QueryWorkerData } from './query-worker.ts';
 import type { StepSettings } from './steps.ts';
+import { builtTracker } from './tracker-file.ts';
 import { startWorker } from './workers.ts';
 
 export interface LocalServer {
@@ -51,6 +56,7 @@ type Fault = string | undefined;
 class Local {
   readonly #config: Config;
   readonly #folder: DataFolder;
+  readonly #startedAt = new Date().toISOString();
   readonly #progress = new LogProgress();
   readonly #numbering = new Numbering();
   readonly #counters: CollectCounters = newCounters();
@@ -101,6 +107,8 @@ class Local {
       log,
       keys: new WriteKeys(writeKeysOf(this.#config)),
       proxies: this.#config.proxies,
+      salts: this.#openSalts(),
+      tracker: this.#tracker(),
       clock: Date.now,
       numbering: this.#numbering,
       counters: this.#counters,
@@ -270,6 +278,7 @@ class Local {
       replay: createReplay({ append: (records) => redriver.appendAll(records), clock: Date.now }),
       rebuilder: { views: VIEW_NAMES, ask: (view) => this.#askProcessor((id) => ({ kind: 'askRebuild', id, view })) },
       access,
+      page: readPage(),
       ready: () => {
         const { writable, detail } = log.condition();
         const reasons = [
@@ -279,15 +288,20 @@ class Local {
         ];
         return { ready: reasons.length === 0, reasons };
       },
-      metrics: () =>
-        localMetrics({
-          counters: this.#counters,
-          progress: this.#progress,
-          writable: log.condition().writable,
-          processing: this.#processorFault === undefined,
-        }),
+      metrics: () => localMetrics(this.#state(log)),
+      system: async () => localSystem(this.#state(log), await query.look()),
       report: reportFault,
     });
+  }
+
+  #state(log: EmbeddedEventLog): LocalState {
+    return {
+      startedAt: this.#startedAt,
+      counters: this.#counters,
+      progress: this.#progress,
+      writable: log.condition().writable,
+      processing: this.#processorFault === undefined,
+    };
   }
 
   async #listen(collector: Collector, queries: Queries): Promise<string> {
@@ -306,6 +320,25 @@ class Local {
       clearTimeout(cut);
     });
     return url;
+  }
+
+  #openSalts(): SaltFile {
+    const salts = new SaltFile({
+      path: this.#folder.salts,
+      clock: Date.now,
+      report: (fault) => report(`salts: they cannot be written, it will be tried again: ${String(fault)}`),
+    });
+    const forget = setInterval(() => salts.forgetOld(), LIMITS.saltForgetMs);
+    this.#closers.push(() => clearInterval(forget));
+    return salts;
+  }
+
+  #tracker(): Tracker {
+    const { tracker: paths } = this.#config;
+    const built = builtTracker();
+    if (built === undefined)
+      report(`tracker: it is not built (npm run build:browser), and nothing is served at ${paths.script}`);
+    return new Tracker({ built, paths });
   }
 
   #keepTime(log: EmbeddedEventLog): void {

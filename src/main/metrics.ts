@@ -1,18 +1,14 @@
-import type { LogProgress } from '../adapters/embedded/log-progress.ts';
-import type { CollectCounters } from '../collect/http.ts';
 import { formatMetrics, type Metric } from '../query/metrics.ts';
+import { type LocalState, unprocessedBytes } from './local-system.ts';
 
 /** What /metrics says of a server on one machine. */
-export function localMetrics(state: {
-  readonly counters: CollectCounters;
-  readonly progress: LogProgress;
-  readonly writable: boolean;
-  readonly processing: boolean;
-}): string {
+export function localMetrics(state: LocalState): string {
   const { counters, progress, writable, processing } = state;
   const requests = Object.entries(counters.requests).map(([status, value]) => ({ labels: { status }, value }));
   const rejected = Object.entries(counters.rejected).map(([code, value]) => ({ labels: { code }, value }));
   const one = (value: number) => [{ value }];
+  const fresh = progress.freshness.summary();
+  const shares = fresh === undefined ? [] : [['0.5', fresh.p50Ms] as const, ['0.99', fresh.p99Ms] as const];
   const metrics: readonly Metric[] = [
     {
       name: 'clickstream_collect_requests_total',
@@ -48,7 +44,13 @@ export function localMetrics(state: {
       name: 'clickstream_log_unprocessed_bytes',
       type: 'gauge',
       help: 'Bytes of the log that the processor has not applied yet.',
-      samples: one(Math.max(0, progress.durableBytes - progress.processedBytes)),
+      samples: one(unprocessedBytes(progress)),
+    },
+    {
+      name: 'clickstream_freshness_seconds',
+      type: 'gauge',
+      help: 'From the 2xx to when lists and timelines have the events, of those of the last minute; absent while none comes.',
+      samples: shares.map(([quantile, ms]) => ({ labels: { quantile }, value: ms / 1_000 })),
     },
     {
       name: 'clickstream_log_writable',

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { gzipSync } from 'node:zlib';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { expect, test } from 'vitest';
 import { type AlbRequest, albAnswer, albEvent, HEALTH_CHECK } from '../../tests/alb.ts';
@@ -18,6 +18,7 @@ import { createQueryHandler, type Metric } from './query-handler.ts';
 const TOKEN = 't'.repeat(40);
 const NOW_MS = Date.parse('2026-11-23T11:00:00.000Z');
 const LANE = 'shardId-000000000001';
+const SCRIPT = Buffer.from('console.log(1);'.repeat(100));
 
 async function queries(
   options: { readonly token?: string | undefined; readonly reader?: EventReader } = { token: TOKEN },
@@ -41,6 +42,10 @@ async function queries(
     // The stream's shards are done as far as the store says.
     shards: async (dones) => new Map([...dones.keys()].map((lane) => [lane, NOW_MS])),
     secret,
+    page: new Map([
+      ['/', { type: 'text/html; charset=utf-8', body: Buffer.from('<!doctype html></html>') }],
+      ['/assets/main.js', { type: 'text/javascript; charset=utf-8', body: SCRIPT }],
+    ]),
     clock: () => NOW_MS,
     metric: (metric) => {
       metrics.push(metric);
@@ -109,7 +114,7 @@ test('an event that was set aside goes back into the stream, once', async () => 
   expect(JSON.parse((await ask('/api/v1/audit?deep=true')).body)).toMatchObject({ accepted: 2, stored: 1, bad: 1 });
 });
 
-test.each(['/api/v1/events', '/api/v1/stats', '/api/v1/audit', '/metrics'])(
+test.each(['/api/v1/events', '/api/v1/stats', '/api/v1/audit', '/api/v1/system', '/metrics'])(
   'without the token %s is 401',
   async (url) => {
     const { ask } = await queries();
@@ -138,12 +143,31 @@ test('the health check is answered without a look at the secret', async () => {
   expect(secret.looks).toBe(0);
 });
 
+test('of how it runs it says its lanes, and not what one function environment cannot know', async () => {
+  const { ask, store } = await queries();
+  const arrivedAtMs = NOW_MS - 500;
+  await processBatch({ lane: LANE, records: [{ sequence: 7n, data: recordOf([eventWith()]), arrivedAtMs }] }, store);
+  const { status, body } = await ask('/api/v1/system');
+  expect([status, JSON.parse(body)]).toMatchObject([
+    200,
+    {
+      ...{ home: 'AWS', startedAt: null, ready: { ready: true, reasons: [] } },
+      ...{ freshness: null, collect: null, log: null, store: null, disk: null },
+      lanes: [{ lane: LANE, done: '7', arrivedAt: new Date(arrivedAtMs).toISOString() }],
+    },
+  ]);
+});
+
 test('the page and the document come through, whole', async () => {
-  const { ask } = await queries();
+  const { ask, handler } = await queries();
   const page = await ask('/', '');
   expect(page.status).toBe(200);
   expect(page.headers['content-type']).toBe('text/html; charset=utf-8');
-  expect(page.body).toMatch(/<\/html>\s*$/);
+  expect(page.body).toBe('<!doctype html></html>');
+  const headers = { 'accept-encoding': 'gzip' };
+  const packed = await handler(albEvent({ url: '/assets/main.js', headers }));
+  expect(packed.multiValueHeaders).toMatchObject({ 'Content-Encoding': ['gzip'] });
+  expect(gunzipSync(Buffer.from(packed.body, 'base64'))).toEqual(SCRIPT);
   const document = await ask('/openapi.json', '');
   expect(JSON.parse(document.body)).toMatchObject({ openapi: '3.1.0' });
   expect((await ask('/nothing')).status).toBe(404);
@@ -181,7 +205,7 @@ test('while the tables are too slow, the answer says so in time, and nothing is 
   const tables = { events: 'events', state: 'state' };
   const reader = new DynamoEventReader({ client, tables, snapshotMsMax: 20 });
   const { ask, handler, metrics } = await queries({ token: TOKEN, reader });
-  for (const url of ['/api/v1/events', '/api/v1/users/u/events', '/api/v1/live', '/api/v1/audit']) {
+  for (const url of ['/api/v1/events', '/api/v1/users/u/events', '/api/v1/live', '/api/v1/audit', '/api/v1/system']) {
     const answer = await ask(url);
     expect(answer.status, url).toBe(503);
     expect(JSON.parse(answer.body)).toMatchObject({ code: 'query_unavailable' });

@@ -7,12 +7,14 @@ import { ClickstreamError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import { readJson } from '../core/read-json.ts';
 import type { Clock } from '../core/time.ts';
+import { VERSION } from '../core/version.ts';
 import type { EventLog } from '../log/event-log.ts';
 import { answer, createReplayOfBad, seal, VIEW_NAMES, viewOf } from '../pipeline.ts';
 import { readBadPiece } from '../query/bad-replay.ts';
 import { createRedrive } from '../query/dead.ts';
 import { createErase } from '../query/erasures.ts';
 import { createQueries } from '../query/http.ts';
+import type { Page } from '../query/page.ts';
 import { findPerson } from '../query/person.ts';
 import type { Answer, Question } from '../query/queries.ts';
 import { createReplay } from '../query/replay.ts';
@@ -27,6 +29,7 @@ export interface QueryParts {
   /** Every shard that the stream has, with when nothing was left to do in it (src/adapters/aws/kinesis-shards.ts). */
   readonly shards: (dones: ReadonlyMap<string, bigint>) => Promise<ReadonlyMap<string, number | undefined>>;
   readonly secret: Pick<Secret, 'text' | 'look' | 'settled'>;
+  readonly page: Page;
   readonly clock: Clock;
   /** Takes a metric in CloudWatch's embedded format, without what names the function. */
   readonly metric: (metric: Metric) => undefined;
@@ -99,8 +102,16 @@ export function createQueryHandler(parts: QueryParts): QueryHandler {
     replay: createReplay({ append: (records) => redriver.appendAll(records), clock }),
     rebuilder: { views: VIEW_NAMES, ask: (view) => store.askRebuild(viewOf(view)) },
     access: { kind: 'token', authorize: readTokenOf(secret) },
+    page: parts.page,
     // One that answers is able to. Whether events are taken and processed, CloudWatch's alarms tell.
     ready: () => ({ ready: true, reasons: [] }),
+    system: async () => ({
+      home: 'AWS',
+      ...{ version: VERSION, startedAt: null },
+      // A lane says when its newest record arrived, and not when it was stored.
+      ...{ freshness: null, collect: null, log: null, store: null, disk: null },
+      lanes: await reader.snapshot((reads) => reads.lanes()),
+    }),
     metrics: () => '# Of AWS, CloudWatch has the metrics; one function environment knows little.\n',
     report,
   });

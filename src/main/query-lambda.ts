@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { createDynamoClient } from '../adapters/aws/dynamo-client.ts';
 import { DynamoEventReader } from '../adapters/aws/dynamo-event-reader.ts';
 import { DynamoEventStore } from '../adapters/aws/dynamo-event-store.ts';
@@ -8,6 +9,7 @@ import { createSecretsClient, Secret } from '../adapters/aws/secrets.ts';
 import { assertLimits } from '../core/limits.ts';
 import { queryLambdaConfig } from './lambda-config.ts';
 import { reportFault, writeMetricOf } from './lambda-log.ts';
+import { readPage } from './page-folder.ts';
 import { createQueryHandler } from './query-handler.ts';
 
 // Once a function environment, so that its connections are kept.
@@ -30,6 +32,8 @@ export const handler = createQueryHandler({
   // It notes what was put back and which views are to be folded anew, and seals the ledger; it folds nothing.
   store: new DynamoEventStore({ client, tables, folds: [] }),
   secret,
+  // infra/bundle.ts lays it there.
+  page: readPage([join(import.meta.dirname, 'web')]),
   clock: Date.now,
   metric: writeMetricOf(functionName),
   report: reportFault,

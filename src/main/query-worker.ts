@@ -1,4 +1,5 @@
 import { type MessagePort, workerData } from 'node:worker_threads';
+import { type DiskUse, diskUse } from '../adapters/embedded/disk-use.ts';
 import { EMBEDDED_LANE } from '../adapters/embedded/event-log.ts';
 import { openEventReader } from '../adapters/embedded/event-reader.ts';
 import { describeFinding, type LogFinding } from '../adapters/embedded/log-finding.ts';
@@ -10,7 +11,7 @@ import { answer, hourOf } from '../pipeline.ts';
 import { type BadAsked, type BadPiece, readBadPiece } from '../query/bad-replay.ts';
 import type { LogView, PendingRecord } from '../query/ledger-reading.ts';
 import type { Answer, Question } from '../query/queries.ts';
-import type { DeadRecord, EventReader } from '../store/event-store.ts';
+import type { DeadRecord, EventReader, LaneState } from '../store/event-store.ts';
 import { openSchemas, type StepSettings } from './steps.ts';
 
 export interface QueryWorkerData {
@@ -28,6 +29,7 @@ export type ToQuery =
   | { readonly kind: 'ask'; readonly id: number; readonly question: Question }
   | { readonly kind: 'deadAt'; readonly id: number; readonly place: RecordPosition }
   | { readonly kind: 'badPiece'; readonly id: number; readonly asked: BadAsked }
+  | { readonly kind: 'look'; readonly id: number }
   /** The processor has met this in the log, and goes past it. */
   | { readonly kind: 'finding'; readonly finding: LogFinding }
   | { readonly kind: 'stop' };
@@ -36,8 +38,14 @@ export type FromQuery = { readonly id: number } & (
   | ({ readonly kind: 'answer' } & Answer)
   | { readonly kind: 'dead'; readonly record: DeadRecord | undefined }
   | { readonly kind: 'badPiece'; readonly piece: BadPiece }
+  | { readonly kind: 'look'; readonly look: StoreLook }
   | { readonly kind: 'failed'; readonly detail: string }
 );
+
+/** What only store and files tell of how the program runs. */
+export interface StoreLook extends DiskUse {
+  readonly lanes: ReadonlyMap<string, LaneState>;
+}
 
 /** What the log holds beyond what is processed, and what is wrong with it. */
 async function viewLog(data: QueryWorkerData, found: Findings, reader: EventReader): Promise<LogView> {
@@ -113,6 +121,14 @@ async function serve(data: QueryWorkerData): Promise<void> {
         const { id, asked } = message;
         readBadPiece(reader, asked)
           .then((piece) => tell({ kind: 'badPiece', id, piece }))
+          .catch((fault: unknown) => tell({ kind: 'failed', id, detail: String(fault) }));
+        break;
+      }
+      case 'look': {
+        const { id } = message;
+        reader
+          .snapshot((reads) => reads.lanes())
+          .then((lanes) => tell({ kind: 'look', id, look: { lanes, ...diskUse(data) } }))
           .catch((fault: unknown) => tell({ kind: 'failed', id, detail: String(fault) }));
         break;
       }

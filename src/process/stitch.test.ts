@@ -71,7 +71,8 @@ describe('how a session stands', () => {
       { seconds: 90, bounced: false },
     ]);
   });
-  test.each(['identify', 'group', 'alias'])('%s is no interaction: it takes no bounce back', (type) => {
+  const NO_INTERACTIONS = ['identify', 'group', 'alias', 'Page Left', 'Scrolled', 'Web Vitals'];
+  test.each(NO_INTERACTIONS)('%s is no interaction: it takes no bounce back', (type) => {
     const [, second, third] = factsOf(
       { at: '10:00:00' },
       { at: '10:00:10', type },

@@ -30,8 +30,14 @@ export interface Step {
 }
 
 const SESSION_GAP_MS = LIMITS.sessionGapMinutes * 60_000;
-/** Two of them, and the session is no bounce; what trackers say of a person is none. */
-const NO_INTERACTIONS: ReadonlySet<string> = new Set(['identify', 'group', 'alias']);
+/**
+ * Two interactions, and the session is no bounce. What trackers say of a person is none, nor what the tracker of this program
+ * sends by itself of every page that was looked at.
+ */
+const NO_INTERACTIONS: ReadonlySet<string> = new Set([
+  ...['identify', 'group', 'alias'],
+  ...['Page Left', 'Scrolled', 'Web Vitals'],
+]);
 
 /**
  * One step of a visitor's state machine.

@@ -8,11 +8,12 @@ import { answerErase, ERASE, type Erase, isErasePath } from './erasures.ts';
 import { METRICS_TYPE } from './metrics.ts';
 import type { Operation } from './openapi.ts';
 import { SERVED } from './openapi-served.ts';
-import { PAGE, PAGE_POLICY } from './page.ts';
+import { type Page, servePage } from './page.ts';
 import type { Answer, Question } from './queries.ts';
 import { answerRebuild, REBUILD, type Rebuilder } from './rebuilds.ts';
 import { receiptWaits } from './receipt-wait.ts';
 import { answerReplay, REPLAY, REPLAY_TYPE, type Replay } from './replay.ts';
+import { answerSystem, SYSTEM, type System } from './system.ts';
 
 /**
  * Who may read. With read tokens configured, who has one: `authorize` compares in constant time. Without, only this
@@ -44,6 +45,10 @@ export interface QueriesOptions {
   readonly access: Access;
   /** Able to take events and to process them. */
   readonly ready: () => Readiness;
+  /** The dashboard. */
+  readonly page: Page;
+  /** How the program runs. */
+  readonly system: () => Promise<System>;
   /** What `formatMetrics` makes. */
   readonly metrics: () => string;
   /** Told of faults of the program; the asker is told too. */
@@ -59,7 +64,7 @@ export interface Queries {
 
 interface Reply {
   readonly status: number;
-  readonly body: string;
+  readonly body: string | Buffer;
   readonly type: string;
   readonly headers?: OutgoingHttpHeaders;
 }
@@ -87,10 +92,7 @@ const HEADERS: OutgoingHttpHeaders = {
   'X-Content-Type-Options': 'nosniff',
 };
 
-const PAGE_HEADERS: OutgoingHttpHeaders = {
-  'Content-Security-Policy': PAGE_POLICY,
-  'Cross-Origin-Opener-Policy': 'same-origin',
-};
+const ASSETS = '/assets/';
 
 /** The readers' side of the HTTP server. It never blocks: questions are answered by the worker behind `ask`. */
 export function createQueries(options: QueriesOptions): Queries {
@@ -157,8 +159,14 @@ export function createQueries(options: QueriesOptions): Queries {
     ...{ open: ERASE.open, allow: 'DELETE' },
     reply: async (question) => jsonReply({ status: 202, body: await eraseBounded(question) }),
   };
+  const systemParts = { system: bounded<void, System>(options.system, options), ready: options.ready };
+  const system: Route = {
+    ...{ open: SYSTEM.open, allow: 'GET, HEAD' },
+    reply: async ({ parameters }) => jsonReply({ status: 200, body: await answerSystem(systemParts, parameters) }),
+  };
   const apiRouteOf = (path: string): Route => {
     if (isErasePath(path)) return erase;
+    if (path === SYSTEM.path) return system;
     if (path === REPLAY.path) return replay;
     if (isBadReplayPath(path)) return replayBad;
     if (path === REBUILD.path) return rebuild;
@@ -190,7 +198,9 @@ export function createQueries(options: QueriesOptions): Queries {
     handle(request, response) {
       const target = targetOf(request.url ?? '');
       const { path } = target;
-      const route = path.startsWith('/api/') ? apiRouteOf(path) : routes.get(path);
+      const route = path.startsWith('/api/')
+        ? apiRouteOf(path)
+        : routes.get(path.startsWith(ASSETS) ? `${ASSETS}{file}` : path);
       void reply({ request, response }, route, target).then((answer) => send(response, answer));
     },
   };
@@ -203,13 +213,15 @@ function routesOf(options: QueriesOptions, ask: QueriesOptions['ask']): Readonly
 }
 
 function repliesOf(
-  { ready, metrics }: QueriesOptions,
+  { page, ready, metrics }: QueriesOptions,
   ask: QueriesOptions['ask'],
 ): Readonly<Record<(typeof SERVED)[number]['path'], ReplyTo>> {
+  const served = servePage(page);
   // Anyone may have the document, and it stays as it is: the worker is asked for it once.
   let document: Reply | undefined;
   return {
-    '/': () => ({ status: 200, body: PAGE, type: 'text/html; charset=utf-8', headers: PAGE_HEADERS }),
+    '/': () => served.page(),
+    '/assets/{file}': ({ path }, { headers }) => served.asset(path, headers['accept-encoding']?.toString()),
     '/health': () => jsonReply({ status: 200, body: '{"status":"ok"}' }),
     '/ready': () => {
       const readiness = ready();

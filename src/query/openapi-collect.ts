@@ -24,7 +24,12 @@ const BODY: readonly ErrorCode[] = [
   'body_encoding_broken',
   'body_too_large',
 ];
-const APPENDED: readonly ErrorCode[] = ['log_unavailable', 'overloaded'];
+const BATCH: readonly ErrorCode[] = ['batch_missing', 'batch_too_long', 'batch_context_invalid'];
+type Sender = 'server' | 'browser';
+const APPENDED: Readonly<Record<Sender, readonly ErrorCode[]>> = {
+  server: ['log_unavailable', 'overloaded'],
+  browser: ['log_unavailable', 'overloaded', 'salt_unavailable'],
+};
 
 const ID: JsonObject = { type: ['string', 'number', 'null'], description: `1 to ${LIMITS.idCharsMax} characters.` };
 const TIME: JsonObject = { type: ['string', 'number', 'null'], description: 'ISO 8601, or epoch milliseconds.' };
@@ -33,7 +38,11 @@ const OBJECT: JsonObject = { type: ['object', 'null'] };
 const EVENT_MEMBERS: JsonObject = {
   messageId: { ...ID, description: "The sender's id of the event, the same on every retry." },
   userId: ID,
-  anonymousId: { ...ID, description: 'The device. An event needs this or `userId`.' },
+  anonymousId: {
+    ...ID,
+    description:
+      "The device. An event needs this or `userId`; without both, one of a browser whose context says `cookieless: true` gets the day's.",
+  },
   timestamp: TIME,
   originalTimestamp: TIME,
   sentAt: TIME,
@@ -45,6 +54,8 @@ const EVENT_MEMBERS: JsonObject = {
 const EXAMPLE = { messageId: 'a1b2', anonymousId: 'device-1', timestamp: '2026-11-23T10:04:05.678Z' };
 const ASIDE =
   'An event that is wrong while its request is well-formed is set aside, and answered with 200 like the others.';
+
+const SECOND_PATH = 'The configuration may name a second path that takes the same (`tracker.collect`).';
 
 const CALLS = {
   track: {
@@ -58,7 +69,7 @@ const CALLS = {
   alias: { what: 'a second id of a user', member: { previousId: ID } },
 } as const;
 
-function call(path: string, type: keyof typeof CALLS, sender: string): Operation {
+function call(path: string, type: keyof typeof CALLS, sender: Sender): Operation {
   const { what, member } = CALLS[type];
   const value = { ...EXAMPLE, ...(type === 'track' ? { event: 'Signed Up' } : {}) };
   return {
@@ -71,11 +82,11 @@ function call(path: string, type: keyof typeof CALLS, sender: string): Operation
     open: 'to trackers',
     body: { schema: { type: 'object', properties: { ...EVENT_MEMBERS, ...member } }, examples: { one: { value } } },
     answers: { 200: ACCEPTED },
-    errors: [...BODY, ...WRITE_KEY, ...APPENDED],
+    errors: [...BODY, ...WRITE_KEY, ...APPENDED[sender]],
   };
 }
 
-function batch(path: string, name: string): Operation {
+function batch(path: string, name: string, sender: Sender): Operation {
   const event = { type: 'object', properties: { type: { enum: Object.keys(CALLS) }, ...EVENT_MEMBERS } };
   const properties = {
     batch: { type: 'array', items: event, maxItems: LIMITS.batchEventsMax },
@@ -89,14 +100,14 @@ function batch(path: string, name: string): Operation {
     name,
     tag: 'collect',
     summary: 'Send several events',
-    description: ASIDE,
+    description: sender === 'server' ? ASIDE : `${ASIDE} ${SECOND_PATH}`,
     open: 'to trackers',
     body: {
       schema: { type: 'object', properties, required: ['batch'] },
       examples: { one: { value: { batch: [{ ...EXAMPLE, type: 'page' }] } } },
     },
     answers: { 200: ACCEPTED },
-    errors: [...BODY, 'batch_missing', 'batch_too_long', 'batch_context_invalid', ...WRITE_KEY, ...APPENDED],
+    errors: [...BODY, ...BATCH, ...WRITE_KEY, ...APPENDED[sender]],
   };
 }
 
@@ -104,10 +115,10 @@ const TYPES = Object.keys(CALLS) as readonly (keyof typeof CALLS)[];
 
 export const COLLECT: readonly Operation[] = [
   ...TYPES.map((type) => call(`/v1/${type}`, type, 'server')),
-  batch('/v1/batch', 'batch'),
-  batch('/v1/import', 'import'),
+  batch('/v1/batch', 'batch', 'server'),
+  batch('/v1/import', 'import', 'server'),
   ...TYPES.map((type) => call(`/v1/${type.charAt(0)}`, type, 'browser')),
-  batch('/v1/b', 'batchFromBrowser'),
+  batch('/v1/b', 'batchFromBrowser', 'browser'),
   {
     method: 'post',
     path: '/v1/m',
@@ -129,5 +140,23 @@ export const COLLECT: readonly Operation[] = [
     inPath: { key: described('A write key.', text(LIMITS.urlCharsMax)) },
     answers: { 200: { description: 'Settings.', type: JSON_TYPE, schema: { type: 'object' } } },
     errors: [...WRITE_KEY, 'not_found'],
+  },
+  {
+    method: 'get',
+    path: '/t.js',
+    name: 'trackerScript',
+    tag: 'collect',
+    summary: "The browser's tracker of our own",
+    description: 'The configuration may name another path in its place (`tracker.script`).',
+    open: 'to all',
+    answers: {
+      200: {
+        description: 'JavaScript.',
+        type: 'text/javascript; charset=utf-8',
+        schema: { type: 'string' },
+        headers: { ETag: 'Of this text, in this coding.' },
+      },
+    },
+    errors: ['not_found'],
   },
 ];

@@ -92,11 +92,11 @@ const STATS = object(
     bots: { enum: ['exclude', 'include', 'only'] },
     from: about('From when it counted: the range is rounded outwards to whole intervals.', TIME),
     to: TIME,
-    interval: { enum: ['minute', 'hour', 'day'] },
+    interval: { enum: ['minute', 'hour', 'day', 'total'] },
     zone: about('The time zone that days begin in.', NAME),
     rows: arrayOf(schemaOf('StatsRow')),
   },
-  { by: NAME, source: NAME },
+  { by: NAME, key: NAME, limit: COUNT, source: NAME },
 );
 
 const LIVE = object(
@@ -119,6 +119,44 @@ const LIVE = object(
   },
   { source: NAME },
 );
+
+function orNull(schema: JsonObject): JsonObject {
+  return { anyOf: [schema, { type: 'null' }] };
+}
+
+const COUNTS: JsonObject = { type: 'object', additionalProperties: COUNT };
+
+const SYSTEM = object({
+  home: { enum: ['one machine', 'AWS'] },
+  version: NAME,
+  startedAt: TIME_OR_NULL,
+  ready: schemaOf('Readiness'),
+  freshness: about(
+    'From the 2xx to when lists and timelines have the events, over the last seconds; half of the records took no longer than `p50Ms`, and ' +
+      '99 in 100 no longer than `p99Ms`.',
+    orNull(object({ seconds: COUNT, records: COUNT, p50Ms: COUNT, p99Ms: COUNT })),
+  ),
+  collect: about(
+    'Since it started: events acknowledged, how many of them were set aside, answers by status, and errors by code.',
+    orNull(object({ events: COUNT, setAside: COUNT, requests: COUNTS, rejected: COUNTS })),
+  ),
+  log: about(
+    'Segments are as long as their files, which are full of zeros first.',
+    orNull(object({ bytes: COUNT, segments: COUNT, unprocessedBytes: COUNT, writable: FLAG })),
+  ),
+  store: orNull(object({ bytes: COUNT, writable: FLAG })),
+  disk: orNull(object({ freeBytes: COUNT })),
+  lanes: arrayOf(
+    object({
+      lane: NAME,
+      done: BIG,
+      arrivedAt: about(
+        'When the newest record that is done arrived in the log, where the log says that.',
+        TIME_OR_NULL,
+      ),
+    }),
+  ),
+});
 
 const BAD_PAGE = object({
   bad: arrayOf(schemaOf('BadEvent')),
@@ -288,6 +326,7 @@ export const SCHEMAS: JsonObject = {
   Stats: STATS,
   StatsRow: object({ time: TIME, value: { type: 'number' } }, { key: about('The value of the dimension.', TEXT) }),
   Live: LIVE,
+  System: SYSTEM,
   Schemas: object({
     from: TIME,
     to: TIME,

@@ -1,20 +1,41 @@
 import { METRICS_TYPE } from './metrics.ts';
 import type { Operation } from './openapi.ts';
 import { schemaOf } from './openapi-schemas.ts';
+import type { Parameter } from './parameters.ts';
 
 const JSON_TYPE = 'application/json';
+
+const FILE: Parameter<string> = {
+  allowed: 'a name that the page has under /assets/',
+  schema: { type: 'string' },
+  read: (value) => value,
+};
 
 /** What the readers' side of the HTTP server serves beside the API. `http.ts` has a reply for each. */
 export const SERVED = [
   {
     method: 'get',
     path: '/',
-    name: 'livePage',
+    name: 'dashboard',
     tag: 'read',
-    summary: 'The page that shows what happens now',
+    summary: 'The dashboard',
     open: 'to the right host',
-    answers: { 200: { description: 'HTML.', type: 'text/html; charset=utf-8', schema: { type: 'string' } } },
+    answers: {
+      200: { description: 'HTML.', type: 'text/html; charset=utf-8', schema: { type: 'string' } },
+      503: { description: 'It was not built.', type: 'text/html; charset=utf-8', schema: { type: 'string' } },
+    },
     errors: [],
+  },
+  {
+    method: 'get',
+    path: '/assets/{file}',
+    name: 'asset',
+    tag: 'read',
+    summary: 'A script, style or picture of the dashboard',
+    open: 'to the right host',
+    inPath: { file: FILE },
+    answers: { 200: { description: 'It never changes.', type: '*/*', schema: { type: 'string' } } },
+    errors: ['not_found'],
   },
   {
     method: 'get',

@@ -46,6 +46,12 @@ test('every error is under its status, with its code: of the operation, of who m
   expect(Object.keys(responses)).toEqual(['200', '400', '401', '403', '404', '408', '431', '500', '503']);
 });
 
+test('what each code means, and its cure, is there for who shows a code to people', () => {
+  const { 'x-errors': words } = openApiDocument([operation]) as unknown as { readonly 'x-errors': typeof ERRORS };
+  expect(words.overloaded).toEqual(ERRORS.overloaded);
+  expect(Object.keys(words)).toEqual(Object.keys(ERRORS));
+});
+
 test('trackers are told of errors in their own form', () => {
   const { responses } = documented({ ...operation, open: 'to trackers', errors: ['body_not_json'] });
   expect(JSON.stringify(responses)).not.toContain('application/problem+json');

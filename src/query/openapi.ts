@@ -100,6 +100,8 @@ export function openApiDocument(operations: readonly Operation[]): JsonObject {
         writeKeyBearer: { type: 'http', scheme: 'bearer', description: 'A write key.' },
       },
     },
+    // For who shows a code to people: what it means, and its cure.
+    'x-errors': ERRORS,
   };
 }
 

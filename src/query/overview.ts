@@ -5,9 +5,18 @@ import { auditOf } from './auditing.ts';
 import { markOf } from './cursor.ts';
 import { type Endpoint, endpoint, type QueryParts } from './endpoint.ts';
 import { renderEvent, SOURCE } from './lists.ts';
-import { described, invalidParameter, oneOf, type Parameter, text, time, zone } from './parameters.ts';
+import { described, integer, invalidParameter, oneOf, type Parameter, text, time, zone } from './parameters.ts';
 import { schemasReport } from './schemas-report.ts';
-import { BOTS, type Bots, INTERVALS, type Measures, stats as measured, mergedStates } from './stats.ts';
+import {
+  BOTS,
+  type Bots,
+  INTERVALS,
+  type Measure,
+  type Measures,
+  stats as measured,
+  mergedStates,
+  type Split,
+} from './stats.ts';
 
 const BOTS_CHOICE = described('Whether what bots did counts; default exclude.', oneOf(BOTS));
 
@@ -24,11 +33,17 @@ export function statsEndpoint(measures: Measures): Endpoint {
     name: 'stats',
     summary: 'A measure over time',
     description:
-      'The range is rounded outwards to whole intervals. Without `by` there is a row for each interval; with it, rows of an interval ' +
-      `come largest first. Measures can be split thus: ${splits.join('; ')}.`,
+      'The range is rounded outwards to whole intervals; `total` is all of it as one interval, rounded to minutes. Without `by`, or with ' +
+      '`key`, there is a row for each interval; else rows of an interval come largest first. Visitors and users are told apart over the ' +
+      `whole of an interval, so those of its parts do not sum up to it. Measures can be split thus: ${splits.join('; ')}.`,
     parameters: {
       measure: described('Default events.', oneOf(Object.keys(measures))),
       by: described('The dimension to split it by.', dimension(measures)),
+      key: described('With `by`, and without `limit`: of this value alone.', text(LIMITS.rowKeyCharsMax)),
+      limit: described(
+        'With `by`, and without `key`: the largest so many of each interval; default all.',
+        integer({ min: 1, max: LIMITS.statsLimitMax }),
+      ),
       from: described('Inclusive; default a day before `to`.', time),
       to: described('Exclusive; default now.', time),
       interval: described('Default by the length of the range.', oneOf(INTERVALS)),
@@ -38,22 +53,33 @@ export function statsEndpoint(measures: Measures): Endpoint {
     },
     answers: 'Stats',
     reply: async ({ reader, parts }, given) => {
-      const { source, interval, bots = 'exclude' } = given;
+      const { source, interval, key, limit, bots = 'exclude' } = given;
       const name = given.measure ?? 'events';
       const measure = parts.measures[name] ?? parts.measures.events;
-      const by = given.by === undefined ? undefined : measure.by[Object.hasOwn(measure.by, given.by) ? given.by : ''];
-      if (given.by !== undefined && by === undefined) {
-        const dimensions = Object.keys(measure.by).join(', ') || 'nothing';
-        const allowed = `one of what ${name} can be split by (${dimensions})`;
-        throw invalidParameter({ name: 'by', got: given.by, allowed });
-      }
+      const by = splitOf({ name, measure }, given);
       const to = given.to === undefined ? parts.clock() : Date.parse(given.to);
       const from = given.from === undefined ? to - DAY_MS : Date.parse(given.from);
-      const question = { measure, by, source, bots, from, to, interval, zone: given.zone ?? 'UTC' };
+      const question = { measure, by, key, limit, source, bots, from, to, interval, zone: given.zone ?? 'UTC' };
       const found = await reader.snapshot((reads) => measured(reads, question));
-      return JSON.stringify({ measure: name, by: given.by, source, bots, ...found });
+      return JSON.stringify({ measure: name, by: given.by, key, limit, source, bots, ...found });
     },
   });
+}
+
+/** How the measure is read by what it is to be split by. Throws `parameter_invalid` for what does not go together. */
+function splitOf(
+  { name, measure }: { readonly name: string; readonly measure: Measure },
+  { by, key, limit }: { readonly [Name in 'by' | 'key']: string | undefined } & { readonly limit: number | undefined },
+): Split | undefined {
+  if (key !== undefined && (by === undefined || limit !== undefined))
+    throw invalidParameter({ name: 'key', got: key, allowed: 'given with by, and without limit' });
+  if (by === undefined && limit !== undefined)
+    throw invalidParameter({ name: 'limit', got: String(limit), allowed: 'given with by' });
+  if (by === undefined) return undefined;
+  const split = Object.hasOwn(measure.by, by) ? measure.by[by] : undefined;
+  if (split !== undefined) return split;
+  const allowed = `one of what ${name} can be split by (${Object.keys(measure.by).join(', ') || 'nothing'})`;
+  throw invalidParameter({ name: 'by', got: by, allowed });
 }
 
 /** Any text, for which dimensions a measure has is told by what refuses it. */

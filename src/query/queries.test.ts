@@ -33,7 +33,10 @@ function measureOf(view: string, by: readonly string[]): Measure {
     part: 'all',
     value: (state) => [...state.values()].reduce((a, b) => a + b, 0),
   };
-  const splitBy = (part: string): Split<Counts> => ({ ...reading, part, values: (state) => state });
+  const splitBy = (part: string): Split<Counts> => ({
+    ...{ ...reading, part, values: (state) => state },
+    at: (value) => ({ ...reading, part, value: (state) => state.get(value) ?? 0 }),
+  });
   return { total, by: Object.fromEntries(by.map((name) => [name, splitBy(name)])) };
 }
 
@@ -208,6 +211,12 @@ describe('stats', () => {
     [{ measure: 'sessions' }, /measure must be one of events, visitors, got "sessions"/],
     [{ measure: 'visitors', by: 'page' }, /by must be one of what visitors can be split by \(nothing\)/],
     [{ by: 'constructor' }, /split by \(eventType\), got "constructor"/],
+    [{ key: 'page' }, /key must be given with by, and without limit, got "page"/],
+    [{ by: 'eventType', key: 'page', limit: '2' }, /key must be given with by, and without limit/],
+    [{ by: 'eventType', key: '' }, /key must be a text/],
+    [{ limit: '2' }, /limit must be given with by, got "2"/],
+    [{ by: 'eventType', limit: '0' }, /limit must be an integer from 1 to 1000/],
+    [{ by: 'eventType', limit: '1001' }, /limit must be an integer from 1 to 1000/],
     [{ from: '2026-11-24' }, /from must be before to/],
   ])('refuse %j', async (parameters, detail) => {
     const { status, body } = await ask({ rows }, '/api/v1/stats', parameters as Readonly<Record<string, string>>);

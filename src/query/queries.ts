@@ -15,6 +15,7 @@ import { REBUILD, rebuilds } from './rebuilds.ts';
 import { receipt } from './receipts.ts';
 import { REPLAY } from './replay.ts';
 import type { Measures } from './stats.ts';
+import { SYSTEM } from './system.ts';
 
 export type { QueryParts } from './endpoint.ts';
 
@@ -75,7 +76,18 @@ async function bodyOf(reader: EventReader, { path, parameters }: Question, parts
   const endpoints = endpointsOf(parts.measures);
   if (path === DOCUMENT_PATH) {
     return JSON.stringify(
-      openApiDocument([...COLLECT, ...endpoints, REDRIVE, REPLAY, REPLAY_BAD, REPLAY_BADS, REBUILD, ERASE, ...SERVED]),
+      openApiDocument([
+        ...COLLECT,
+        ...endpoints,
+        REDRIVE,
+        REPLAY,
+        REPLAY_BAD,
+        REPLAY_BADS,
+        REBUILD,
+        ERASE,
+        SYSTEM,
+        ...SERVED,
+      ]),
     );
   }
   for (const endpoint of endpoints) {

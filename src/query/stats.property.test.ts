@@ -60,15 +60,15 @@ const anyHappened = fc.array(
 const anyZone = fc.constantFrom('UTC', 'Europe/Berlin', 'America/New_York', 'Asia/Kolkata', 'Asia/Kathmandu');
 
 describe('stats equal a count over the events themselves', () => {
-  test('by minute, hour and day, in any zone, over lanes and sources, with bots and without', async () => {
+  test('by minute, hour, day and as a whole, in any zone, over lanes and sources, with bots and without', async () => {
     await fc.assert(
       fc.asyncProperty(
         anyHappened,
-        fc.constantFrom('minute', 'hour', 'hour', 'day', 'day'),
+        fc.constantFrom('minute', 'hour', 'hour', 'day', 'day', 'total', 'total'),
         anyZone,
         fc.record({ source: fc.constantFrom(undefined, 'shop'), bots: fc.constantFrom(undefined, ...BOTS) }),
         fc.integer({ min: START, max: START + 3 * DAY_MS }),
-        fc.integer({ min: 1, max: 2 * DAY_MS }),
+        fc.oneof(fc.integer({ min: 1, max: 2 * DAY_MS }), fc.integer({ min: 1, max: DAY_MS / 12 })),
         async (happened, interval, zone, { source, bots }, from, rangeMs) => {
           const length = interval === 'minute' ? Math.ceil(rangeMs / 20) : rangeMs;
           const reads = readsOf({ rows: rowsOf(happened) });
@@ -78,6 +78,10 @@ describe('stats equal a count over the events themselves', () => {
           expect(Date.parse(counted.from)).toBeLessThanOrEqual(from);
           expect(Date.parse(counted.to)).toBeGreaterThanOrEqual(from + length);
           expect(unique.rows.map(({ time }) => time)).toEqual(counted.rows.map(({ time }) => time));
+          if (interval === 'total') {
+            const wider = [from - Date.parse(counted.from), Date.parse(counted.to) - (from + length)];
+            expect([counted.rows.length, ...wider.map((ms) => ms < 60_000)]).toEqual([1, true, true]);
+          }
           for (const [place, { time, value }] of counted.rows.entries()) {
             const end = Date.parse(counted.rows[place + 1]?.time ?? counted.to);
             const within = happened.filter(
@@ -93,7 +97,33 @@ describe('stats equal a count over the events themselves', () => {
           }
         },
       ),
-      { numRuns: 60 },
+      { numRuns: 100 },
+    );
+  });
+
+  test('by type, the largest so many of an interval are the first of all, and one alone has its value or 0', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        anyHappened,
+        fc.constantFrom('hour', 'day', 'total'),
+        fc.integer({ min: 1, max: 3 }),
+        fc.constantFrom('page', '__proto__', 'constructor'),
+        async (happened, interval, limit, key) => {
+          const reads = readsOf({ rows: rowsOf(happened) });
+          const range = { from: START, to: START + 5 * DAY_MS + 1, zone: 'UTC', interval };
+          const of = async (measure: typeof events, part: { readonly limit?: number; readonly key?: string }) =>
+            (await stats(reads, { ...range, measure, by: measure.by.eventType, ...part })).rows;
+          const times = (await stats(reads, { ...range, measure: events })).rows.map(({ time }) => time);
+          for (const measure of [events, devices]) {
+            const byTime = Map.groupBy(await of(measure, {}), ({ time }) => time);
+            const first = times.flatMap((time) => byTime.get(time)?.slice(0, limit) ?? []);
+            expect(await of(measure, { limit })).toEqual(first);
+            const valueAt = (time: string) => byTime.get(time)?.find((row) => row.key === key)?.value ?? 0;
+            expect(await of(measure, { key })).toEqual(times.map((time) => ({ time, value: valueAt(time), key })));
+          }
+        },
+      ),
+      { numRuns: 40 },
     );
   });
 
@@ -137,10 +167,23 @@ describe('a range', () => {
     });
   });
   test.each([
+    ['within an hour', 12, 18, 3],
+    ['over the border of one', 50, 70, 3],
+    ['of hours and minutes', -5, 130, 8],
+  ])('%s counts each minute once as a whole', async (_, fromMinute, toMinute, expected) => {
+    const at = [0, 5, 15, 15.5, 17, 55, 59, 60].map((minute) => START + minute * 60_000);
+    const one = { eventType: 'page', visitor: 'a', source: 'shop', lane: 'one', isBot: false };
+    const happened = rowsOf(at.map((ms) => ({ ...one, at: ms })));
+    const range = { from: START + fromMinute * 60_000 + 1, to: START + toMinute * 60_000 + 1, zone: 'UTC' };
+    const { rows } = await stats(readsOf({ rows: happened }), { ...range, measure: events, interval: 'total' });
+    expect(rows.map(({ value }) => value)).toEqual([expected]);
+  });
+  test.each([
     ['that is empty', { from: START, to: START }],
     ['before 1970', { from: -1, to: 5 }],
     ['of too many minutes', { from: START, to: START + 40 * DAY_MS, interval: 'minute' as const }],
     ['of too many days', { from: START - 3_000 * DAY_MS, to: START }],
+    ['of too many hours as a whole', { from: START - 3_000 * DAY_MS, to: START, interval: 'total' as const }],
   ])('%s is refused', async (_, range) => {
     await expect(stats(reads, { measure: events, zone: 'UTC', ...range })).rejects.toMatchObject({
       code: 'parameter_invalid',

@@ -25,6 +25,8 @@ export interface Total<State = unknown> extends Part<State> {
 /** How a measure's values along one dimension are read. */
 export interface Split<State = unknown> extends Part<State> {
   values(state: State): ReadonlyMap<string, number>;
+  /** The reading of one value alone; 0 where it is not. */
+  at(value: string): Total<State>;
 }
 
 export interface Measure {
@@ -45,7 +47,8 @@ const PREFIXES = { exclude: [''], include: ['', 'bots/'], only: ['bots/'] } as c
   readonly string[]
 >;
 
-export const INTERVALS = ['minute', 'hour', 'day'] as const;
+/** `total` is the whole range as one. */
+export const INTERVALS = ['minute', 'hour', 'day', 'total'] as const;
 export type Interval = (typeof INTERVALS)[number];
 
 const MINUTE_MS = 60_000;
@@ -55,11 +58,17 @@ const DAY_MS = 24 * HOUR_MS;
 const MINUTES_UP_TO_MS = 3 * HOUR_MS;
 const HOURS_UP_TO_MS = 4 * DAY_MS;
 /** How many intervals are read at once, so that an answer over years holds few rows in memory. */
-const INTERVALS_AT_ONCE = { minute: 60, hour: 24, day: 1 } as const satisfies Record<Interval, number>;
+const INTERVALS_AT_ONCE = { minute: 60, hour: 24, day: 1, total: 1 } as const satisfies Record<Interval, number>;
+/** How much of one interval is read at once, for the same. */
+const READ_AT_ONCE_MS = 7 * DAY_MS;
 
 export interface StatsQuestion {
   readonly measure: Measure;
   readonly by?: Split | undefined;
+  /** With `by`: this value alone, also where it is 0. */
+  readonly key?: string | undefined;
+  /** With `by`: so many of each interval, the largest. */
+  readonly limit?: number | undefined;
   readonly source?: string | undefined;
   /** @default 'exclude' */
   readonly bots?: Bots | undefined;
@@ -89,28 +98,37 @@ export interface StatsAnswer {
 /**
  * A measure over time. The range is rounded outwards: intervals that overlap it count whole, and the answer says from when to
  * when it counted. Minutes and hours are those of UTC; days are those of the zone, merged from hours and, where the zone
- * is off by part of an hour, from the minutes at their edges. Without `by`, an interval in which nothing happened is a row
- * of 0; with it, an interval's rows come largest first, and there are none where nothing happened.
+ * is off by part of an hour, from the minutes at their edges; so is the total, of which the range is rounded to minutes. Without
+ * `by`, or with a `key`, an interval in which nothing happened is a row of 0; else an interval's rows come largest first, and there
+ * are none where nothing happened. Of an interval with more than `statsRowsMax` values, those that came last are one, "(other)".
  *
  * Throws `parameter_invalid` when the range is empty, too old, or would take more than `statsBucketsMax` or `statsRowsMax`.
  */
 export async function stats(reads: EventReads, question: StatsQuestion): Promise<StatsAnswer> {
-  const { measure, by, source, bots, zone } = question;
+  const { measure, by, key, limit, source, bots, zone } = question;
+  // What is asked of one value is a number for each interval, like what is asked of all.
+  const single = by === undefined ? measure.total : key === undefined ? undefined : by.at(key);
   const interval = question.interval ?? defaultInterval(question.to - question.from);
   const borders = bordersOf({ ...question, interval });
   const rows: StatsRow[] = [];
   for (let first = 0; first < borders.length - 1; first += INTERVALS_AT_ONCE[interval]) {
     const part = borders.slice(first, first + INTERVALS_AT_ONCE[interval] + 1);
-    const states = await mergedStates(reads, { of: by ?? measure.total, source, bots, borders: part, interval });
+    const states = await mergedStates(reads, {
+      of: single ?? by ?? measure.total,
+      source,
+      bots,
+      borders: part,
+      interval,
+    });
     for (const [place, state] of states.entries()) {
       const time = isoTime(part[place] ?? Number.NaN);
-      if (by !== undefined) rows.push(...splitRows(time, by.values(state)));
-      else rows.push({ time, value: measure.total.value(state) });
+      if (single !== undefined) rows.push({ time, value: single.value(state), ...(key !== undefined && { key }) });
+      else if (by !== undefined) rows.push(...splitRows(time, by.values(state)).slice(0, limit));
     }
     if (rows.length > LIMITS.statsRowsMax) {
       throw new ClickstreamError(
         'parameter_invalid',
-        `the answer has more than ${LIMITS.statsRowsMax} rows; allowed: fewer, by a shorter range (from, to) or a longer interval`,
+        `the answer has more than ${LIMITS.statsRowsMax} rows; allowed: fewer, by a shorter range (from, to), a longer interval or a limit`,
       );
     }
   }
@@ -145,6 +163,7 @@ function bordersOf({ from, to, interval, zone }: Range): readonly number[] {
     );
   }
   if (interval === 'day') return dayBorders({ from, to, zone });
+  if (interval === 'total') return [Math.floor(from / MINUTE_MS) * MINUTE_MS, Math.ceil(to / MINUTE_MS) * MINUTE_MS];
   const borders: number[] = [];
   for (let border = Math.floor(from / bucketMs) * bucketMs; border < to + bucketMs; border += bucketMs)
     borders.push(border);
@@ -188,14 +207,15 @@ interface Piece {
 function piecesOf(borders: readonly number[], interval: Interval): readonly Piece[] {
   const [from, to] = [borders[0], borders.at(-1)];
   if (from === undefined || to === undefined) return [];
-  if (interval === 'minute') return [{ unit: 'minute', from, to }];
   const firstHour = Math.ceil(from / HOUR_MS) * HOUR_MS;
   const lastHour = Math.floor(to / HOUR_MS) * HOUR_MS;
-  const pieces: readonly Piece[] = [
-    { unit: 'minute', from, to: firstHour },
-    { unit: 'hour', from: firstHour, to: lastHour },
-    { unit: 'minute', from: lastHour, to },
-  ];
+  // A range within an hour has no whole one.
+  if (interval === 'minute' || firstHour > lastHour) return [{ unit: 'minute', from, to }];
+  const pieces: Piece[] = [{ unit: 'minute', from, to: firstHour }];
+  for (let start = firstHour; start < lastHour; start += READ_AT_ONCE_MS) {
+    pieces.push({ unit: 'hour', from: start, to: Math.min(start + READ_AT_ONCE_MS, lastHour) });
+  }
+  pieces.push({ unit: 'minute', from: lastHour, to });
   return pieces.filter((piece) => piece.from < piece.to);
 }
 

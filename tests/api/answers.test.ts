@@ -132,7 +132,12 @@ describe('every answer is as documented', () => {
   test.each([
     ...BOTS.map((parameters) => `/api/v1/stats?${parameters}`),
     ...BOTS.map((parameters) => `/api/v1/live?${parameters}`),
-    ...['minute', 'hour', 'day'].map((interval) => `/api/v1/stats?interval=${interval}&${RANGE}&zone=Asia/Kolkata`),
+    ...['minute', 'hour', 'day', 'total'].map(
+      (interval) => `/api/v1/stats?interval=${interval}&${RANGE}&zone=Asia/Kolkata`,
+    ),
+    ...['limit=1', 'limit=1000', 'key=page', 'key=%0anone'].flatMap((rest) =>
+      ['hour', 'total'].map((interval) => `/api/v1/stats?by=eventType&interval=${interval}&${rest}&${RANGE}`),
+    ),
     ...['', 'limit=2', 'code=type_invalid', 'code=none', 'source=none', 'source=default&code=id_missing'].map(
       (parameters) => `/api/v1/bad?${parameters}`,
     ),
@@ -153,10 +158,37 @@ describe('every answer is as documented', () => {
     expect((await checked(target)).status).toBe(200);
   });
 
+  test('/assets/{file}', async () => {
+    const [script = ''] = /\/assets\/[^"]+\.js/.exec((await checked('/')).body) ?? [];
+    expect(await checked(script)).toMatchObject({ status: 200, contentType: 'text/javascript; charset=utf-8' });
+    expect((await checked('/assets/other.js')).status).toBe(404);
+  });
+
   test('/api/v1/bad/{id}', async () => {
     const { bad } = JSON.parse((await checked('/api/v1/bad')).body) as { readonly bad: { readonly id: string }[] };
     const one = await checked(`/api/v1/bad/${bad[0]?.id}`);
     expect([one.status, JSON.parse(one.body)]).toEqual([200, bad[0]]);
+  });
+
+  test('/api/v1/system', async () => {
+    const { status, body } = await checked('/api/v1/system');
+    expect(status).toBe(200);
+    const system = JSON.parse(body);
+    expect(system).toMatchObject({
+      ...{ home: 'one machine', version: '0.1.0', ready: { ready: true, reasons: [] } },
+      freshness: { seconds: 60, records: expect.any(Number) },
+      collect: { events: expect.any(Number), requests: { 200: expect.any(Number) } },
+      log: { unprocessedBytes: 0, writable: true },
+      store: { writable: true },
+      lanes: [{ lane: 'local', done: expect.stringMatching(/^[1-9]\d*$/), arrivedAt: null }],
+    });
+    expect(Math.abs(Date.parse(system.startedAt) - now)).toBeLessThan(60_000);
+    expect(system.collect.events).toBeGreaterThan(0);
+    expect(system.freshness.records).toBeGreaterThan(0);
+    expect(system.freshness.p50Ms).toBeLessThanOrEqual(system.freshness.p99Ms);
+    for (const bytes of [system.log.bytes, system.store.bytes, system.disk.freeBytes]) expect(bytes).toBeGreaterThan(0);
+    const { body: metrics } = await checked('/metrics');
+    expect(metrics).toMatch(/^clickstream_freshness_seconds\{quantile="0.5"\} \d/m);
   });
 
   test('/api/v1/receipts/{id}', async () => {
@@ -339,6 +371,9 @@ describe('every answer is as documented', () => {
       expect((await checked(path.replace('{key}', 'any'), asking)).status).toBe(200);
     }
   });
+  test("of the tracker's script", async () => {
+    expect((await checked('/t.js')).status).toBe(200);
+  });
   test('the document has the collect paths that are served, and no others', () => {
     const documented = Object.entries(document.paths).flatMap(([path, operations]) =>
       path.startsWith('/v1/') ? Object.keys(operations).map((method) => ({ path, method: method.toUpperCase() })) : [],
@@ -368,6 +403,12 @@ describe('what is wrong is a problem document with a stable code', () => {
     ['/api/v1/stats?measure=none', 400, 'parameter_invalid'],
     ['/api/v1/stats?by=__proto__', 400, 'parameter_invalid'],
     ['/api/v1/stats?bots=some', 400, 'parameter_invalid'],
+    ['/api/v1/stats?limit=5', 400, 'parameter_invalid'],
+    ['/api/v1/stats?by=page&limit=1001', 400, 'parameter_invalid'],
+    ['/api/v1/stats?key=/', 400, 'parameter_invalid'],
+    ['/api/v1/stats?by=page&key=', 400, 'parameter_invalid'],
+    ['/api/v1/stats?by=page&key=%00', 400, 'parameter_invalid'],
+    ['/api/v1/stats?by=page&key=/&limit=5', 400, 'parameter_invalid'],
     ['/api/v1/stats?zone=Mars/Olympus', 400, 'parameter_invalid'],
     [`/api/v1/stats?from=${now}&to=${now}`, 400, 'parameter_invalid'],
     ['/api/v1/live?limit=5', 400, 'parameter_invalid'],
@@ -391,6 +432,7 @@ describe('what is wrong is a problem document with a stable code', () => {
     ['/api/v1/schemas?from=0&to=1767225600000', 400, 'parameter_invalid'],
     ['/api/v1/sources?source=default', 400, 'parameter_invalid'],
     ['/api/v1/audit?deep=1', 400, 'parameter_invalid'],
+    ['/api/v1/system?source=default', 400, 'parameter_invalid'],
     ['/api/v1/audit?source=default', 400, 'parameter_invalid'],
   ])('%s', async (target, status, code) => {
     const answer = await checked(target);
@@ -443,6 +485,8 @@ describe('of a server with read tokens, or one that is not well', () => {
       rebuilder: { views: ['traffic'], ask: () => Promise.reject(new Error('gone')) },
       access: { kind: 'token', authorize: (token) => token === 'right' },
       ready: () => ({ ready: false, reasons: ['the log cannot be written'] }),
+      page: new Map(),
+      system: () => Promise.reject(new Error('gone')),
       metrics: () => '',
       report: () => undefined,
       ...part,
@@ -474,6 +518,7 @@ describe('of a server with read tokens, or one that is not well', () => {
       '/api/v1/sources',
       '/api/v1/audit',
       '/api/v1/rebuilds',
+      '/api/v1/system',
     ];
     const asked = paths.flatMap((path) => [right, wrong, {}].map((asking) => [path, asking] as const));
     const post = { method: 'POST', headers: { 'content-type': 'application/json', ...right.headers } };

@@ -53,7 +53,7 @@ export class ApiDocument {
     const where = `${operation.operationId} ${answer.status}`;
     const content = operation.responses[String(answer.status)]?.content;
     if (content === undefined) return [`${where}: the status is not documented: ${answer.body}`];
-    const schema = content[answer.contentType ?? '']?.schema;
+    const schema = (content[answer.contentType ?? ''] ?? content['*/*'])?.schema;
     if (schema === undefined) return [`${where}: the type ${answer.contentType} is not documented`];
     const validate = this.#validatorOf(`${where} ${answer.contentType}`, schema);
     const value: unknown = answer.contentType?.includes('json') === true ? JSON.parse(answer.body) : answer.body;

@@ -12,6 +12,7 @@ export async function launchChromium(): Promise<Browser> {
   const args = packed.args.filter((argument) => !UNREAL.has(argument));
   return chromium.launch({
     executablePath: await packed.executablePath(),
-    args: [...args, '--host-resolver-rules=MAP *.test 127.0.0.1'],
+    // Under LANG=C this one would have a language that is no tag of one (en-US@posix), as no person's browser has.
+    args: [...args, '--accept-lang=en-US', '--host-resolver-rules=MAP *.test 127.0.0.1'],
   });
 }

@@ -21,6 +21,8 @@ export interface Recorder {
   readonly url: string;
   readonly log: FakeLog;
   readonly asked: Asked[];
+  /** While it is, whoever connects is cut off. */
+  isAway: boolean;
   /** Requests of a path, preflights left out. */
   posts(path: string): readonly Asked[];
   close(): void;
@@ -36,11 +38,16 @@ export async function startRecorder(keys: WriteKeys): Promise<Recorder> {
     clock: Date.now,
     numbering: new Numbering(),
     counters: newCounters(),
+    salts: { of: () => Promise.resolve(new Uint8Array(32)) },
     report: (fault) => {
       throw fault;
     },
   });
   const server = createServer((request, response) => {
+    if (recorder.isAway) {
+      request.socket.destroy();
+      return;
+    }
     const { method = '', url: path = '', headers } = request;
     const retry = headers['x-retry-count'];
     const chunks: Buffer[] = [];
@@ -57,7 +64,8 @@ export async function startRecorder(keys: WriteKeys): Promise<Recorder> {
     if (!collector.handle(request, response)) response.end('{}');
   });
   await listen(server);
-  return {
+  const recorder: Recorder = {
+    isAway: false,
     url: `http://events.test:${portOf(server)}`,
     log,
     asked,
@@ -67,4 +75,5 @@ export async function startRecorder(keys: WriteKeys): Promise<Recorder> {
       server.closeAllConnections();
     },
   };
+  return recorder;
 }

@@ -53,7 +53,7 @@ const HOME = `
 const LOGIN = '<form id="login" action="/account"><input name="name"><button>Log in</button></form>';
 
 /** The part of each page that is its own; undefined where there is none. */
-function contentOf(path: string): string | undefined {
+export function contentOf(path: string): string | undefined {
   const product = PRODUCTS.find((name) => path === `/product/${name}`);
   if (product !== undefined) return `<button id="add" value="${product}">Add</button>`;
   if (path === '/' || path === '/category/lamps') return HOME;

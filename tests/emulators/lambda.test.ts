@@ -1,5 +1,6 @@
 import { PutRecordCommand } from '@aws-sdk/client-kinesis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { buildScript } from '../../tracker/build.ts';
 import { type Lambdas, startLambdas } from './lambda.ts';
 
 let lambdas: Lambdas;
@@ -90,6 +91,12 @@ test('the page, the document and the health of both functions answer through the
   expect((await lambdas.collect({ url: '/health' })).status).toBe(200);
 });
 
+test('the collector serves the tracker that was bundled beside it', async () => {
+  const { status, headers, body } = await lambdas.collect({ url: '/t.js' });
+  expect([status, headers['content-type']]).toEqual([200, 'text/javascript; charset=utf-8']);
+  expect(body).toBe(await buildScript());
+});
+
 test('what is open to all, and what is refused, names nothing of what the functions use', async () => {
   const names = ['EVENTS_TABLE', 'STATE_TABLE', 'WRITE_KEY_SECRET_ARN', 'READ_TOKEN_SECRET_ARN', 'AWS_REGION'].map(
     (name) => process.env[name] ?? name,
@@ -119,4 +126,29 @@ test('a stream that is away is 503, and what is sent again once it is back is st
   expect((await send(calls)).status).toBe(200);
   await lambdas.pump();
   expect(await read('/api/v1/audit')).toMatchObject({ balanced: true, stored: 195 });
+});
+
+test('a browser without any id is one visitor of the day, by a salt in the table of states alone', async () => {
+  const send = (address: string) =>
+    lambdas.collect({
+      method: 'POST',
+      url: '/v1/b',
+      headers: { 'content-type': 'text/plain', 'user-agent': 'Browser/1', 'x-forwarded-for': address },
+      body: JSON.stringify({
+        writeKey: lambdas.writeKey,
+        batch: [{ type: 'page', timestamp: new Date().toISOString(), context: { cookieless: true } }],
+      }),
+    });
+  expect([(await send('a')).status, (await send('b')).status]).toEqual([200, 200]);
+  await lambdas.pump();
+  const { events } = (await read('/api/v1/events?type=page&limit=10')) as {
+    readonly events: readonly { readonly anonymousId: string }[];
+  };
+  const [first, second] = events.map(({ anonymousId }) => anonymousId);
+  expect(first).toMatch(/^[\w-]{16}$/);
+  expect(second).toBe(first);
+  const { tables, itemsOf } = lambdas.dynamo;
+  const salts = (await itemsOf(tables.state)).filter(({ pk }) => pk?.S === 'salt');
+  expect(salts.map(({ salt }) => salt?.B?.length)).toEqual([32]);
+  expect((await itemsOf(tables.events)).filter(({ pk }) => pk?.S === 'salt')).toEqual([]);
 });

@@ -1,4 +1,4 @@
-/** A log of one segment on this disk, looked into and damaged by hand while its server is stopped. */
+/** A log on this disk, looked into and damaged by hand while its server is stopped. */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { nodeFiles } from '../../src/adapters/embedded/files.ts';
@@ -10,11 +10,17 @@ export function records(data: string) {
 }
 
 export function segmentOf(data: string): string {
-  const [name] = readdirSync(join(data, 'log')).sort();
-  return join(data, 'log', name ?? '');
+  const [first] = segmentsOf(data);
+  return first ?? '';
 }
 
-/** Takes the bytes of one record, with the group it is in, out of the segment's file. */
+function segmentsOf(data: string): readonly string[] {
+  return readdirSync(join(data, 'log'))
+    .sort()
+    .map((name) => join(data, 'log', name));
+}
+
+/** Takes the bytes of one record, with the group it is in, out of the file of the segment that has it. */
 export function cutRecord(
   data: string,
   index: number,
@@ -22,7 +28,8 @@ export function cutRecord(
   const all = records(data);
   const record = all[index];
   if (record === undefined) throw new Error(`there is no record ${index}`);
-  const path = segmentOf(data);
+  const path = segmentsOf(data).find((segment) => readFileSync(segment).indexOf(record.data) >= 0);
+  if (path === undefined) throw new Error(`record ${index} is in no segment as it was read`);
   const content = readFileSync(path);
   const at = content.indexOf(record.data);
   // A group begins with these four bytes, which no UTF-8 text holds.

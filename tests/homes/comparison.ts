@@ -117,6 +117,7 @@ async function statistics({ ask }: Home, { range, minutes }: RecordedInput, meas
     const split = by === undefined ? {} : { by };
     questions.push({ ...split, interval: 'hour', bots: 'include', ...range });
     questions.push({ ...split, interval: 'day', zone: 'Europe/Zurich', bots: 'exclude', ...range });
+    questions.push({ ...split, interval: 'total', bots: 'exclude', ...range });
   }
   return readingOf(questions, async (question) => {
     const { rows } = (await ask('stats', { measure, ...question })) as { readonly rows: readonly unknown[] };

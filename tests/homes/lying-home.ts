@@ -4,6 +4,9 @@ import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import type { CommandHome } from './shell.ts';
 
+/** Of the bytes as they came over the connection: `fetch` has decompressed them. */
+const OF_ITS_BYTES = ['content-length', 'content-encoding', 'connection', 'keep-alive'];
+
 /** A home that answers as another does, but for one text in place of another. */
 export async function startLyingHome(
   home: CommandHome,
@@ -17,7 +20,7 @@ export async function startLyingHome(
     );
     const body = method === 'POST' ? { body: sent } : {};
     const answer = await fetch(`${home.url}${url}`, { method, headers: passed.map(([...pair]) => pair), ...body });
-    const all = [...answer.headers].filter(([name]) => !['content-length', 'connection', 'keep-alive'].includes(name));
+    const all = [...answer.headers].filter(([name]) => !OF_ITS_BYTES.includes(name));
     response.writeHead(answer.status, Object.fromEntries(all));
     response.end((await answer.text()).replaceAll(text, told));
   }).listen(0, '127.0.0.1');

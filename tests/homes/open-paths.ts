@@ -1,7 +1,9 @@
 /** What a home answers to anyone who reaches it, and that it tells them nothing of what is stored, or of what stores it. */
 import assert from 'node:assert/strict';
+import { readPage } from '../../src/main/page-folder.ts';
+import { builtTracker } from '../../src/main/tracker-file.ts';
 import { answer } from '../../src/pipeline.ts';
-import { PAGE, PAGE_POLICY } from '../../src/query/page.ts';
+import { PAGE_POLICY } from '../../src/query/page.ts';
 import { MemoryEventStore } from '../contracts/memory-event-store.ts';
 import type { CommandHome } from './shell.ts';
 
@@ -20,6 +22,7 @@ const CLOSED: readonly (readonly [path: string, status: number, request?: Reques
   ['/api/v1/events', 401, { headers: { Authorization: 'Bearer wrong' } }],
   ['/api/v1/dead/any/redrive', 401, { method: 'POST' }],
   ['/api/v1/rebuilds', 401, { method: 'POST' }],
+  ['/api/v1/system', 401],
   ['/metrics', 401],
   ['/nothing', 404],
   ['/ready', 405, { method: 'POST' }],
@@ -39,11 +42,14 @@ export async function openPaths(home: CommandHome, names: readonly string[]): Pr
     { path: '/openapi.json', parameters: {} },
     { reader: new MemoryEventStore(), clock: Date.now, report: () => undefined },
   );
+  const page = [...readPage()].map(([path, { type, body }]) => [path, [type, body.toString()]] as const);
+  assert.ok(page.length > 1, 'the page was not built');
   const open: Readonly<Record<string, readonly [type: string, body: string]>> = {
-    '/': ['text/html; charset=utf-8', PAGE],
+    ...Object.fromEntries(page),
     '/openapi.json': ['application/json', documented.body],
     '/health': ['application/json', '{"status":"ok"}'],
     '/ready': ['application/json', '{"ready":true,"reasons":[]}'],
+    '/t.js': ['text/javascript; charset=utf-8', builtTracker() ?? 'it is not built'],
   };
   for (const [path, [type, body]] of Object.entries(open)) {
     const told = await ask(home, path);

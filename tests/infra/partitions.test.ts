@@ -10,7 +10,8 @@ import { expect, test } from 'vitest';
 import { SEALED_PARTITIONS, SUPERFLUOUS_PARTITIONS } from '../../infra/lib/query.ts';
 import type { TableClient } from '../../src/adapters/aws/dynamo-client.ts';
 import { DynamoEventStore } from '../../src/adapters/aws/dynamo-event-store.ts';
-import { deadPk, journalPk, LANE_PK, REBUILD_PK, rowPk, visitorPk } from '../../src/adapters/aws/items.ts';
+import { DynamoSalts } from '../../src/adapters/aws/dynamo-salts.ts';
+import { deadPk, journalPk, LANE_PK, REBUILD_PK, rowPk, SALT_PK, visitorPk } from '../../src/adapters/aws/items.ts';
 import { VIEWS } from '../../src/process/views/registry.ts';
 import { TABLES } from '../simulation/dynamo-protocol.ts';
 import { MemoryDynamo } from '../simulation/memory-dynamo.ts';
@@ -89,4 +90,19 @@ test('asking for a rebuild writes nothing but the partition that the role has fo
   const store = new DynamoEventStore({ client: listening, tables: TABLES, folds: [] });
   for (const view of VIEWS) await store.askRebuild(view);
   expect(written).toEqual(VIEWS.map(() => REBUILD_PK));
+});
+
+test('a salt is read and put in the partition that the collector has for it, and nowhere else', async () => {
+  const asked: string[] = [];
+  const client: TableClient = {
+    send: (async (command: object) => {
+      if (command instanceof GetItemCommand) asked.push(`get ${command.input.Key?.pk?.S}`);
+      else asked.push(command instanceof PutItemCommand ? `put ${command.input.Item?.pk?.S}` : String(command));
+      return {};
+    }) as TableClient['send'],
+  };
+  const clock = () => Date.parse('2026-11-25T12:00:00Z');
+  const salts = new DynamoSalts({ client, table: TABLES.state, clock, report: () => undefined });
+  for (const day of ['2026-11-25', '2026-11-24']) await salts.of(day);
+  expect(new Set(asked)).toEqual(new Set([`get ${SALT_PK}`, `put ${SALT_PK}`]));
 });

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { PROTOCOLS } from '../../src/collect/protocols.ts';
+import { TRACKER_PATHS, Tracker } from '../../src/collect/tracker.ts';
 import { createCollectHandler } from '../../src/main/collect-handler.ts';
 import { createQueryHandler } from '../../src/main/query-handler.ts';
 import { type AlbRequest, albAnswer, albEvent } from '../alb.ts';
@@ -81,11 +82,14 @@ const parts = { secret, log: new FakeLog(), store: new MemoryEventStore(), clock
 const report = (_what: string, fault: unknown) => {
   throw fault;
 };
+const tracker = new Tracker({ built: `send("${TRACKER_PATHS.collect}")`, paths: TRACKER_PATHS });
+const salts = { of: async () => Buffer.alloc(0) };
 const HANDLERS = {
-  collect: createCollectHandler({ ...parts, proxies: 1, report }),
+  collect: createCollectHandler({ ...parts, tracker, salts, proxies: 1, report }),
   query: createQueryHandler({
     ...parts,
     reader: parts.store,
+    page: new Map(),
     shards: async () => new Map(),
     metric: () => undefined,
     report,
@@ -113,11 +117,14 @@ async function routesOf(): Promise<Readonly<Record<FunctionKind, readonly Route[
         .filter(([, { tags }]) => !tags.includes('collect'))
         .map(([method]) => ({ method: method.toUpperCase(), path: path.replaceAll(/\{\w+\}/g, 'any') })),
     ),
-    collect: PROTOCOLS.flatMap((protocol) =>
-      protocol.routes.flatMap(({ path, methods }) =>
-        methods.map((method) => ({ method, path: path.replaceAll('*', 'any') })),
+    collect: [
+      { method: 'GET', path: TRACKER_PATHS.script },
+      ...PROTOCOLS.flatMap((protocol) =>
+        protocol.routes.flatMap(({ path, methods }) =>
+          methods.map((method) => ({ method, path: path.replaceAll('*', 'any') })),
+        ),
       ),
-    ),
+    ],
   };
 }
 

@@ -54,13 +54,13 @@ describe('the tarball', () => {
     const files = execFileSync('tar', ['-tzf', tarball], { encoding: 'utf8' }).trim().split('\n');
     const strange = files.filter(
       (file) =>
-        !/^package\/(?:package\.json|LICENSE|README\.md|docs\/[\w-]+\.md|bin\/clickstream\.cjs|dist\/[\w/-]+\.js)$/.test(
+        !/^package\/(?:package\.json|LICENSE|README\.md|docs\/[\w-]+\.md|bin\/clickstream\.cjs|dist\/[\w/-]+\.js|dist\/web\/(?:index\.html|assets\/[\w-]+\.(?:css|svg)))$/.test(
           file,
         ),
     );
     expect(strange).toEqual([]);
     expect(files).toEqual(expect.arrayContaining(['package/bin/clickstream.cjs', 'package/dist/main/cli.js']));
-    expect(statSync(tarball).size).toBeLessThan(400_000);
+    expect(statSync(tarball).size).toBeLessThan(450_000);
   });
 
   test('holds every module of the source that runs on one machine, without tests and declarations', () => {
@@ -68,7 +68,9 @@ describe('the tarball', () => {
     const ofAws = /^(?:adapters\/aws\/|main\/(?:lambda-|.*-(?:lambda|handler)\.ts$))/;
     const names = (root: string, ending: string) =>
       readdirSync(root, { recursive: true, encoding: 'utf8' })
-        .filter((file) => file.endsWith(ending) && !/\.(?:test|d)\.ts$/.test(file) && !ofAws.test(file))
+        .filter(
+          (file) => file.endsWith(ending) && !/\.(?:test|d)\.ts$|^(?:web|tracker)\//.test(file) && !ofAws.test(file),
+        )
         .map((file) => file.slice(0, -ending.length))
         .sort();
     expect(names(join(installed, 'dist'), '.js')).toEqual(names('src', '.ts'));
@@ -113,6 +115,10 @@ describe('npx clickstream', () => {
     const { url, pid } = JSON.parse(text) as { readonly url: string; readonly pid: number };
     const body = JSON.stringify({ event: 'Signed Up', userId: 'ada' });
     expect((await fetch(`${url}/v1/track`, { method: 'POST', body })).status).toBe(200);
+    expect(await (await fetch(`${url}/t.js`)).text()).toBe(readFileSync(join('tracker', 'dist', 't.js'), 'utf8'));
+    const page = await (await fetch(url)).text();
+    for (const [asset] of page.matchAll(/\/assets\/[^"]+/g)) expect((await fetch(url + asset)).status).toBe(200);
+    expect(page).toContain('/assets/main-');
     expect(await firstEvent(`${url}/api/v1/users/ada/events`)).toMatchObject({ eventType: 'Signed Up', userId: 'ada' });
     process.kill(pid, 'SIGTERM');
     expect(await ended).toEqual([0, null]);

@@ -10,7 +10,18 @@ export interface Plant {
   readonly planted: string;
 }
 
-const COPIED = ['src', 'tests', 'bench', 'infra/bundle.ts', 'infra/environment-credentials.ts', 'package.json'];
+const COPIED = [
+  'src',
+  'tests',
+  'bench',
+  'infra/bundle.ts',
+  'infra/environment-credentials.ts',
+  'web/build.ts',
+  'web/src',
+  'tracker/build.ts',
+  'tracker/src',
+  'package.json',
+];
 
 /** A copy of source, tests and what measures them within `root`, in a folder of that name. */
 export function copyTo(root: string, name: string): string {

@@ -19,7 +19,7 @@ import {
 import { type Piece, served } from '../whole-way.ts';
 import { copyTo, type Plant, plantIn } from './planted.ts';
 
-/** Histories, each asked some 350 questions; a failure prints its seed, with which it comes again. */
+/** Histories, each asked some 450 questions; a failure prints its seed, with which it comes again. */
 const RUNS = 40;
 /** On a slow machine there are fewer runs, and a failure is shrunk less. */
 const RUNS_MS_MAX = 60_000;
@@ -50,7 +50,7 @@ type Range = typeof anyRange extends fc.Arbitrary<infer Value> ? Value : never;
 const anyCase = fc.record({
   requests: anyHistory,
   pieces: fc.array(fc.record({ from: fc.nat(20), length: fc.integer({ min: 1, max: 6 }) }), { maxLength: 10 }),
-  ranges: fc.record({ minute: anyRange, hour: anyRange, day: anyRange }),
+  ranges: fc.record({ minute: anyRange, hour: anyRange, day: anyRange, total: anyRange }),
 });
 interface Case {
   readonly requests: readonly SentRequest[];
@@ -85,15 +85,23 @@ function without(rows: readonly Row[], others: readonly Row[]): readonly Row[] {
   return rest.length === 0 && rows.length === others.length ? rows : rest;
 }
 
+/** Of values that most are split into, and one that nothing has. */
+const NARROWED = [
+  ...[{}, { limit: 1 }, { limit: 3 }],
+  ...['(none)', '/', '/lamps', 'page', 'Chrome', 'direct', '(other)'].map((key) => ({ key })),
+] as const;
+
 function questionsIn({ requests, ranges }: Case): readonly Question[] {
   const first = firstTime(requests);
-  return (['minute', 'hour', 'day'] as const).flatMap((interval) => {
+  return (['minute', 'hour', 'day', 'total'] as const).flatMap((interval) => {
     const { turn, fromMs, lengthMs, ...rest } = ranges[interval];
     const from = first + fromMs;
     const to = from + (interval === 'minute' ? Math.min(lengthMs, 8 * HOUR_MS) : lengthMs);
-    return SPLITS.map((split, place) => {
+    return SPLITS.flatMap((split, place) => {
       const zone = ZONES[(turn + place) % ZONES.length] ?? 'UTC';
-      return { ...split, ...rest, zone, interval, from, to };
+      const question = { ...split, ...rest, zone, interval, from, to };
+      const narrowed = split.by === undefined ? {} : NARROWED[(turn + place) % NARROWED.length];
+      return interval === 'total' ? [question, { ...question, ...narrowed }] : [{ ...question, ...narrowed }];
     });
   });
 }
@@ -129,7 +137,7 @@ describe('every measure by every dimension equals a recount of the list of what 
       { seed: 1, numRuns: 1 },
     );
     const from = firstTime(requests) - HOUR_MS;
-    const questions = (['minute', 'hour', 'day'] as const).flatMap((interval) =>
+    const questions = (['minute', 'hour', 'day', 'total'] as const).flatMap((interval) =>
       [undefined, 'shop', 'blog'].flatMap((source) =>
         (['exclude', 'include', 'only'] as const).flatMap((bots) =>
           (interval === 'day' ? ZONES : ['UTC']).flatMap((zone) => {
@@ -140,7 +148,7 @@ describe('every measure by every dimension equals a recount of the list of what 
       ),
     );
     expect((await differences({ requests, pieces: [] }, questions)).slice(0, 3)).toEqual([]);
-  });
+  }, 120_000);
 });
 
 const PLANTS: readonly Plant[] = [
@@ -215,14 +223,30 @@ const PLANTS: readonly Plant[] = [
   {
     fault: 'days of a zone are made of whole hours',
     file: 'src/query/stats.ts',
-    line: "    { unit: 'minute', from, to: firstHour },\n",
-    planted: '',
+    line: "const pieces: Piece[] = [{ unit: 'minute', from, to: firstHour }];",
+    planted: 'const pieces: Piece[] = [];',
+  },
+  {
+    fault: 'a total is the sum of its minutes',
+    file: 'src/query/stats.ts',
+    line: '  const borders = bordersOf({ ...question, interval });\n',
+    planted: `
+  if (interval === 'total') {
+    const minutes = await stats(reads, { ...question, limit: undefined, interval: 'minute' });
+    const byKey = Map.groupBy(minutes.rows, (row) => row.key ?? '');
+    const sums = new Map([...byKey].map(([of, all]) => [of, all.reduce((sum, row) => sum + row.value, 0)]));
+    const rows = splitRows(minutes.from, sums).slice(0, limit);
+    const whole = [{ time: minutes.from, value: rows[0]?.value ?? 0, ...(key !== undefined && { key }) }];
+    return { ...minutes, interval, rows: single === undefined ? rows : whole };
+  }
+  const borders = bordersOf({ ...question, interval });
+`,
   },
 ];
 
 describe('a fault planted in a copy of the source is found', () => {
   const root = join('.planted', `recount-${process.pid}`);
-  afterAll(() => rmSync(root, { recursive: true, force: true }));
+  afterAll(() => rmSync(root, { recursive: true, force: true }), 60_000);
 
   /** The whole way in a copy of the source. */
   async function servedFrom(folder: string) {

@@ -41,6 +41,7 @@ import type {
  *             pk given-up-through       sk folder of the bucket                how far its documents are taken up
  *   part      pk and sk of an item whose value is too long for one, sk with its number
  *   witness   pk witness                sk collector
+ *   salt      pk salt                   sk 0 or 1, by the day                  put over an older one; expires
  *   sealed    pk sealed                 sk ledger                              what is settled of the ledger
  *   erasure   pk erasure                sk source, visitor                     its earlier events are hidden, and deleted when due
  *   kind      pk kinds                  sk source, place                       which types have a list of their own; put if absent
@@ -417,6 +418,24 @@ export function witnessOf(item: Item): Witness {
       counted: { events: numberOf(item, 'events'), identities: numberOf(item, 'identities') },
     }),
   };
+}
+
+export const SALT_PK = 'salt';
+
+/** Two items take turns: a day's salt lies where that of two days before was. */
+export function saltKey(day: string): { readonly pk: string; readonly sk: string } {
+  return { pk: SALT_PK, sk: String((Date.parse(day) / 86_400_000) % 2) };
+}
+
+export function saltItem(day: string, salt: Uint8Array): Item {
+  const { pk, sk } = saltKey(day);
+  const expiresAt = Date.parse(day) / 1_000 + 2 * 86_400;
+  return { pk: text(pk), sk: text(sk), day: text(day), salt: { B: salt }, expiresAt: number(expiresAt) };
+}
+
+/** Undefined where another day's, or none, lies there. */
+export function saltOf(item: Item | undefined, day: string): Uint8Array | undefined {
+  return item?.day?.S === day ? item.salt?.B : undefined;
 }
 
 export const SEALED_KEY = { pk: 'sealed', sk: 'ledger' } as const;

@@ -3,6 +3,7 @@ import { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { gzipSync } from 'node:zlib';
+import { acceptsCoding } from '../../core/accept-encoding.ts';
 import { asClickstreamError, ClickstreamError, problemOf } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
 
@@ -164,7 +165,10 @@ function parseAnswer(bytes: Buffer): Answered {
 function fitting({ headers, method }: IncomingMessage, answered: Answered): AlbResult {
   const plain = resultOf(answered);
   if (fits(plain)) return plain;
-  if (/\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))/i.test(String(headers['accept-encoding'] ?? ''))) {
+  if (
+    answered.headers['Content-Encoding'] === undefined &&
+    acceptsCoding(headers['accept-encoding']?.toString(), 'gzip')
+  ) {
     const body = gzipSync(answered.body);
     const compressed = resultOf({
       ...answered,

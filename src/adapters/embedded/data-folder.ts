@@ -11,6 +11,8 @@ const FORMAT = 1;
 export interface DataFolder {
   readonly path: string;
   readonly log: string;
+  /** The file of salts. */
+  readonly salts: string;
   release(): void;
 }
 
@@ -33,7 +35,7 @@ export function openDataFolder(path: string): DataFolder {
     if (cause instanceof ClickstreamError) throw cause;
     throw new ClickstreamError('data_unusable', `the data folder ${path}: ${String(cause)}`, { cause });
   }
-  return { path, log, release: () => lock.close() };
+  return { path, log, salts: join(path, 'salts.json'), release: () => lock.close() };
 }
 
 /** With its parents. Node's own `recursive` never ends where a folder that exists refuses new ones with ENOENT, as /proc does. */

@@ -23,6 +23,21 @@ test('both sides see what the other says', () => {
   expect(log.processedBytes).toBe(2 ** 39);
 });
 
+test('knows how many records took how long; what was processed before the start is none of them', () => {
+  const log = new LogProgress();
+  log.processed(99n, 0);
+  const processor = new LogProgress(log.buffer);
+  // As the log tells at its start: two records were left.
+  log.publish({ segment: 1, endBytes: 64, sequence: 101n, bytes: 1_000 });
+  expect(log.freshness.summary()).toBeUndefined();
+  processor.processed(101n, 1_000);
+  expect(log.freshness.summary()).toMatchObject({ records: 2 });
+  log.publish({ segment: 2, endBytes: 64, sequence: 101n, bytes: 1_000 });
+  log.publish({ segment: 2, endBytes: 100, sequence: 104n, bytes: 1_036 });
+  processor.processed(104n, 1_036);
+  expect(log.freshness.summary()).toMatchObject({ records: 5, p99Ms: expect.any(Number) });
+});
+
 test('waits only when nothing came since it last looked', () => {
   const log = new LogProgress();
   const processor = new LogProgress(log.buffer);

@@ -1,3 +1,5 @@
+import { FRESHNESS_BYTES, Freshness } from './freshness.ts';
+
 /** Places in the shared memory, in units of eight bytes. */
 const DURABLE_PLACE = 0;
 const DURABLE_SEQUENCE = 1;
@@ -5,6 +7,7 @@ const DURABLE_BYTES = 2;
 const PROCESSED_SEQUENCE = 3;
 const PROCESSED_BYTES = 4;
 const FIELDS = 5;
+const FIELD_BYTES = FIELDS * BigInt64Array.BYTES_PER_ELEMENT;
 
 const SERIAL_SHIFT = 32n;
 const END_MASK = 0xffff_ffffn;
@@ -22,16 +25,23 @@ export interface DurablePlace {
  */
 export class LogProgress {
   readonly buffer: SharedArrayBuffer;
+  /** From durable to processed, as of the last minute. */
+  readonly freshness: Freshness;
   readonly #fields: BigInt64Array;
   #seen = 0n;
 
   constructor(buffer: SharedArrayBuffer = newProgressBuffer()) {
     this.buffer = buffer;
-    this.#fields = new BigInt64Array(buffer);
+    this.#fields = new BigInt64Array(buffer, 0, FIELDS);
+    this.freshness = new Freshness(buffer, FIELD_BYTES);
   }
 
   /** For the log: all up to here is durable. Wakes who waits for more. */
   publish(end: DurablePlace & { readonly sequence: bigint; readonly bytes: number }): void {
+    // What was found unprocessed at the start is taken to be durable since then.
+    const [before, done] = [this.durableSequence, this.processedSequence];
+    const known = before > done ? before : done;
+    if (end.sequence > known) this.freshness.durable(end.sequence, Number(end.sequence - known));
     Atomics.store(this.#fields, DURABLE_SEQUENCE, end.sequence);
     Atomics.store(this.#fields, DURABLE_BYTES, BigInt(end.bytes));
     // Segment and byte go in one word, so that a reader never sees one without the other.
@@ -43,6 +53,7 @@ export class LogProgress {
   processed(sequence: bigint, bytes: number): void {
     Atomics.store(this.#fields, PROCESSED_SEQUENCE, sequence);
     Atomics.store(this.#fields, PROCESSED_BYTES, BigInt(bytes));
+    this.freshness.stored(sequence);
   }
 
   get durable(): DurablePlace {
@@ -84,8 +95,8 @@ export class LogProgress {
 }
 
 function newProgressBuffer(): SharedArrayBuffer {
-  const buffer = new SharedArrayBuffer(FIELDS * BigInt64Array.BYTES_PER_ELEMENT);
-  const fields = new BigInt64Array(buffer);
+  const buffer = new SharedArrayBuffer(FIELD_BYTES + FRESHNESS_BYTES);
+  const fields = new BigInt64Array(buffer, 0, FIELDS);
   fields[DURABLE_SEQUENCE] = -1n;
   fields[PROCESSED_SEQUENCE] = -1n;
   return buffer;

@@ -242,7 +242,13 @@ export class LogReader {
     // One that another goes on from stays as it is: who is far behind reads each header once, however many there are.
     if (this.#chain[this.#index + 2] !== undefined) {
       segment.file.close();
-      return this.#open(this.#chain, this.#index + 1) !== undefined;
+      try {
+        return this.#open(this.#chain, this.#index + 1) !== undefined;
+      } catch (thrown) {
+        if (!isMissing(thrown)) throw thrown;
+        // One without records counts as done before it is read, and may be trimmed: what is left says where to go on.
+        return this.#openFirst(durable) !== undefined;
+      }
     }
     const { serial } = segment.place;
     const { segments } = readChain(this.#files, this.#folder, { from: serial, through: durable.segment });
@@ -272,6 +278,10 @@ export class LogReader {
     this.#gapReported = false;
     return this.#segment;
   }
+}
+
+function isMissing(thrown: unknown): boolean {
+  return thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT';
 }
 
 /** Where the log on disk ends, for reading the log of a server that is stopped. */

@@ -127,6 +127,13 @@ describe('stats', () => {
     expect(out).toMatch(/2026-01-01 00:00 +a\ufffd\[2J +3 {2}█+/);
   });
 
+  test('asks for the whole range as one, and for the largest or one value alone', async () => {
+    const total = ['visitors', '--json', '--interval', 'total', '--by', 'page'];
+    const largest = JSON.parse((await run(statsCommand(), ...total, '--limit', '10')).out);
+    expect(largest.asked).toMatchObject({ interval: 'total', by: 'page', limit: '10' });
+    expect(JSON.parse((await run(statsCommand(), ...total, '--key', '/a')).out).asked).toMatchObject({ key: '/a' });
+  });
+
   test('prints what the server said with --json', async () => {
     const { out } = await run(statsCommand(), 'visitors', '--json', '--source', 'shop', '--bots', 'only');
     expect(JSON.parse(out)).toMatchObject({ measure: 'visitors', asked: { source: 'shop', bots: 'only' } });

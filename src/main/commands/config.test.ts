@@ -39,6 +39,7 @@ describe('config init', () => {
       ...{ port: 8080, host: '127.0.0.1', data: join(folder, 'data'), proxies: 0 },
       sources: [{ name: 'shop', writeKeys: [hash('sha256', writeKey)], domains: [] }],
       readTokens: [hash('sha256', readToken)],
+      tracker: { script: '/t.js', collect: '/v1/b' },
     });
     expect(readFileSync(file, 'utf8')).not.toContain(writeKey);
     if (process.platform !== 'win32') expect(statSync(file).mode & 0o777).toBe(0o600);
@@ -79,6 +80,7 @@ describe('config show', () => {
     expect(out).toMatch(/^port +9000 +file$/m);
     expect(out).toMatch(/^host +localhost +option$/m);
     expect(out).toMatch(/^schemas +none +default$/m);
+    expect(out).toMatch(/^tracker +script \/t\.js +default\n +collect \/v1\/b$/m);
     expect(out).toMatch(new RegExp(`^sources +shop: keys ${digest.slice(0, 8)}…; domains shop.example +file$`, 'm'));
     expect(out).not.toContain(digest);
     const json = JSON.parse((await run('show', '--config', file, '--json')).out);

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError } from 'commander';
 import { openCountryFile } from '../../adapters/embedded/country-file.ts';
 import { openSchemaFolder } from '../../adapters/embedded/schema-folder.ts';
+import { TRACKER_PATHS } from '../../collect/tracker.ts';
 import { asClickstreamError, ClickstreamError } from '../../core/errors.ts';
 import { compileSchemas } from '../../process/schemas.ts';
 import {
@@ -71,6 +72,7 @@ function init(file: string, { source, json }: InitOptions): number {
     sources: { [source]: { writeKeys: [hash('sha256', writeKey)], domains: [] } },
     readTokens: [hash('sha256', readToken)],
     proxies: 0,
+    tracker: TRACKER_PATHS,
   };
   writeNew(file, `${JSON.stringify(settings, undefined, 2)}\n`);
   process.stdout.write(
@@ -167,6 +169,7 @@ function linesOf(name: Setting, config: Config): readonly string[] {
     });
   }
   if (name === 'readTokens') return config.readTokens;
+  if (name === 'tracker') return [`script ${config.tracker.script}`, `collect ${config.tracker.collect}`];
   const value = config[name];
   return value === undefined ? [] : [String(value)];
 }

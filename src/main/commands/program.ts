@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { readJson } from '../../core/read-json.ts';
+import { VERSION } from '../../core/version.ts';
 import { auditCommand } from './audit.ts';
 import { badCommand } from './bad.ts';
 import { completionCommand } from './completion.ts';
@@ -32,7 +31,7 @@ unreachable.`;
 /** The whole command line. Usage errors, and help and version once they are printed, are thrown as CommanderError. */
 export function createProgram(): Command {
   return plainCommand('clickstream', 'Takes in and processes clickstream events: private, real-time, losing nothing.')
-    .version(version(), '--version', 'print the version')
+    .version(VERSION, '--version', 'print the version')
     .addCommand(serveCommand())
     .addCommand(loadCommand())
     .addCommand(proveCommand())
@@ -49,9 +48,4 @@ export function createProgram(): Command {
     .addCommand(configCommand())
     .addCommand(completionCommand())
     .addHelpText('after', HELP);
-}
-
-function version(): string {
-  const file = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
-  return (readJson(file) as { readonly version: string }).version;
 }

@@ -1,5 +1,6 @@
 import { Argument, type Command, Option } from 'commander';
 import { isObject, type JsonObject } from '../../core/json.ts';
+import { LIMITS } from '../../core/limits.ts';
 import { MEASURES } from '../../pipeline.ts';
 import { INTERVALS } from '../../query/stats.ts';
 import { strange } from './client.ts';
@@ -11,11 +12,14 @@ import {
   serverCommand,
   styled,
   visible,
+  wholeNumber,
   withServer,
 } from './terminal.ts';
 
 interface StatsOptions extends ServerOptions {
   readonly by?: string;
+  readonly key?: string;
+  readonly limit?: number;
   readonly from?: string;
   readonly to?: string;
   readonly interval?: string;
@@ -29,9 +33,11 @@ Examples:
   $ clickstream stats
   $ clickstream stats pageviews --by page --from 7d --interval day --zone Europe/Zurich
   $ clickstream stats visitors --source shop --from 2026-11-01 --to 2026-12-01 --json
+  $ clickstream stats visitors --interval total --by page --limit 10 --from 30d
   $ clickstream stats events --bots only
 
-Times are ISO 8601, or how long ago: 30m, 24h, 7d. Intervals that overlap the range count whole.
+Times are ISO 8601, or how long ago: 30m, 24h, 7d. Intervals that overlap the range count whole; total is the whole
+range as one, in which a visitor of two days is one visitor.
 
 Exit codes: 0 answered; 1 the server failed; 2 usage, or a measure or value that the server does not know; 3 the
 server is unreachable.`;
@@ -45,6 +51,8 @@ export function statsCommand(): Command {
   return serverCommand('stats', 'Show a measure over time')
     .addArgument(new Argument('[measure]', 'what to count').choices(Object.keys(MEASURES)).default('events'))
     .addOption(new Option('--by <dimension>', 'split it by this').choices(DIMENSIONS))
+    .option('--key <value>', 'with --by: of this value alone')
+    .option('--limit <number>', 'with --by: the largest so many', wholeNumber({ min: 1, max: LIMITS.statsLimitMax }))
     .option('--from <time>', 'from when; default: 24 hours before --to', parseTime)
     .option('--to <time>', 'until when; default: now', parseTime)
     .addOption(new Option('--interval <interval>', 'default: by the length of the range').choices(INTERVALS))
@@ -54,8 +62,9 @@ export function statsCommand(): Command {
     .addHelpText('after', HELP)
     .action((measure: string, options: StatsOptions) =>
       withServer(options, async (client) => {
-        const { by, from, to, interval, zone, source, bots } = options;
-        const answer = await client.get('/api/v1/stats', { measure, by, from, to, interval, zone, source, bots });
+        const { by, key, from, to, interval, zone, source, bots } = options;
+        const asked = { measure, by, key, limit: options.limit?.toString(), from, to, interval, zone, source, bots };
+        const answer = await client.get('/api/v1/stats', asked);
         const { columns } = process.stdout;
         process.stdout.write(
           options.json === true ? `${JSON.stringify(answer)}\n` : statsTable(measure, answer, columns),

@@ -149,19 +149,31 @@ describe('a row that is full', () => {
   });
 });
 
+function tableOf(values: readonly string[]): ReturnType<typeof trafficTables.empty> {
+  const made = trafficTables.empty();
+  for (const [order, value] of values.entries())
+    trafficTables.cell(made, { dimension: 'page', value, order }).events = 1;
+  return made;
+}
+
+test('a sum of a bounded number of values counts what comes beyond it under "(other)", and loses nothing', () => {
+  const first = trafficTables.addAll(trafficTables.empty(), tableOf(['/1', '/2', '/3']), 2);
+  const both = trafficTables.addAll(first, tableOf(['/3', '/1', '/4', OTHER]), 2);
+  const events = [...trafficTables.values(both, 'page')].map(([value, cell]) => [value, cell.events]);
+  expect(events).toEqual([
+    ['/1', 2],
+    ['/2', 1],
+    [OTHER, 4],
+  ]);
+});
+
 test('a merge never caps', () => {
-  const table = (values: readonly string[]) => {
-    const made = trafficTables.empty();
-    for (const [order, value] of values.entries())
-      trafficTables.cell(made, { dimension: 'page', value, order }).events = 1;
-    return made;
-  };
-  const merged = trafficTables.merge(table(['/1', '/2', '/3']), table(['/4', '/5', '/3']));
+  const merged = trafficTables.merge(tableOf(['/1', '/2', '/3']), tableOf(['/4', '/5', '/3']));
   expect([...trafficTables.values(merged, 'page').keys()].sort()).toEqual(['/1', '/2', '/3', '/4', '/5']);
 });
 
 function counts<Cell>(tables: Tables<Cell>, text: string, dimension: string, of: (cell: Cell) => number) {
-  const values = tables.values(tables.decode(text, dimension), dimension);
+  const values = tables.values(tables.decode(text, { dimension }), dimension);
   return new Map([...values].map(([value, cell]) => [value, of(cell)]));
 }
 

@@ -107,11 +107,13 @@ export class Tables<Cell> {
     return this.addAll(this.addAll(this.empty(), a), b);
   }
 
-  /** The table with the other in it; never caps. */
-  addAll(table: Table<Cell>, other: Table<Cell>): Table<Cell> {
-    for (const [dimension, cells] of other) {
-      for (const [value, { cell }] of cells.byValue) {
-        this.#kind.add(this.cell(table, { dimension, value, order: 0 }), cell);
+  /** The table with the other in it. Of a dimension that has `valuesMax` values, what is new is counted under "(other)". */
+  addAll(table: Table<Cell>, other: Table<Cell>, valuesMax = Number.POSITIVE_INFINITY): Table<Cell> {
+    for (const [dimension, { byValue: others }] of other) {
+      const { byValue } = cellsOf(table, dimension);
+      for (const [value, { cell }] of others) {
+        const hasOwn = byValue.size < valuesMax || byValue.has(value);
+        this.#kind.add(this.cell(table, { dimension, value: hasOwn ? value : OTHER, order: 0 }), cell);
       }
     }
     return table;
@@ -131,14 +133,15 @@ export class Tables<Cell> {
     return lines.sort().join('\n');
   }
 
-  /** All of a row's text, or one dimension of it. */
-  decode(text: string, only?: string): Table<Cell> {
+  /** All of a row's text, or one dimension of it, or one value of that. */
+  decode(text: string, only: { readonly dimension?: string; readonly value?: string } = {}): Table<Cell> {
     const table = this.empty();
     for (const line of text === '' ? [] : text.split('\n')) {
       const space = line.indexOf(' ');
       const dimension = line.slice(0, space);
-      if (only !== undefined && dimension !== only) continue;
+      if (only.dimension !== undefined && dimension !== only.dimension) continue;
       for (const [value, ...fields] of readJson(line.slice(space + 1)) as [string, ...(number | string)[]][]) {
+        if (only.value !== undefined && value !== only.value) continue;
         const cell = this.#kind.decode(fields, dimension);
         cellsOf(table, dimension).byValue.set(value, { cell, order: 0, text: undefined });
       }

@@ -212,10 +212,10 @@ describe('a full row', () => {
     expect([...row.keys()]).toEqual(['page']);
     expect(eventsBy(row, 'page')).toEqual({ '/': 2, '/cart': 2 });
     const all = traffic.absorb(traffic.empty(), [delta], 'minute/2026-11-23T10:00Z');
-    const alone = trafficTables.decode(traffic.encode(all), 'page');
+    const alone = trafficTables.decode(traffic.encode(all), { dimension: 'page' });
     expect([...alone.keys()]).toEqual(['page']);
     expect(eventsBy(alone, 'page')).toEqual({ '/': 1, '/cart': 1 });
-    expect(eventsBy(trafficTables.decode(traffic.encode(all), 'pages'), 'page')).toEqual({});
+    expect(eventsBy(trafficTables.decode(traffic.encode(all), { dimension: 'pages' }), 'page')).toEqual({});
   });
 });
 

@@ -116,7 +116,7 @@ export const pathsAreServed: Guarantee = {
         String(Properties.Name).endsWith(`-${stage}`),
       )?.[0];
     const serving = listeners.filter(([, { Properties }]) => Properties.DefaultActions[0].Type === 'forward');
-    const paths = ['/api/*', '/', '/openapi.json', '/ready', '/metrics'];
+    const paths = ['/api/*', '/', '/assets/*', '/openapi.json', '/ready', '/metrics'];
     return [
       ...(serving.length === 1 ? [] : [`${serving.length} listeners serve`]),
       ...rules

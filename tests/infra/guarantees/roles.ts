@@ -5,7 +5,7 @@ import { idOf, listed, one, referred, resourcesOf, type Template, text } from '.
 const GRANTS: Readonly<Record<'collect' | 'process' | 'query', readonly string[]>> = {
   collect: [
     'Kinesis::Stream kinesis: PutRecords',
-    'DynamoDB::Table State dynamodb: PutItem GetItem of witness',
+    'DynamoDB::Table State dynamodb: PutItem GetItem of witness salt',
     'SecretsManager::Secret WriteKey secretsmanager: GetSecretValue',
     'KMS::Key kms: GenerateDataKey via kinesis',
     'KMS::Key kms: Encrypt Decrypt ReEncryptFrom ReEncryptTo GenerateDataKey DescribeKey via dynamodb',
@@ -100,7 +100,7 @@ export const functionsMayOnly: Guarantee = {
       statement.Action = ['kms:Decrypt', 'kms:CreateGrant'];
     },
     'the collector may write any state': (t) =>
-      delete statementsOf(t, /CollectorRole/).find(({ Sid }) => Sid === 'Witness').Condition,
+      delete statementsOf(t, /CollectorRole/).find(({ Sid }) => Sid === 'WitnessAndSalts').Condition,
     'query may write any state': (t) =>
       delete statementsOf(t, /ReaderRole/).find(({ Sid }) => Sid === 'NotePutBack').Condition,
     'query may write lanes': (t) =>
