@@ -447,13 +447,13 @@ describe('the shell', () => {
     await page.keyboard.press('Tab');
     expect(await focused()).toBe('To the content');
     await page.keyboard.press('Enter');
-    expect(await page.evaluate('document.activeElement.tagName')).toBe('MAIN');
+    await expect.poll(() => page.evaluate('document.activeElement.tagName'), PATIENCE).toBe('MAIN');
     await page.getByRole('link', { name: 'Now', exact: true }).focus();
     await page.keyboard.press('Tab');
     expect(await focused()).toBe('Overview');
     await page.keyboard.press('Enter');
     await page.getByLabel('Time').waitFor();
-    expect(await page.evaluate('document.activeElement.tagName')).toBe('MAIN');
+    await expect.poll(() => page.evaluate('document.activeElement.tagName'), PATIENCE).toBe('MAIN');
     expect(await page.title()).toBe('Overview · clickstream');
   });
 
