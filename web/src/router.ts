@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useMemo, useState } from 'preact/hooks';
 
 /** What is looked at, as the address says it after its `#`, so that it can be shared: `#/people/ada?range=7d`. */
 export interface Address {
@@ -41,13 +41,15 @@ export function hrefOf({
 
 /** The present address; whoever uses it is drawn anew when it changes. */
 export function useAddress(): Address {
-  const [address, setAddress] = useState(() => readAddress(location.hash));
+  const [hash, setHash] = useState(() => location.hash);
   useEffect(() => {
-    const read = () => setAddress(readAddress(location.hash));
+    const read = () => setHash(location.hash);
     window.addEventListener('hashchange', read);
+    // An effect comes after the first picture: the address may have changed since it was drawn.
+    read();
     return () => window.removeEventListener('hashchange', read);
   }, []);
-  return address;
+  return useMemo(() => readAddress(hash), [hash]);
 }
 
 /** Goes there; with `isSame` the entry in the history is changed and none is added, as for what is typed letter by letter. */
