@@ -5,6 +5,7 @@ import json
 import control
 import firehose
 import iam_context
+import key_conditions
 import keys
 import kinesis_mapping
 import load_balancer
@@ -19,6 +20,7 @@ if __name__ == "__main__":
     kinesis_mapping.install()
     resharding.install()
     firehose.install()
+    key_conditions.install()
     keys.install()
     iam_context.install()
     control.backlog = kinesis_mapping.backlog
