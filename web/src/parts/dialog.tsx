@@ -4,10 +4,13 @@ import { useEffect, useRef } from 'preact/hooks';
 /** A question over the page, held by the browser's own dialog: it keeps the focus, and Escape closes it. */
 export function Dialog({
   title,
+  isHeld = false,
   onClose,
   children,
 }: {
   readonly title: string;
+  /** It cannot be closed now. */
+  readonly isHeld?: boolean;
   readonly onClose: () => void;
   readonly children: ComponentChildren;
 }) {
@@ -21,7 +24,12 @@ export function Dialog({
     };
   }, []);
   return (
-    <dialog ref={dialog} aria-labelledby="dialog-title" onClose={onClose}>
+    <dialog
+      ref={dialog}
+      aria-labelledby="dialog-title"
+      onCancel={(event) => isHeld && event.preventDefault()}
+      onClose={onClose}
+    >
       <h2 id="dialog-title">{title}</h2>
       {children}
     </dialog>
