@@ -9,27 +9,23 @@ export function Dialog({
   children,
 }: {
   readonly title: string;
-  /** It cannot be closed now. */
+  /** It stays open now: no browser lets Escape be refused twice. */
   readonly isHeld?: boolean;
   readonly onClose: () => void;
   readonly children: ComponentChildren;
 }) {
   const dialog = useRef<HTMLDialogElement>(null);
+  const open = () => dialog.current?.showModal();
   useEffect(() => {
     const before = document.activeElement;
-    dialog.current?.showModal();
+    open();
     // Who came by keyboard goes on from where they were.
     return () => {
       if (before instanceof HTMLElement) before.focus();
     };
   }, []);
   return (
-    <dialog
-      ref={dialog}
-      aria-labelledby="dialog-title"
-      onCancel={(event) => isHeld && event.preventDefault()}
-      onClose={onClose}
-    >
+    <dialog ref={dialog} aria-labelledby="dialog-title" onClose={isHeld ? open : onClose}>
       <h2 id="dialog-title">{title}</h2>
       {children}
     </dialog>
