@@ -30,8 +30,8 @@ export interface Readiness {
 }
 
 export interface QueriesOptions {
-  /** Hands a question to the query worker. It rejects when the worker is gone. */
-  readonly ask: (question: Question) => Promise<Answer>;
+  /** Hands a question to the query worker. It rejects when the worker is gone; it may when `isGone` says that nobody waits any more. */
+  readonly ask: (question: Question, isGone?: () => boolean) => Promise<Answer>;
   /** Puts a dead record back into the log, which is not the query worker's. */
   readonly redrive: Redrive;
   /** Puts events that were set aside back into the log. */
@@ -159,7 +159,7 @@ export function createQueries(options: QueriesOptions): Queries {
     ...{ open: ERASE.open, allow: 'DELETE' },
     reply: async (question) => jsonReply({ status: 202, body: await eraseBounded(question) }),
   };
-  const systemParts = { system: bounded<void, System>(options.system, options), ready: options.ready };
+  const systemParts = { system: bounded(options.system, options), ready: options.ready };
   const system: Route = {
     ...{ open: SYSTEM.open, allow: 'GET, HEAD' },
     reply: async ({ parameters }) => jsonReply({ status: 200, body: await answerSystem(systemParts, parameters) }),
@@ -311,18 +311,18 @@ async function readBody(request: IncomingMessage, bytesMax: number): Promise<Uin
 }
 
 /** Asks with at most `queriesWaitingMax` questions waiting, each for at most `queryMsMax`. */
-function bounded<Asked, Answered>(
-  ask: (asked: Asked) => Promise<Answered>,
+function bounded<Asked extends readonly unknown[], Answered>(
+  ask: (...asked: Asked) => Promise<Answered>,
   { report, queryMsMax = LIMITS.queryMsMax }: QueriesOptions,
-): (asked: Asked) => Promise<Answered> {
+): (...asked: Asked) => Promise<Answered> {
   let waiting = 0;
-  return async (question) => {
+  return async (...question) => {
     if (waiting >= LIMITS.queriesWaitingMax) {
       throw new ClickstreamError('query_unavailable', `${waiting} queries are waiting; allowed: fewer`);
     }
     waiting += 1;
     // One that timed out goes on waiting until the worker has answered it: it still costs the worker's time.
-    const asked = (async () => ask(question))().finally(() => {
+    const asked = (async () => ask(...question))().finally(() => {
       waiting -= 1;
     });
     let timer: NodeJS.Timeout | undefined;

@@ -197,6 +197,10 @@ export const schemas = endpoint({
     'the type has it. The range is rounded outwards to days of UTC. Events set aside are not counted.',
   parameters: {
     source: SOURCE,
+    type: described(
+      'Only this event type, and `(other)` where a row had no room for some.',
+      text(LIMITS.eventTypeCharsMax),
+    ),
     from: described('Inclusive; default seven days before `to`.', time),
     to: described('Exclusive; default now.', time),
   },
@@ -205,7 +209,7 @@ export const schemas = endpoint({
     const { list, fault } = parts.schemas();
     const to = given.to === undefined ? parts.clock() : Date.parse(given.to);
     const from = given.from === undefined ? to - 7 * DAY_MS : Date.parse(given.from);
-    const question = { view: parts.seen, schemas: list, fault, source: given.source, from, to };
+    const question = { view: parts.seen, schemas: list, fault, source: given.source, type: given.type, from, to };
     return JSON.stringify(await reader.snapshot((reads) => schemasReport(reads, question)));
   },
 });

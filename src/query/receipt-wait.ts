@@ -22,11 +22,11 @@ const REAL_TIME: WaitTime = { nowMs: () => performance.now(), sleep };
  * wait holds nothing of those who answer questions. It ends when `isGone`, for then nobody reads the answer. Rejects with
  * `query_unavailable` when too many wait.
  */
-export function receiptWaits(ask: (question: Question) => Promise<Answer>, time: WaitTime = REAL_TIME): AskWaiting {
+export function receiptWaits(ask: AskWaiting, time: WaitTime = REAL_TIME): AskWaiting {
   let waiting = 0;
   return async (question, isGone) => {
     const end = time.nowMs() + waitMsOf(question);
-    let answer = await ask(question);
+    let answer = await ask(question, isGone);
     if (time.nowMs() >= end || !isPending(answer)) return answer;
     if (waiting >= LIMITS.receiptWaitsMax) {
       throw new ClickstreamError('query_unavailable', `${waiting} receipts are waited for; allowed: fewer`);
@@ -36,7 +36,7 @@ export function receiptWaits(ask: (question: Question) => Promise<Answer>, time:
       let lookMs: number = LIMITS.receiptLookMsMin;
       for (let leftMs = end - time.nowMs(); leftMs > 0 && !isGone(); leftMs = end - time.nowMs()) {
         await time.sleep(Math.min(lookMs, leftMs));
-        answer = await ask(question);
+        answer = await ask(question, isGone);
         if (!isPending(answer)) break;
         lookMs = Math.min(2 * lookMs, LIMITS.receiptLookMsMax);
       }

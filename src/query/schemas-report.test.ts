@@ -221,7 +221,7 @@ describe('the answer', () => {
       return [row('shop', 'a', 'page'), row('shop', 'b', 'page'), row('blog', 'a', 'page')];
     },
   } as Partial<EventReads> as EventReads;
-  const ask = (from: string, to: string, rest: { readonly source?: string; readonly fault?: string } = {}) =>
+  const ask = (from: string, to: string, rest: { readonly [name in 'source' | 'type' | 'fault']?: string } = {}) =>
     schemasReport(reads, { view, schemas: [], from: Date.parse(from), to: Date.parse(to), ...rest });
 
   test('merges lanes and days, not sources; the range is whole days', async () => {
@@ -236,6 +236,15 @@ describe('the answer', () => {
   test('one source is asked for as such', async () => {
     expect((await ask('2026-11-22', '2026-11-23', { source: 'shop' })).fault).toBeNull();
     expect(asked.at(-1)).toEqual({ view: 'seen', source: 'shop', from: 'day/2026-11-22', to: 'day/2026-11-23' });
+  });
+  test('of one type, and of those a row had no room for', async () => {
+    const schemas = [schemaOf('cart', {}), schemaOf('page', {})];
+    const cut = { ...view, decode: (text: string) => seenOf({ [text]: [1, {}], '(other)': [5, {}] }) };
+    const of = { view: cut, schemas, from: Date.parse('2026-11-22'), to: Date.parse('2026-11-23') };
+    const told = async (type: string) => (await schemasReport(reads, { ...of, type })).types.map((t) => t.eventType);
+    expect(await told('page')).toEqual(['(other)', '(other)', 'page', 'page']);
+    expect(await told('cart')).toEqual(['(other)', '(other)', 'cart']);
+    expect((await ask('2026-11-22', '2026-11-23', { type: 'cart' })).types).toEqual([]);
   });
   test.each([
     ['2026-11-23', '2026-11-23'],

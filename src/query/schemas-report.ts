@@ -31,6 +31,8 @@ export interface SchemasQuestion {
   /** Why the schemas as they are in the folder now are not in force; then `schemas` are those before. */
   readonly fault?: string | undefined;
   readonly source?: string | undefined;
+  /** Of it alone, and of "(other)", under which it may have been counted. */
+  readonly type?: string | undefined;
   /** Epoch milliseconds. */
   readonly from: number;
   readonly to: number;
@@ -77,7 +79,7 @@ export interface PropertyReport {
 const DAY_MS = 86_400_000;
 /** The year after it has five digits, which orders no more as text. */
 const LAST_DAY_MS = Date.UTC(9999, 11, 31);
-/** What the rows put under this name is no property. */
+/** What the rows put under this name is no type, and no property. */
 const OTHER = '(other)';
 
 /**
@@ -85,14 +87,17 @@ const OTHER = '(other)';
  * of UTC. Throws `parameter_invalid` when it is empty, too old, or longer than `schemaReportDaysMax`.
  */
 export async function schemasReport(reads: EventReads, question: SchemasQuestion): Promise<SchemasAnswer> {
-  const { view, schemas, fault, source } = question;
+  const { view, schemas, fault, source, type } = question;
   const { from, to } = wholeDays(question);
   const seen = new Map<string, Seen>();
   const days = { from: `day/${isoTime(from).slice(0, 10)}`, to: `day/${isoTime(to).slice(0, 10)}` };
   for (const { key, text } of await reads.rows({ view: view.name, source, ...days })) {
     seen.set(key.source, view.merge(seen.get(key.source) ?? view.empty(), view.decode(text)));
   }
-  return { from: isoTime(from), to: isoTime(to), fault: fault ?? null, types: typeReports(seen, { schemas, source }) };
+  const types = typeReports(seen, { schemas, source }).filter(
+    ({ eventType }) => type === undefined || eventType === type || eventType === OTHER,
+  );
+  return { from: isoTime(from), to: isoTime(to), fault: fault ?? null, types };
 }
 
 function wholeDays({ from, to }: Pick<SchemasQuestion, 'from' | 'to'>) {

@@ -149,6 +149,7 @@ describe('every answer is as documented', () => {
       '/api/v1/schemas',
       `/api/v1/schemas?${RANGE}`,
       '/api/v1/schemas?source=none',
+      '/api/v1/schemas?type=page',
       '/api/v1/audit',
       '/api/v1/audit?deep=true',
       '/api/v1/audit?deep=false',

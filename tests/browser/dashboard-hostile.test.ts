@@ -134,6 +134,15 @@ describe('whatever a tracker sends is text', () => {
     expect(await axeFindings(page)).toEqual([]);
   }, 60_000);
 
+  test('an id that cannot be typed is typed as it is shown, to be erased', async () => {
+    await page.goto(`${server.url}/#/people/${encodeURIComponent(RIGHT_TO_LEFT)}`);
+    await page.getByRole('button', { name: 'Erase…' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('To go on, type the id').fill(await dialog.locator('bdi').first().innerText());
+    expect(await dialog.getByRole('button', { name: 'Erase for good' }).isEnabled()).toBe(true);
+    await dialog.getByRole('button', { name: 'Keep' }).click();
+  }, 60_000);
+
   test('script in it can be read', async () => {
     await page.goto(`${server.url}/#/events?bots=include&type=${encodeURIComponent(SCRIPT)}`);
     await page.locator('.subject').getByText(SCRIPT).waitFor();
@@ -161,6 +170,9 @@ describe('whatever a tracker sends is text', () => {
     await page.getByRole('button', { name: /^Show all 1,?000$/ }).click();
     await expect.poll(() => page.locator('.bars tbody tr').count(), PATIENCE).toBe(1_000);
     await page.locator('.bars').getByText('other types').waitFor();
+    await page.getByText('the 999 largest').waitFor();
     await isHarmless();
+    await page.goto(`${server.url}/#/events?range=today&type=Type%209999`);
+    await page.getByText('Not known: there were more types in a day').waitFor();
   }, 60_000);
 });

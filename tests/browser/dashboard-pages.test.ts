@@ -248,6 +248,41 @@ describe('people', () => {
     await page.getByRole('heading', { name: 'This id cannot be asked for here' }).waitFor();
   }, 60_000);
 
+  test('and is shown once something came of them', async () => {
+    await open('#/people/newcomer');
+    await page.getByRole('heading', { name: 'Nobody by this id' }).waitFor();
+    await send({ anonymousId: 'newcomer' });
+    await page.getByRole('button', { name: 'Show what came since' }).click();
+    await expect.poll(() => figure('Devices').innerText(), PATIENCE).toBe('1');
+  }, 60_000);
+
+  test('while an erasure is asked for, it is not left as if it was not', async () => {
+    const asked = Promise.withResolvers<void>();
+    await page.route('**/api/v1/users/newcomer', async (route) => {
+      await asked.promise;
+      await route.fulfill({ status: 503, json: { detail: 'not now' } });
+    });
+    await page.getByRole('button', { name: 'Erase…' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('To go on, type the id').fill('newcomer');
+    await page.keyboard.press('Enter');
+    const keep = dialog.getByRole('button', { name: 'Keep' });
+    await expect.poll(() => keep.isDisabled(), PATIENCE).toBe(true);
+    for (let times = 0; times < 3; times += 1) await page.keyboard.press('Escape');
+    await expect.poll(() => dialog.count(), PATIENCE).toBe(1);
+    asked.resolve();
+    await dialog.getByText('not now').waitFor();
+    await keep.click();
+    await expect.poll(() => dialog.count(), PATIENCE).toBe(0);
+    await page.unroute('**/api/v1/users/newcomer');
+  }, 60_000);
+
+  test('of more devices than one erasure takes, it is said that some are left', async () => {
+    await open('#/people/newcomer?erasure=none&more=1');
+    await card('Erasure').getByText('There are more devices than one erasure takes').waitFor();
+    await card('Erasure').getByRole('button', { name: 'Erase…' }).waitFor();
+  }, 60_000);
+
   test('are erased once their id is typed, and the certificate is followed until it is done', async () => {
     await open('#/people/ada');
     await page.getByRole('button', { name: 'Erase…' }).click();
@@ -353,6 +388,18 @@ describe('events', () => {
     expect(times).toEqual(times.toSorted((a, b) => b - a));
   }, 60_000);
 
+  test('of another range nothing old is shown, and what fails at first comes by itself', async () => {
+    const html = { status: 503, contentType: 'text/html', body: '<h1>Service Unavailable</h1>' };
+    const list = /\/api\/v1\/events\?.*limit=20/;
+    await page.route(list, (route) => route.fulfill(html));
+    await page.getByLabel('Time').selectOption('30d');
+    await card('Newest').getByText('What answered was not the program (HTTP 503).').waitFor();
+    expect(await card('Newest').locator('details.event').count()).toBe(0);
+    expect(await page.getByRole('button', { name: 'Older' }).count()).toBe(0);
+    await page.unroute(list);
+    await expect.poll(() => card('Newest').locator('details.event').count(), PATIENCE).toBe(20);
+  }, 60_000);
+
   test('an example can be copied as JSON and as a line that sends it', async () => {
     await page.context().grantPermissions(['clipboard-read', 'clipboard-write'], { origin: server.url });
     const row = card('Newest').locator('details.event').first();
@@ -391,6 +438,7 @@ describe('bad events', () => {
     const kind = page.locator('.kinds li').filter({ has: page.getByText(TYPE, { exact: true }) });
     await kind.waitFor();
     expect(await kind.locator('.kind').innerText()).toMatch(/schema_invalid.*4, all waiting/s);
+    await page.getByRole('link', { name: /^Bad events ?, 5 wait$/ }).waitFor();
     expect(await page.locator('main b, main [onclick]').count()).toBe(0);
     expect(await axeFindings(page)).toEqual([]);
     expect(await overflows(page)).toEqual([0, 0]);
@@ -488,6 +536,23 @@ describe('bad events', () => {
     await dialog.getByText(/^None waits/).waitFor();
     await page.keyboard.press('Escape');
   }, 90_000);
+
+  test('without a type it is said that they are of all', async () => {
+    await open('#/bad?code=schema_invalid');
+    await card('Set aside for one reason').getByText('of all types, and those without one').waitFor();
+    await page.getByRole('button', { name: 'Put back all…' }).click();
+    await page.getByRole('dialog').getByText('They are of all types, and those without one.').waitFor();
+    await page.keyboard.press('Escape');
+  }, 60_000);
+
+  test('one that cannot be shown does not keep the next from being shown', async () => {
+    await page.route('**/api/v1/bad/odd', (route) => route.fulfill({ json: {} }));
+    await open('#/bad/odd');
+    await page.getByRole('heading', { name: 'This page failed' }).waitFor();
+    await page.evaluate(`location.hash = '#/bad/none'`);
+    await page.getByRole('heading', { name: 'One event set aside' }).waitFor();
+    await page.unroute('**/api/v1/bad/odd');
+  }, 60_000);
 
   test('and the line that it shows does the same, whatever is in its type', async () => {
     writeSchema('number');

@@ -49,7 +49,6 @@ export interface Live {
     readonly events: number;
     readonly visitors: number;
     readonly bad: number;
-    readonly dead: number;
   };
   readonly visitorsNow: number;
   readonly minutes: readonly { readonly time: string; readonly value: number }[];
@@ -107,7 +106,6 @@ export interface BadReason {
   readonly waiting: number;
   readonly first: string;
   readonly last: string;
-  readonly example: string;
 }
 
 export interface BadReplayed {
@@ -121,7 +119,6 @@ export interface BadReplayed {
 }
 
 export interface BadReplays {
-  readonly found: number;
   readonly replayed: number;
   readonly refused: readonly { readonly id: string; readonly code: string; readonly detail: string }[];
   readonly stopped: { readonly code: string; readonly detail: string } | null;
@@ -145,7 +142,6 @@ export interface Audit extends Outcomes {
   readonly unresolved: number;
   readonly unwitnessed: number;
   readonly expired: number;
-  readonly badExpired: number;
   readonly erased: number;
   readonly waiting: readonly string[];
   readonly lanes: readonly (Outcomes & { readonly lane: string; readonly done: string })[];
@@ -216,7 +212,6 @@ export interface SeenType {
   readonly properties: readonly {
     readonly name: string;
     readonly count: number;
-    readonly missing: number;
     /** How often it was of each JSON type. */
     readonly types: Readonly<Record<string, number>>;
     readonly inSchema: boolean;
@@ -235,7 +230,7 @@ export interface Person {
 
 export interface ErasureAsked {
   readonly id: string;
-  readonly visitors: number;
+  /** More devices are left than one erasure takes. */
   readonly more: boolean;
 }
 

@@ -53,6 +53,11 @@ export function onTokenNeed(listener: (need: TokenNeed) => void): () => void {
 }
 
 export function giveToken(given: string): void {
+  // No header takes anything else, as what comes along when it is copied from a text.
+  if (!/^[\x21-\x7e]+$/.test(given)) {
+    askForToken('wrong');
+    return;
+  }
   setToken(given);
   for (const listener of listeners) listener('none');
 }
@@ -75,7 +80,7 @@ export async function ask<Answer>(path: string, question: Question = {}): Promis
   const { method = 'GET', body, patienceMs = 35_000, signal } = question;
   const sent = token;
   const patience = AbortSignal.timeout(patienceMs);
-  let response: Response;
+  let response: Response | undefined;
   let answer: { readonly [name: string]: unknown };
   try {
     response = await fetch(path, {
@@ -91,6 +96,10 @@ export async function ask<Answer>(path: string, question: Question = {}): Promis
     answer = await response.json();
   } catch (error) {
     if (signal?.aborted === true) throw error;
+    if (response !== undefined && error instanceof SyntaxError) {
+      const { status } = response;
+      throw new Refusal(`What answered was not the program (HTTP ${status}).`, { status });
+    }
     throw new Refusal(patience.aborted ? 'The server does not answer in time.' : 'The server does not answer.');
   }
   if (response.ok) return answer as Answer;

@@ -21,7 +21,6 @@ function reason(of: Partial<BadReason>): BadReason {
     detail: 'd',
     count: 1,
     waiting: 1,
-    example: 'x',
     ...times,
     ...of,
   };
@@ -85,7 +84,8 @@ describe('what became of it', () => {
 
   test('of all pieces together', () => {
     const refused = Array.from({ length: 30 }, (_, place) => ({ id: String(place), code: 'type_invalid', detail: '' }));
-    const sum = addPiece(addPiece(NOTHING_REPLAYED, { replayed: 500, refused }), { replayed: 7, refused });
+    const pieces = [500, 7].map((replayed) => ({ replayed, refused, stopped: null }));
+    const sum = pieces.reduce(addPiece, NOTHING_REPLAYED);
     expect([sum.replayed, sum.refused, sum.refusals.length]).toEqual([507, 60, 20]);
     expect(replaySumWords(sum, { isDry: true })).toMatch(
       /^507 events would be put back\. 60 events would be refused, and stay as they are/,
@@ -94,5 +94,13 @@ describe('what became of it', () => {
       /^507 events put back\. 1 event was refused, and stays as it is.* It ended early: the log is full\./,
     );
     expect(replaySumWords(NOTHING_REPLAYED, { isDry: false })).toMatch(/^None waits/);
+  });
+
+  test('of a piece that ended early, the refused ones are counted once', () => {
+    const refused = [{ id: 'a', code: 'type_invalid', detail: '' }];
+    const stopped = { code: 'overloaded', detail: 'too much.' };
+    const early = addPiece(NOTHING_REPLAYED, { replayed: 3, refused, stopped });
+    expect(addPiece(early, { replayed: 2, refused, stopped: null })).toMatchObject({ replayed: 5, refused: 1 });
+    expect(addPiece(early, { replayed: 0, refused, stopped })).toMatchObject({ replayed: 3, refused: 1 });
   });
 });

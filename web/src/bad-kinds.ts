@@ -1,4 +1,5 @@
 import type { BadReason, BadReplayed, BadReplays } from './answers.ts';
+import { quoted } from './curl.ts';
 import { count, moment, visible } from './format.ts';
 
 /** Events set aside that are listed, and put back, together: of one source, reason and type. */
@@ -49,6 +50,9 @@ export interface SomeBad {
   readonly source: string | undefined;
 }
 
+/** The API lists none by having no type. */
+export const ANY_TYPE = 'of all types, and those without one';
+
 /** The line that puts back all of a kind. Undefined for a type that could steer a terminal. */
 export function replayAllCommand({ code, type, source }: SomeBad, server: CommandServer): string | undefined {
   if (type !== undefined && visible(type) !== type) return undefined;
@@ -69,11 +73,6 @@ export function replayOneCommand(
 function commandOf(words: readonly string[], { origin, hasToken }: CommandServer): string {
   const given = ['clickstream', ...words, '--url', origin].map(quoted).join(' ');
   return hasToken ? `${given} --token "$TOKEN"` : given;
-}
-
-/** As one word of a shell; a type is the tracker's. */
-function quoted(word: string): string {
-  return /^[\w.:/-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 /** What became of putting one back, in words. */
@@ -98,7 +97,15 @@ export interface ReplaySum {
 export const NOTHING_REPLAYED: ReplaySum = { replayed: 0, refused: 0, refusals: [], stopped: undefined };
 const REFUSALS_MAX = 20;
 
-export function addPiece(sum: ReplaySum, { replayed, refused }: Pick<BadReplays, 'replayed' | 'refused'>): ReplaySum {
+/** One that ended early, and got somewhere. */
+export function isAskedAgain({ replayed, stopped }: Pick<BadReplays, 'replayed' | 'stopped'>): boolean {
+  return stopped !== null && replayed > 0;
+}
+
+export function addPiece(sum: ReplaySum, piece: Pick<BadReplays, 'replayed' | 'refused' | 'stopped'>): ReplaySum {
+  const { replayed } = piece;
+  // The next one tells them again.
+  const refused = isAskedAgain(piece) ? [] : piece.refused;
   return {
     ...sum,
     replayed: sum.replayed + replayed,

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { curlOf } from './curl.ts';
 
-const SENDING = { origin: 'http://127.0.0.1:8080', hasKeys: false };
+const SENDING = { origin: 'http://127.0.0.1:8080', hasToken: false };
 
 /** The words that a shell makes of the line. */
 function wordsOf(line: string): readonly string[] {
@@ -15,7 +15,7 @@ test('a line of curl, which asks for the key where there are keys', () => {
   expect(curlOf('/v1/track', { event: 'a' }, SENDING)).toBe(
     `curl http://127.0.0.1:8080/v1/track -H 'Content-Type: application/json' -d '{"event":"a"}'`,
   );
-  expect(wordsOf(curlOf('/v1/track', {}, { ...SENDING, hasKeys: true }))).toContain('k:');
+  expect(wordsOf(curlOf('/v1/track', {}, { ...SENDING, hasToken: true }))).toContain('k:');
 });
 
 test.each([

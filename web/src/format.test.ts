@@ -1,5 +1,19 @@
 import { describe, expect, test } from 'vitest';
-import { bytes, count, duration, milliseconds, moment, points, rate, short, visible, whole } from './format.ts';
+import {
+  bytes,
+  count,
+  day,
+  duration,
+  hour,
+  milliseconds,
+  moment,
+  points,
+  rate,
+  short,
+  visible,
+  weekday,
+  whole,
+} from './format.ts';
 
 describe('numbers', () => {
   test.each([
@@ -44,6 +58,12 @@ describe('numbers', () => {
 
 test('what is no time is shown as it came', () => {
   expect(moment('never')).toBe('never');
+});
+
+test.each([day, weekday, hour])('a day has its year where that is not the present one', (format) => {
+  const year = new Date().getFullYear();
+  expect(format(`${year - 1}-06-15T12:00:00Z`)).toContain(String(year - 1));
+  expect(format(`${year}-06-15T12:00:00Z`)).not.toContain(String(year));
 });
 
 test('what would steer the showing of a text, or a terminal, is made visible', () => {

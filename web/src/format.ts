@@ -12,22 +12,22 @@ const changes = new Intl.NumberFormat(undefined, {
 const pointChanges = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1, signDisplay: 'exceptZero' });
 const clocks = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
 const minuteClocks = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
-const days = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' });
-const weekdays = new Intl.DateTimeFormat(undefined, { weekday: 'short', day: 'numeric', month: 'short' });
-const hours = new Intl.DateTimeFormat(undefined, {
-  weekday: 'short',
-  day: 'numeric',
-  month: 'short',
-  hour: '2-digit',
-  minute: '2-digit',
-});
 const moments = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
 
 type Time = string | number;
 const at = (time: Time): number => (typeof time === 'string' ? Date.parse(time) : time);
 /** What is no time is shown as it came. */
-const timed = (format: Intl.DateTimeFormat) => (time: Time) =>
+const timed = (format: Pick<Intl.DateTimeFormat, 'format'>) => (time: Time) =>
   Number.isFinite(at(time)) ? format.format(at(time)) : String(time);
+
+/** A day and what belongs to it, with its year where that is not the present one. */
+const dated = (options: Intl.DateTimeFormatOptions) => {
+  const [present, other] = [{}, { year: 'numeric' } as const].map(
+    (year) => new Intl.DateTimeFormat(undefined, { ...year, day: 'numeric', month: 'short', ...options }),
+  ) as [Intl.DateTimeFormat, Intl.DateTimeFormat];
+  const yearOf = (time: number) => new Date(time).getFullYear();
+  return timed({ format: (time) => (yearOf(Number(time)) === yearOf(Date.now()) ? present : other).format(time) });
+};
 
 export const whole = (value: number): string => wholeNumbers.format(Math.round(value));
 /** 12,345 as it is, 1.2M beyond 100,000. */
@@ -40,11 +40,11 @@ export const points = (part: number): string => `${pointChanges.format(100 * par
 export const change = (part: number): string => changes.format(part);
 export const clock = timed(clocks);
 export const minuteClock = timed(minuteClocks);
-export const day = timed(days);
+export const day = dated({});
 /** A day with its weekday. */
-export const weekday = timed(weekdays);
+export const weekday = dated({ weekday: 'short' });
 /** An hour of such a day. */
-export const hour = timed(hours);
+export const hour = dated({ weekday: 'short', hour: '2-digit', minute: '2-digit' });
 export const moment = timed(moments);
 
 export function count(value: number, one: string, many = `${one}s`): string {

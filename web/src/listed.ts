@@ -1,5 +1,6 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import { ask, wordsOf } from './api.ts';
+import { waitMs } from './poll.ts';
 
 export interface Listed<Item> {
   /** Undefined until the first page came. */
@@ -13,17 +14,26 @@ export interface Listed<Item> {
   readonly again: () => void;
 }
 
-/** A list of the API, read page by page as somebody asks for more. With another path it begins anew. */
+interface State<Item> extends Pick<Listed<Item>, 'items' | 'isAsking'> {
+  /** What it is of. */
+  readonly path: string;
+  readonly cursor: string | null;
+  /** What was thrown in place of a page. */
+  readonly failure: unknown;
+}
+
+const RETRY_MS = 5_000;
+
+/**
+ * A list of the API, read page by page as somebody asks for more. With another path it begins anew, with nothing. A first
+ * page that failed is asked for again by itself.
+ */
 export function useListed<Page extends { readonly cursor: string | null }, Item>(
   path: string,
   itemsOf: (page: Page) => readonly Item[],
 ): Listed<Item> {
-  const [state, setState] = useState<{
-    readonly items: readonly Item[] | undefined;
-    readonly cursor: string | null;
-    readonly isAsking: boolean;
-    readonly trouble: string | undefined;
-  }>({ items: undefined, cursor: null, isAsking: true, trouble: undefined });
+  const nothing: State<Item> = { path, items: undefined, cursor: null, isAsking: true, failure: undefined };
+  const [state, setState] = useState(nothing);
   const underWay = useRef<AbortController>(undefined);
   const read = useRef(itemsOf);
   read.current = itemsOf;
@@ -33,7 +43,7 @@ export function useListed<Page extends { readonly cursor: string | null }, Item>
       underWay.current?.abort();
       underWay.current = new AbortController();
       const { signal } = underWay.current;
-      setState((now) => ({ ...now, isAsking: true }));
+      setState((now) => (now.path === path ? { ...now, isAsking: true, failure: undefined } : nothing));
       const items = [...before];
       let cursor = after;
       try {
@@ -43,9 +53,9 @@ export function useListed<Page extends { readonly cursor: string | null }, Item>
           items.push(...read.current(page));
           cursor = page.cursor;
         } while (cursor !== null && items.length === before.length);
-        if (!signal.aborted) setState({ items, cursor, isAsking: false, trouble: undefined });
-      } catch (error) {
-        if (!signal.aborted) setState((now) => ({ ...now, isAsking: false, trouble: wordsOf(error) }));
+        if (!signal.aborted) setState({ path, items, cursor, isAsking: false, failure: undefined });
+      } catch (failure) {
+        if (!signal.aborted) setState((now) => ({ ...now, isAsking: false, failure }));
       }
     },
     [path],
@@ -56,7 +66,15 @@ export function useListed<Page extends { readonly cursor: string | null }, Item>
     return () => underWay.current?.abort();
   }, [again]);
 
-  const { items, cursor, isAsking, trouble } = state;
+  const { items, cursor, isAsking, failure } = state.path === path ? state : nothing;
+  const retryMs =
+    items === undefined && failure !== undefined ? waitMs({ everyMs: RETRY_MS, tookMs: 0, failure }) : Infinity;
+  useEffect(() => {
+    if (!Number.isFinite(retryMs)) return undefined;
+    const timer = setInterval(() => document.hidden || again(), retryMs);
+    return () => clearInterval(timer);
+  }, [retryMs, again]);
+  const trouble = failure === undefined ? undefined : wordsOf(failure);
   return { items, isMore: cursor !== null, isAsking, trouble, more: () => void load(items ?? [], cursor), again };
 }
 

@@ -1,5 +1,6 @@
 /** What a person's events say together. */
 import type { Json, StoredEvent } from './answers.ts';
+import { whoOf } from './event.ts';
 
 export interface SeenPerson {
   readonly id: string;
@@ -10,7 +11,7 @@ export interface SeenPerson {
 export function newestPeople(events: readonly StoredEvent[]): readonly SeenPerson[] {
   const people = new Map<string, SeenPerson>();
   for (const event of events) {
-    const id = event.userId ?? event.visitor;
+    const id = whoOf(event);
     if (!people.has(id)) people.set(id, { id, event });
   }
   return [...people.values()];

@@ -23,6 +23,7 @@ export interface Pace {
 
 const WAIT_MS_MAX = 300_000;
 const RETRY_MS = 2_000;
+const REFUSED_MS = 60_000;
 
 /** Asks for a path again and again while the page is looked at; undefined asks nothing. */
 export function usePoll<Answer>(
@@ -148,6 +149,9 @@ export function waitMs({
 }): number {
   const { status } = failure instanceof Refusal ? failure : { status: undefined };
   if (status === 401) return Number.POSITIVE_INFINITY;
+  // What is refused for what it is will be so again.
+  if (status !== undefined && status >= 400 && status < 500 && status !== 408 && status !== 429)
+    return everyMs === 0 ? Number.POSITIVE_INFINITY : Math.max(everyMs, REFUSED_MS);
   // Nobody answered: that costs a server nothing, and who waits for it wants to know soon.
   if (status === 0) return Math.max(everyMs - tookMs, tookMs, RETRY_MS);
   if (everyMs === 0 && failure === undefined) return Number.POSITIVE_INFINITY;

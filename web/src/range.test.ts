@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { dayText, RANGES, rangeOf } from './range.ts';
+import { dayText, RANGES, rangeOf, zoneWords } from './range.ts';
 
 afterEach(() => vi.unstubAllEnvs());
 
@@ -42,6 +42,7 @@ describe('in Zurich, on a Thursday at 10:30', () => {
     { range: '__proto__' },
     { range: 'custom' },
     { range: 'custom', from: '2026-11-05', to: '2026-11-03' },
+    { range: 'custom', from: '0002-11-05', to: '0002-11-06' },
     { range: 'custom', from: '2020-01-01', to: '2026-11-03' },
     { range: 'custom', from: '5.11.2026', to: '2026-11-06' },
   ])('%j is the default', (parameters) => {
@@ -91,6 +92,13 @@ describe('where the clocks change', () => {
       '2026-01-01 00:00 … 2026-01-01 00:10 | 2025-12-01 00:00 … 2025-12-01 00:10 | day',
     );
   });
+});
+
+test('where hours are not those of the zone, it is said', () => {
+  vi.stubEnv('TZ', 'Europe/Zurich');
+  expect(zoneWords()).toBe('Days and hours of Europe/Zurich');
+  vi.stubEnv('TZ', 'Asia/Kathmandu');
+  expect(zoneWords()).toMatch(/^Days of Asia\/Kat.*; hours are those of UTC$/);
 });
 
 test('each range is before its end, after the one before it, and no longer than it', () => {

@@ -29,6 +29,12 @@ export interface Range extends Span {
 
 export const zone = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone;
 
+/** Whose days and hours they are: the server counts by hours of UTC. */
+export function zoneWords(): string {
+  const isByHours = new Date().getTimezoneOffset() % 60 === 0;
+  return isByHours ? `Days and hours of ${zone()}` : `Days of ${zone()}; hours are those of UTC`;
+}
+
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const CUSTOM_DAYS_MAX = 400;
@@ -104,6 +110,8 @@ function dayStart(text: string, offset: number): number | undefined {
   const found = /^(\d{4})-(\d{2})-(\d{2})$/.exec(text);
   if (found === null) return undefined;
   const [year, month, day] = found.slice(1).map(Number) as [number, number, number];
+  // Before it nothing is counted.
+  if (year < 1970) return undefined;
   const start = new Date(year, month - 1, day + offset);
   return Number.isFinite(start.getTime()) ? start.getTime() : undefined;
 }

@@ -12,6 +12,11 @@ test('what steers reading is written as an escape, and means the same', async ()
   expect(await readJson(escaped)).toEqual({ value });
 });
 
+test.each(['\n', '\r\n', '\t'])('what sets JSON out stays: %j', (space) => {
+  const text = `{${space}"a": 1${space}}`;
+  expect(escapedJson(text)).toBe(text);
+});
+
 test('what is no JSON says why', async () => {
   expect(await readJson('{"a":1')).toEqual({ fault: expect.stringMatching(/JSON/) });
 });

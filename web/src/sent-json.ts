@@ -16,7 +16,7 @@ export function isObject(value: unknown): value is { readonly [name: string]: un
 
 /** The same JSON, in which what would steer its showing is written as an escape: it can be seen, and sent back unchanged. */
 export function escapedJson(text: string): string {
-  return text.replaceAll(STEERING, (found) => (found === '\n' || found === '\t' ? found : escaped(found)));
+  return text.replaceAll(STEERING, (found) => (/[\n\r\t]/.test(found) ? found : escaped(found)));
 }
 
 function escaped(character: string): string {

@@ -26,11 +26,18 @@ const PAGES: readonly { readonly page: string; readonly title: string; readonly 
 const LIVE = { everyMs: 1_000, share: 0.5 };
 /** After it the server is away: who looks at live figures is told soon. */
 const LIVE_PATIENCE_MS = 10_000;
-const WAITING_MS = 30_000;
+/** Each reads up to 10,000 of the newest: seldom, but where they are looked at. */
+const REASONS_MS = 10_000;
+const WAITING_MS = 300_000;
 
 export function Shell() {
   const address = useAddress();
   const live = usePoll<Live>('/api/v1/live', { ...LIVE, patienceMs: LIVE_PATIENCE_MS });
+  const isBadShown = address.page === 'bad';
+  const isAnyBad = isBadShown || (live.answer !== undefined && live.answer.totals.bad > 0);
+  const reasons = usePoll<BadReasons>(isAnyBad ? '/api/v1/bad/reasons' : undefined, {
+    everyMs: isBadShown ? REASONS_MS : WAITING_MS,
+  });
   const tokenNeed = useTokenNeed();
   const shown = PAGES.find(({ page }) => page === address.page);
   const title = shown?.title ?? 'Nothing here';
@@ -57,7 +64,7 @@ export function Shell() {
           {PAGES.map(({ page, title: name }) => (
             <a key={page} href={hrefOf({ page })} aria-current={page === address.page ? 'page' : undefined}>
               {name}
-              {page === 'bad' && <Waiting live={live.answer} />}
+              {page === 'bad' && <Waiting reasons={reasons.answer} />}
             </a>
           ))}
         </nav>
@@ -72,7 +79,7 @@ export function Shell() {
         ) : shown === undefined ? (
           <NotHere />
         ) : (
-          <Guarded key={shown.page} {...{ Page: shown.Page, address, live }} />
+          <Guarded key={shown.page} {...{ Page: shown.Page, address, live, reasons }} />
         )}
       </main>
     </>
@@ -88,6 +95,7 @@ function useTokenNeed(): TokenNeed {
 /** A fault of one page leaves the others. */
 function Guarded({ Page, ...props }: PageProps & { readonly Page: ComponentType<PageProps> }) {
   const [fault, again] = useErrorBoundary();
+  useEffect(() => again(), [props.address]);
   if (fault === undefined) return <Page {...props} />;
   return (
     <section class="card">
@@ -122,11 +130,16 @@ function Connection({ live, isTokenNeeded }: { readonly live: Polled<Live>; read
 }
 
 /** How many of the newest bad events are not put back yet, beside the name of their page. */
-function Waiting({ live }: { readonly live: Live | undefined }) {
-  const path = live === undefined || live.totals.bad === 0 ? undefined : '/api/v1/bad/reasons';
-  const { answer } = usePoll<BadReasons>(path, { everyMs: WAITING_MS });
-  const waiting = (answer?.reasons ?? []).reduce((sum, reason) => sum + reason.waiting, 0);
-  return waiting === 0 ? null : <span class="badge">{waiting > 999 ? '999+' : waiting}</span>;
+function Waiting({ reasons }: { readonly reasons: BadReasons | undefined }) {
+  const waiting = (reasons?.reasons ?? []).reduce((sum, reason) => sum + reason.waiting, 0);
+  if (waiting === 0) return null;
+  return (
+    <span class="badge">
+      <span class="hidden">, </span>
+      {waiting > 999 ? '999+' : waiting}
+      <span class="hidden"> wait</span>
+    </span>
+  );
 }
 
 function AskToken({ isWrong }: { readonly isWrong: boolean }) {

@@ -1,7 +1,15 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { BadReplays } from '../answers.ts';
 import { ask, wordsOf } from '../api.ts';
-import { addPiece, NOTHING_REPLAYED, type ReplaySum, replaySumWords, type SomeBad } from '../bad-kinds.ts';
+import {
+  ANY_TYPE,
+  addPiece,
+  isAskedAgain,
+  NOTHING_REPLAYED,
+  type ReplaySum,
+  replaySumWords,
+  type SomeBad,
+} from '../bad-kinds.ts';
 import { count, visible, whole } from '../format.ts';
 import { Dialog } from '../parts/dialog.tsx';
 
@@ -57,6 +65,7 @@ function Ask({
   };
   return (
     <Dialog title="Put back all that wait?" onClose={close}>
+      {kind.type === undefined && <p>They are {ANY_TYPE}.</p>}
       <p role="status">{trouble || wordsAt(stage, sum)}</p>
       {sum.refusals.length > 0 && <Refusals sum={sum} />}
       {stage === 'asking' && trouble === '' && sum.replayed > 0 && (
@@ -122,9 +131,10 @@ async function replayAll(
       const piece = await ask<BadReplays>('/api/v1/bad/replay', { method: 'POST', body, signal });
       sum = addPiece(sum, piece);
       onProgress(sum);
-      if (piece.stopped !== null && piece.replayed === 0) return { ...sum, stopped: piece.stopped.detail };
-      if (piece.stopped === null && piece.cursor === null) return sum;
-      if (piece.stopped === null) cursor = piece.cursor ?? undefined;
+      if (isAskedAgain(piece)) continue;
+      if (piece.stopped !== null) return { ...sum, stopped: piece.stopped.detail };
+      if (piece.cursor === null) return sum;
+      cursor = piece.cursor;
     } catch (error) {
       if (signal.aborted || sum.replayed === 0) throw error;
       return { ...sum, stopped: wordsOf(error) };

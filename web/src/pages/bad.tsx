@@ -2,7 +2,7 @@ import './bad.css';
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import type { BadEvent, BadPage as BadEvents, BadReasons } from '../answers.ts';
 import { hasToken, pathOf } from '../api.ts';
-import { type BadKind, keyOfKind, kindsOf, replayAllCommand, type SomeBad } from '../bad-kinds.ts';
+import { ANY_TYPE, type BadKind, keyOfKind, kindsOf, replayAllCommand, type SomeBad } from '../bad-kinds.ts';
 import { curlOf } from '../curl.ts';
 import { count, moment, visible, whole } from '../format.ts';
 import { useListed } from '../listed.ts';
@@ -11,7 +11,7 @@ import { Card } from '../parts/card.tsx';
 import { Copy } from '../parts/copy.tsx';
 import { More } from '../parts/event-list.tsx';
 import { useShowAll } from '../parts/show-all.tsx';
-import { usePoll } from '../poll.ts';
+import { type Polled, usePoll } from '../poll.ts';
 import { type Address, go, hrefOf } from '../router.ts';
 import { BadBody, CommandLine, isErased, isPutBack } from './bad-event.tsx';
 import { ReplayAll } from './bad-replay.tsx';
@@ -20,19 +20,22 @@ const REASONS_MS = 10_000;
 const KINDS_SHOWN = 50;
 const REASONS_SHOWN = 3;
 
-export function BadPage({ address }: PageProps) {
+export function BadPage({ address, reasons }: PageProps) {
   const { item, parameters } = address;
   // The newest answer of what happens now is no reason to draw all of it anew.
   return useMemo(() => {
     if (item !== '') return <OneBad key={item} id={item} />;
     const { code, type, source } = parameters;
-    if (code === undefined) return <Kinds source={source} />;
+    if (code === undefined) return source === undefined ? <Kinds reasons={reasons} /> : <KindsOf source={source} />;
     return <Kind key={[code, type, source].join('\0')} address={address} code={code} />;
-  }, [address, item, parameters]);
+  }, [address, reasons.answer, reasons.trouble, reasons.isStale]);
 }
 
-function Kinds({ source }: { readonly source: string | undefined }) {
-  const reasons = usePoll<BadReasons>(pathOf('/api/v1/bad/reasons', { source }), { everyMs: REASONS_MS });
+function KindsOf({ source }: { readonly source: string }) {
+  return <Kinds reasons={usePoll<BadReasons>(pathOf('/api/v1/bad/reasons', { source }), { everyMs: REASONS_MS })} />;
+}
+
+function Kinds({ reasons }: { readonly reasons: Polled<BadReasons> }) {
   const kinds = kindsOf(reasons.answer?.reasons ?? []);
   const [shown, more] = useShowAll(kinds, KINDS_SHOWN);
   const { answer } = reasons;
@@ -57,7 +60,7 @@ function Kinds({ source }: { readonly source: string | undefined }) {
 
 function None() {
   const batch = [{ type: 'nonsense', anonymousId: 'ada' }];
-  const line = curlOf('/v1/batch', { batch }, { origin: location.origin, hasKeys: hasToken() });
+  const line = curlOf('/v1/batch', { batch }, { origin: location.origin, hasToken: hasToken() });
   return (
     <>
       <p>
@@ -111,7 +114,8 @@ function Kind({ address, code }: { readonly address: Address; readonly code: str
     <>
       <Card title="Set aside for one reason" aside={<a href={hrefOf({ page: 'bad' })}>All reasons</a>}>
         <p class="subject">
-          <strong>{code}</strong> {type !== undefined && <bdi>{visible(type)}</bdi>}
+          <strong>{code}</strong>{' '}
+          {type === undefined ? <span class="soft">{ANY_TYPE}</span> : <bdi>{visible(type)}</bdi>}
         </p>
         <p class="soft">
           {source === undefined ? (
@@ -125,14 +129,14 @@ function Kind({ address, code }: { readonly address: Address; readonly code: str
         <PutBackAll kind={{ code, type, source }} onDone={again} />
       </Card>
       <Card title="Events" aside={<OnlyWaiting address={address} />}>
-        {items === undefined ? <p class="soft">{trouble ?? 'Reading…'}</p> : null}
+        {items === undefined && <p class="soft">{trouble ?? 'Reading…'}</p>}
         {items?.length === 0 && (
           <p class="soft">{waiting === '1' ? 'None waits: all were put back.' : 'None of this kind.'}</p>
         )}
         {items?.map((bad) => (
           <BadRow key={bad.id} bad={bad} />
         ))}
-        <More of={listed} words="Older" />
+        {items !== undefined && <More of={listed} words="Older" />}
       </Card>
     </>
   );

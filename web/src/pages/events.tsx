@@ -1,5 +1,5 @@
 import './events.css';
-import type { EventPage, Schemas, SeenType, Stats } from '../answers.ts';
+import type { EventPage, Schemas, SeenType, Stats, StatsRow } from '../answers.ts';
 import { pathOf } from '../api.ts';
 import { Chart } from '../chart.tsx';
 import { count, hour, share, short, visible, weekday, whole } from '../format.ts';
@@ -48,7 +48,7 @@ interface Asked {
 }
 
 function askedOf({ source, bots }: Address['parameters'], { from, to }: Range, now: number): Asked {
-  return { from, to: to < now ? to : undefined, source, bots };
+  return { from, to: to < now || from >= now ? to : undefined, source, bots };
 }
 
 function Types({ address }: { readonly address: Address }) {
@@ -70,7 +70,7 @@ function Types({ address }: { readonly address: Address }) {
   return (
     <>
       <Filters address={address} />
-      <Card title="Events by type" of={types} aside={types.answer && told(rows.length, all)}>
+      <Card title="Events by type" of={types} aside={types.answer && told(rows, all)}>
         {types.answer !== undefined && rows.length === 0 && (
           <NoneHere address={address} words="No events in this range." />
         )}
@@ -96,8 +96,10 @@ function Types({ address }: { readonly address: Address }) {
   );
 }
 
-function told(types: number, events: number): string {
-  return types < TYPES_MAX ? `${count(events, 'event')} of ${count(types, 'type')}` : `the ${whole(types)} largest`;
+function told(rows: readonly StatsRow[], events: number): string {
+  const types = rows.filter(({ key }) => key !== OTHER).length;
+  const isAll = types === rows.length && types < TYPES_MAX;
+  return isAll ? `${count(events, 'event')} of ${count(types, 'type')}` : `the ${whole(types)} largest`;
 }
 
 function NoneHere({ address, words }: { readonly address: Address; readonly words: string }) {
@@ -121,13 +123,18 @@ function EventType({ type, address }: { readonly type: string; readonly address:
     pathOf('/api/v1/stats', { measure, interval: 'total', by: 'eventType', key: type, ...asked });
   const events = usePoll<Stats>(total('events'), { everyMs: STATS_MS });
   const visitors = usePoll<Stats>(total('visitors'), { everyMs: STATS_MS });
+  const { interval } = range;
+  const over = { measure: 'events', by: 'eventType', key: type, interval, zone: zone() };
+  const volume = usePoll<Stats>(pathOf('/api/v1/stats', { ...over, ...asked }), { everyMs: STATS_MS });
+  const all = [events, visitors, volume];
+  const trouble = all.find((one) => one.trouble !== undefined)?.trouble;
   const { type: _, ...others } = address.parameters;
   return (
     <>
       <Filters address={address} />
       <Card
         title="Events of one type"
-        of={events}
+        of={{ isStale: all.some(({ isStale }) => isStale), trouble }}
         aside={<a href={hrefOf({ page: 'events', parameters: others })}>All types</a>}
       >
         <p class="subject">
@@ -137,7 +144,11 @@ function EventType({ type, address }: { readonly type: string; readonly address:
           <Figure name="Events" value={events.answer && whole(events.answer.rows[0]?.value ?? 0)} tone="lead" />
           <Figure name="Visitors" value={visitors.answer && whole(visitors.answer.rows[0]?.value ?? 0)} />
         </dl>
-        <Volume type={type} interval={range.interval} asked={asked} />
+        {volume.answer === undefined ? (
+          trouble === undefined && <p class="soft">Reading…</p>
+        ) : (
+          <Volume type={type} of={volume.answer} />
+        )}
       </Card>
       <Properties type={type} asked={asked} now={now} />
       <Examples type={type} asked={asked} address={address} />
@@ -145,23 +156,11 @@ function EventType({ type, address }: { readonly type: string; readonly address:
   );
 }
 
-function Volume({
-  type,
-  interval,
-  asked,
-}: {
-  readonly type: string;
-  readonly interval: Range['interval'];
-  readonly asked: Asked;
-}) {
-  const question = { measure: 'events', by: 'eventType', key: type, interval, zone: zone() };
-  const path = pathOf('/api/v1/stats', { ...question, ...asked });
-  const { answer, trouble } = usePoll<Stats>(path, { everyMs: STATS_MS });
-  if (answer === undefined) return <p class="soft">{trouble ?? 'Reading…'}</p>;
+function Volume({ type, of: { rows, interval } }: { readonly type: string; readonly of: Stats }) {
   return (
     <Chart
-      times={answer.rows.map(({ time }) => Date.parse(time))}
-      lines={[{ name: 'Events', values: answer.rows.map(({ value }) => value), kind: 'bars' }]}
+      times={rows.map(({ time }) => Date.parse(time))}
+      lines={[{ name: 'Events', values: rows.map(({ value }) => value), kind: 'bars' }]}
       label={`Events of type ${visible(type)} by the ${interval}`}
       format={short}
       formatTime={interval === 'day' ? weekday : hour}
@@ -172,16 +171,24 @@ function Volume({
 function Properties({ type, asked, now }: { readonly type: string; readonly asked: Asked; readonly now: number }) {
   const { source, from, to } = asked;
   const earliest = Math.floor((to ?? now) / DAY_MS - PROPERTY_DAYS_MAX) * DAY_MS;
-  const path = pathOf('/api/v1/schemas', { source, to, from: Math.max(from, earliest) });
+  const path = pathOf('/api/v1/schemas', { type, source, to, from: Math.max(from, earliest) });
   const schemas = usePoll<Schemas>(path, { everyMs: SCHEMAS_MS });
-  const seen = schemas.answer?.types.filter(({ eventType }) => eventType === type);
+  const isCut = schemas.answer?.types.some(({ eventType }) => eventType === OTHER);
+  // One with a schema is told of also where none was seen.
+  const seen = schemas.answer?.types.filter(({ eventType, events }) => eventType === type && !(isCut && events === 0));
   const aside = from < earliest ? `of the last ${PROPERTY_DAYS_MAX} days` : 'of whole days, by UTC';
   return (
     <Card title="Properties seen" of={schemas} aside={aside}>
       {schemas.answer?.fault != null && (
         <p class="trouble">The schemas as they are in their folder now are not in force: {schemas.answer.fault}</p>
       )}
-      {seen?.length === 0 && <p class="soft">None: no event of this type in this range.</p>}
+      {seen?.length === 0 && (
+        <p class="soft">
+          {isCut
+            ? 'Not known: there were more types in a day than the 200 whose properties are counted.'
+            : 'None: no event of this type in this range.'}
+        </p>
+      )}
       {seen?.map((one) => (
         <SeenProperties key={one.source ?? ''} seen={one} isAlone={seen.length === 1} />
       ))}

@@ -65,17 +65,16 @@ function Figures({ live, isStale }: { readonly live: Live; readonly isStale: boo
 /** How long it takes from a 2xx until what it acknowledged can be asked for. */
 function Freshness() {
   const { answer, trouble } = usePoll<System>('/api/v1/system', { everyMs: SYSTEM_MS });
-  const freshness = answer?.freshness ?? undefined;
-  const beside =
-    freshness !== undefined
-      ? `99 of 100 within ${milliseconds(freshness.p99Ms)}`
-      : (trouble ??
-        (answer === undefined ? '' : answer.home === 'AWS' ? 'CloudWatch tells it' : 'nothing came just now'));
+  // What was so before is not what happens now.
+  const freshness = trouble === undefined ? (answer?.freshness ?? undefined) : undefined;
+  const why = answer === undefined ? '' : answer.home === 'AWS' ? 'CloudWatch tells it' : 'nothing came just now';
+  const beside = trouble ?? (freshness ? `99 of 100 within ${milliseconds(freshness.p99Ms)}` : why);
   return <Figure name="Queryable after" value={freshness && milliseconds(freshness.p50Ms)} beside={beside} />;
 }
 
 function Ledger() {
-  const { answer, trouble } = usePoll<Audit>('/api/v1/audit', { everyMs: AUDIT_MS });
+  const { answer: newest, trouble } = usePoll<Audit>('/api/v1/audit', { everyMs: AUDIT_MS });
+  const answer = trouble === undefined ? newest : undefined;
   const value = answer && (answer.balanced ? 'Balanced' : 'Not balanced');
   const words =
     answer === undefined

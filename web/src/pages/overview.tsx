@@ -3,7 +3,7 @@ import { Chart, type ChartLine } from '../chart.tsx';
 import { day, hour, share, short, weekday } from '../format.ts';
 import type { PageProps } from '../page-props.ts';
 import { Bars } from '../parts/bars.tsx';
-import { Card } from '../parts/card.tsx';
+import { Card, Trouble } from '../parts/card.tsx';
 import { Filters } from '../parts/filters.tsx';
 import { FirstEvent } from '../parts/first-event.tsx';
 import { type Polled, usePolling } from '../poll.ts';
@@ -34,7 +34,11 @@ export function OverviewPage({ address, live }: PageProps) {
       <OverTime figure={figure} chosen={chosen} />
       <div class="columns panels">
         {PANELS.map((panel) => (
-          <PanelCard key={panel.title} {...{ panel, address, chosen }} counts={totals.answer?.now} />
+          <PanelCard
+            key={panel.title}
+            {...{ panel, address, chosen }}
+            counts={totals.isStale ? undefined : totals.answer?.now}
+          />
         ))}
       </div>
     </>
@@ -58,7 +62,11 @@ function Figures({
   const { answer, trouble, isStale } = totals;
   return (
     <>
-      {trouble !== undefined && <p class="card trouble">{trouble}</p>}
+      {trouble !== undefined && (
+        <p class="card trouble" role="status">
+          {trouble}
+        </p>
+      )}
       <nav class="figures" aria-label="Figures" data-stale={isStale ? '' : undefined}>
         {FIGURES.map((figure) => {
           const value = answer && amountOf(figure, answer.now);
@@ -93,25 +101,26 @@ function Compared({ figure, totals: { now, before } }: { readonly figure: Figure
 
 function OverTime({ figure, chosen }: { readonly figure: FigureKind; readonly chosen: Chosen }) {
   const key = JSON.stringify([figure.name, chosen]);
-  const series = usePolling(key, (signal) => readSeries(figure, chosen, signal), { everyMs: EVERY_MS });
+  const series = usePolling(key, async (signal) => ({ ...(await readSeries(figure, chosen, signal)), figure }), {
+    everyMs: EVERY_MS,
+  });
   const { answer } = series;
+  // Those of the figure before stay, under its name, until these are there.
+  const { title, format, steps } = answer?.figure ?? figure;
   return (
     <Card
-      title={figure.title}
+      title={title}
       aside={answer && `${spanText(answer.range)}, dashed: ${spanText(answer.range.before)}`}
       of={series}
     >
       {answer !== undefined && (
         <Chart
           times={answer.times}
-          lines={[
-            ...linesOf(figure.title.toLowerCase(), answer),
-            { name: 'before', values: answer.before, kind: 'before' },
-          ]}
-          label={`${figure.title} by the ${answer.range.interval}, ${spanText(answer.range)}, at most ${figure.format(mostOf(answer.now))}; before, at most ${figure.format(mostOf(answer.before))}`}
-          format={figure.format}
+          lines={[...linesOf(title.toLowerCase(), answer), { name: 'before', values: answer.before, kind: 'before' }]}
+          label={`${title} by the ${answer.range.interval}, ${spanText(answer.range)}, at most ${format(mostOf(answer.now))}; before, at most ${format(mostOf(answer.before))}`}
+          format={format}
           formatTime={timeFormat(answer.range)}
-          steps={figure.steps}
+          steps={steps}
           height={240}
         />
       )}
@@ -146,7 +155,7 @@ interface PanelProps {
   readonly panel: Panel;
   readonly address: Address;
   readonly chosen: Chosen;
-  /** Of the whole. */
+  /** Of the whole; undefined while they are of another time. */
   readonly counts: Counts | undefined;
 }
 
@@ -229,18 +238,24 @@ function PartOverTime({
   readonly address: Address;
 }) {
   const key = JSON.stringify([list.by, of, chosen]);
-  const part = usePolling(key, (signal) => readPart(list, { chosen, key: of }, signal), { everyMs: EVERY_MS });
+  const part = usePolling(
+    key,
+    async (signal) => ({ ...(await readPart(list, { chosen, key: of }, signal)), list, of }),
+    { everyMs: EVERY_MS },
+  );
   const { answer, trouble, isStale } = part;
-  const measure = MEASURE_TITLES[list.measure].toLowerCase();
+  const shown = answer ?? { list, of };
+  const name = nameOf(shown.list, shown.of);
+  const measure = MEASURE_TITLES[shown.list.measure].toLowerCase();
   return (
     <div class="part" data-stale={isStale ? '' : undefined}>
       <div class="card-head">
         <h3>
-          <bdi>{nameOf(list, of)}</bdi>
+          <bdi>{name}</bdi>
         </h3>
         <a href={hrefWith(address, { key: undefined })}>Close</a>
       </div>
-      {trouble !== undefined && <p class="trouble">{trouble}</p>}
+      <Trouble words={trouble} />
       {answer !== undefined && (
         <Chart
           times={answer.times}
@@ -248,7 +263,7 @@ function PartOverTime({
             { name: 'of these', values: answer.part, kind: 'area' },
             { name: `all ${measure}`, values: answer.whole, kind: 'before' },
           ]}
-          label={`${nameOf(list, of)}: ${measure} by the ${answer.range.interval}, at most ${short(mostOf(answer.part))} of at most ${short(mostOf(answer.whole))}`}
+          label={`${name}: ${measure} by the ${answer.range.interval}, at most ${short(mostOf(answer.part))} of at most ${short(mostOf(answer.whole))}`}
           format={short}
           formatTime={timeFormat(answer.range)}
         />

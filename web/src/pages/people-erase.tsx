@@ -25,20 +25,24 @@ function Confirm({ id, onClose }: { readonly id: string; readonly onClose: () =>
   const [typed, setTyped] = useState('');
   const [isAsked, setAsked] = useState(false);
   const [trouble, setTrouble] = useState('');
+  const gone = useRef(new AbortController());
+  useEffect(() => () => gone.current.abort(), []);
   const erase = async (event: SubmitEvent) => {
     event.preventDefault();
     setAsked(true);
     try {
       const asked = await ask<ErasureAsked>(path, { method: 'DELETE' });
+      // Whoever went elsewhere meanwhile stays there.
+      if (gone.current.signal.aborted) return;
       onClose();
-      go({ page: 'people', item: id, parameters: { erasure: asked.id } });
+      go({ page: 'people', item: id, parameters: { erasure: asked.id, more: asked.more ? '1' : undefined } });
     } catch (error) {
       setTrouble(wordsOf(error));
       setAsked(false);
     }
   };
   return (
-    <Dialog title="Erase this person for good?" onClose={onClose}>
+    <Dialog title="Erase this person for good?" isHeld={isAsked} onClose={onClose}>
       <form class="erase" onSubmit={erase}>
         <p>
           All that happened until now of “<bdi>{visible(id)}</bdi>” <Taken person={person.answer} id={id} />: their
@@ -66,10 +70,10 @@ function Confirm({ id, onClose }: { readonly id: string; readonly onClose: () =>
           </p>
         )}
         <p class="buttons">
-          <button type="submit" class="danger" disabled={typed !== id || isAsked}>
+          <button type="submit" class="danger" disabled={(typed !== id && typed !== visible(id)) || isAsked}>
             Erase for good
           </button>
-          <button type="button" class="quiet" onClick={onClose}>
+          <button type="button" class="quiet" disabled={isAsked} onClick={onClose}>
             Keep
           </button>
         </p>
@@ -95,7 +99,18 @@ const FOLLOW_MS = 1_000;
 const STATES = { asked: 'Asked for', applied: 'Applied, and not all gone yet', done: 'Done' } as const;
 
 /** What was removed where, followed until nothing is scheduled any more. */
-export function Certificate({ id, onDone }: { readonly id: string; readonly onDone: () => void }) {
+export function Certificate({
+  id,
+  of,
+  isMore,
+  onDone,
+}: {
+  readonly id: string;
+  readonly of: string;
+  /** The person had more devices than one erasure takes. */
+  readonly isMore: boolean;
+  readonly onDone: () => void;
+}) {
   const [isDone, setDone] = useState(false);
   const path = `/api/v1/erasures/${encodeURIComponent(id)}`;
   const certificate = usePoll<Erasure>(path, { everyMs: isDone ? 0 : FOLLOW_MS });
@@ -112,6 +127,14 @@ export function Certificate({ id, onDone }: { readonly id: string; readonly onDo
         {state === undefined ? 'Asking…' : STATES[state]}
       </p>
       {certificate.answer !== undefined && <Places erasure={certificate.answer} />}
+      {isMore && (
+        <div class="buttons">
+          <span class="trouble">
+            There are more devices than one erasure takes: erase once more, until none is left.
+          </span>
+          <Erase id={of} />
+        </div>
+      )}
       {state === 'done' && (
         <p class="soft">
           Was the person active meanwhile, erase them once more: a device that was first seen with the id in the seconds

@@ -12,7 +12,7 @@ import { FirstEvent } from '../parts/first-event.tsx';
 import { Scrolled } from '../parts/scrolled.tsx';
 import { cameBy, newestPeople, type SeenPerson, type ShownSession, sessionsOf } from '../person.ts';
 import { type Polled, usePoll } from '../poll.ts';
-import { go, hrefOf } from '../router.ts';
+import { type Address, go, hrefOf } from '../router.ts';
 import { escapedJson, isObject } from '../sent-json.ts';
 import { Certificate, Erase } from './people-erase.tsx';
 import { Export } from './people-export.tsx';
@@ -20,8 +20,8 @@ import { Export } from './people-export.tsx';
 export function PeoplePage({ address: { item, parameters }, live }: PageProps) {
   // The newest answer of what happens now is no reason to draw a person anew.
   const person = useMemo(
-    () => (item === '' ? undefined : <Person key={item} id={item} erasure={parameters.erasure} />),
-    [item, parameters.erasure],
+    () => (item === '' ? undefined : <Person key={item} id={item} parameters={parameters} />),
+    [item, parameters],
   );
   return (
     <>
@@ -61,7 +61,9 @@ function NewestPeople({ live }: { readonly live: Polled<Live> }) {
   const people = held ?? newestPeople(newest);
   // What moves under a pointer, or loses the focus, cannot be clicked.
   const hold = () => setHeld((before) => before ?? people);
-  const release = () => setHeld(undefined);
+  const release = ({ currentTarget }: { readonly currentTarget: Element }) => {
+    if (!currentTarget.matches(':hover, :focus-within')) setHeld(undefined);
+  };
   return (
     <Card title="Seen last" of={live}>
       {live.answer !== undefined && people.length === 0 && <p class="soft">Nobody in the newest events.</p>}
@@ -81,7 +83,12 @@ function NewestPeople({ live }: { readonly live: Polled<Live> }) {
   );
 }
 
-function Person({ id, erasure }: { readonly id: string; readonly erasure: string | undefined }) {
+interface PersonProps {
+  readonly id: string;
+  readonly parameters: Address['parameters'];
+}
+
+function Person({ id, parameters }: PersonProps) {
   // A browser takes them for a way up, and would ask for something else.
   if (id === '.' || id === '..') {
     return (
@@ -90,10 +97,10 @@ function Person({ id, erasure }: { readonly id: string; readonly erasure: string
       </Card>
     );
   }
-  return <AskedPerson id={id} erasure={erasure} />;
+  return <AskedPerson id={id} parameters={parameters} />;
 }
 
-function AskedPerson({ id, erasure }: { readonly id: string; readonly erasure: string | undefined }) {
+function AskedPerson({ id, parameters: { erasure, more } }: PersonProps) {
   const path = `/api/v1/users/${encodeURIComponent(id)}`;
   const timeline = useListed(pathOf(`${path}/events`, { order: 'desc' }), eventsOf);
   const first = usePoll<EventPage>(pathOf(`${path}/events`, { order: 'asc', limit: 1 }), { everyMs: 0 });
@@ -105,12 +112,17 @@ function AskedPerson({ id, erasure }: { readonly id: string; readonly erasure: s
   };
   const devices = (kept.answer?.lines ?? []).filter(({ kind }) => kind === 'visitor').map(deviceOf);
   const events = timeline.items;
+  const newer = events && (
+    <Newer path={pathOf(`${path}/events`, { order: 'desc', limit: 1 })} events={events} onShow={again} />
+  );
   const isNobody = events?.length === 0 && kept.answer !== undefined && devices.length === 0;
   return (
     <>
-      {erasure !== undefined && <Certificate key={erasure} id={erasure} onDone={again} />}
+      {erasure !== undefined && <Certificate key={erasure} id={erasure} of={id} isMore={more === '1'} onDone={again} />}
       {isNobody ? (
-        <NotFound id={id} wasErased={erasure !== undefined} />
+        <NotFound id={id} wasErased={erasure !== undefined}>
+          {newer}
+        </NotFound>
       ) : (
         <>
           <Card title="Person" of={{ isStale: false, trouble: timeline.trouble ?? kept.trouble }}>
@@ -129,7 +141,7 @@ function AskedPerson({ id, erasure }: { readonly id: string; readonly erasure: s
             </div>
           </Card>
           <Devices devices={devices} of={id} />
-          <Timeline timeline={timeline} path={path} of={id} />
+          <Timeline timeline={timeline} newer={newer} of={id} />
         </>
       )}
     </>
@@ -139,12 +151,21 @@ function AskedPerson({ id, erasure }: { readonly id: string; readonly erasure: s
 const eventsOf = ({ events }: EventPage) => events;
 const timeOf = (event: StoredEvent | undefined) => event && moment(event.timestamp);
 
-function NotFound({ id, wasErased }: { readonly id: string; readonly wasErased: boolean }) {
+function NotFound({
+  id,
+  wasErased,
+  children,
+}: {
+  readonly id: string;
+  readonly wasErased: boolean;
+  readonly children: ComponentChildren;
+}) {
   return (
     <Card title={wasErased ? 'Nothing is left' : 'Nobody by this id'}>
       <p>
         Nothing is stored of “<bdi>{visible(id)}</bdi>”.
       </p>
+      {children}
       {!wasErased && (
         <ul>
           <li>Ids are compared letter by letter: “Ada” is not “ada”, and a space at the end counts.</li>
@@ -243,14 +264,15 @@ function Id({ id, of }: { readonly id: string; readonly of: string }) {
 
 function Timeline({
   timeline,
-  path,
+  newer,
   of,
 }: {
   readonly timeline: Listed<StoredEvent>;
-  readonly path: string;
+  /** Says so when there are newer ones. */
+  readonly newer: ComponentChildren;
   readonly of: string;
 }) {
-  const { items, again, isMore } = timeline;
+  const { items, isMore } = timeline;
   const sessions = useMemo(() => sessionsOf(items ?? []), [items]);
   return (
     <Card title="Timeline" aside="newest first">
@@ -258,7 +280,7 @@ function Timeline({
         <p class="soft">{timeline.trouble ?? 'Reading…'}</p>
       ) : (
         <>
-          <Newer path={pathOf(`${path}/events`, { order: 'desc', limit: 1 })} events={items} onShow={again} />
+          {newer}
           {items.length === 0 && <p class="soft">No events.</p>}
           {sessions.map((session) => (
             <Session key={session.key} session={session} of={of} isMore={isMore} />

@@ -11,7 +11,7 @@ const eventOf = (index: number, more: Partial<StoredEvent> = {}): StoredEvent =>
 });
 const liveOf = (stored: number, indexes: readonly number[] = [], time = '2026-11-26T10:00:00.000Z'): Live => ({
   time,
-  totals: { stored, events: stored, visitors: 1, bad: 0, dead: 0 },
+  totals: { stored, events: stored, visitors: 1, bad: 0 },
   visitorsNow: 1,
   minutes: [],
   newest: indexes.map((index) => eventOf(index)),

@@ -23,9 +23,18 @@ export function Card({
         <h2>{title}</h2>
         {aside !== undefined && <div class="aside">{aside}</div>}
       </div>
-      {of?.trouble !== undefined && <p class="trouble">{of.trouble}</p>}
+      <Trouble words={of?.trouble} />
       {children}
     </section>
+  );
+}
+
+/** Why something is not here, or not new: it is said aloud when it comes. */
+export function Trouble({ words }: { readonly words: string | undefined }) {
+  return (
+    <p class="trouble" role="status">
+      {words}
+    </p>
   );
 }
 

@@ -36,7 +36,9 @@ export function More({ of, words }: { readonly of: Listed<unknown>; readonly wor
           {of.isAsking ? 'Reading…' : words}
         </button>
       )}
-      {of.trouble !== undefined && <span class="trouble">{of.trouble}</span>}
+      <span class="trouble" role="status">
+        {of.trouble}
+      </span>
     </p>
   );
 }
@@ -54,7 +56,8 @@ export function Newer({
   readonly events: readonly StoredEvent[];
   readonly onShow: () => void;
 }) {
-  const newest = usePoll<EventPage>(path, { everyMs: NEWER_MS }).answer?.events[0];
+  const { answer, isStale } = usePoll<EventPage>(path, { everyMs: NEWER_MS });
+  const newest = isStale ? undefined : answer?.events[0];
   const isKnown = newest === undefined || events.some((event) => keyOf(event) === keyOf(newest));
   return (
     <div role="status">

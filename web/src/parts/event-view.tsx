@@ -49,7 +49,7 @@ export function EventRow({
 
 function EventBody({ event }: { readonly event: StoredEvent }) {
   const json = JSON.stringify(event, null, 2);
-  const line = curlOf('/v1/batch', batchOf(event), { origin: location.origin, hasKeys: hasToken() });
+  const line = curlOf('/v1/batch', batchOf(event), { origin: location.origin, hasToken: hasToken() });
   return (
     <div class="event-body">
       <p class="buttons">

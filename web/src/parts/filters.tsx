@@ -1,6 +1,7 @@
+import { useEffect, useState } from 'preact/hooks';
 import type { Sources } from '../answers.ts';
 import { usePoll } from '../poll.ts';
-import { dayText, RANGES, rangeOf, zone } from '../range.ts';
+import { dayText, RANGES, rangeOf, zoneWords } from '../range.ts';
 import { type Address, go } from '../router.ts';
 
 const SOURCES_MS = 60_000;
@@ -14,6 +15,8 @@ export function Filters({ address }: { readonly address: Address }) {
   const sources = [...new Set([...(answer?.sources ?? []), ...(source === '' ? [] : [source])])].sort();
   const choose = (changes: Readonly<Record<string, string | undefined>>) =>
     go({ ...address, parameters: { ...parameters, ...changes } });
+  const chooseDay = (change: Readonly<Record<string, string>>) =>
+    go({ ...address, parameters: { ...parameters, ...change } }, { isSame: true });
   const chooseRange = (name: string) => {
     const days = name === 'custom' ? { from: dayText(range.from), to: dayText(range.to - 1) } : { from: '', to: '' };
     choose({ range: name, ...days });
@@ -36,8 +39,8 @@ export function Filters({ address }: { readonly address: Address }) {
       </label>
       {isCustom && (
         <>
-          <Day name="From" value={parameters.from} onChange={(from) => choose({ from })} />
-          <Day name="To" value={parameters.to} onChange={(to) => choose({ to })} />
+          <Day name="From" value={parameters.from} onChange={(from) => chooseDay({ from })} />
+          <Day name="To" value={parameters.to} onChange={(to) => chooseDay({ to })} />
         </>
       )}
       <label>
@@ -59,7 +62,7 @@ export function Filters({ address }: { readonly address: Address }) {
           <option value="only">only</option>
         </select>
       </label>
-      <span class="soft">Days and hours of {zone()}</span>
+      <span class="soft">{zoneWords()}</span>
       {isCustom && range.name !== 'custom' && (
         <p class="trouble" role="alert">
           That is no range of up to 400 days; shown are the last 7 days.
@@ -69,6 +72,9 @@ export function Filters({ address }: { readonly address: Address }) {
   );
 }
 
+const FIRST_DAY = '1970-01-02';
+
+/** It is typed digit by digit: the years 0002 to 0202 are on the way to 2026. */
 function Day({
   name,
   value = '',
@@ -78,10 +84,16 @@ function Day({
   readonly value: string | undefined;
   readonly onChange: (day: string) => void;
 }) {
+  const [typed, setTyped] = useState(value);
+  useEffect(() => setTyped(value), [value]);
+  const type = (day: string) => {
+    setTyped(day);
+    if (day === '' || day >= FIRST_DAY) onChange(day);
+  };
   return (
     <label>
       <span>{name}</span>
-      <input type="date" required value={value} onChange={({ currentTarget }) => onChange(currentTarget.value)} />
+      <input type="date" required value={typed} onChange={({ currentTarget }) => type(currentTarget.value)} />
     </label>
   );
 }

@@ -7,7 +7,7 @@ export function FirstEvent() {
   const { origin } = location;
   const key = hasToken() ? ' data-key="YOUR WRITE KEY"' : '';
   const snippet = `<script async src="${origin}/t.js"${key}></script>`;
-  const line = curlOf('/v1/track', { userId: 'ada', event: 'Signed Up' }, { origin, hasKeys: hasToken() });
+  const line = curlOf('/v1/track', { userId: 'ada', event: 'Signed Up' }, { origin, hasToken: hasToken() });
   return (
     <section class="card first-event">
       <h2>No events yet</h2>
