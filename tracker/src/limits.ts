@@ -9,6 +9,8 @@ export const BACKOFF_MS_MAX = 300_000;
 
 /** What a browser keeps for a server that is away, some 250 events. Storage holds 5 MB of an origin, and the site needs it too. */
 export const BROWSER_QUEUE_CHARS_MAX = 100_000;
+/** The server would only set it aside, and in a queue it would take the place of all others. */
+export const BROWSER_EVENT_CHARS_MAX = 64_000;
 /** Events that wait in memory for the person's consent. */
 export const CONSENT_EVENTS_MAX = 200;
 /**
