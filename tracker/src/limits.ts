@@ -30,6 +30,8 @@ export const LEASE_MS = 90_000;
 export const NODE_QUEUE_CHARS_MAX = 5_000_000;
 /** Fewer than the 2,000 events, and less than the 1 MB, that the server takes: an event has at least 100 characters. */
 export const NODE_BATCH_CHARS_MAX = 200_000;
+/** The server takes no larger request, and with such an event it would refuse all of its batch. */
+export const NODE_EVENT_CHARS_MAX = 1_000_000;
 /** The server cuts a request off after as long. */
 export const REQUEST_MS_MAX = 30_000;
 /** How long `close` of the Node tracker tries, unless it is told otherwise. */
