@@ -121,21 +121,30 @@ export interface Session {
   readonly first: SentEvent;
   /** In the order in which they arrived, the first included. */
   readonly events: SentEvent[];
+  /** Those that may move its end and its exit page. */
+  readonly moving: SentEvent[];
 }
+
+/** What nobody does. */
+const PASSIVE = ['Page Left', 'Scrolled', 'Web Vitals'];
 
 /**
  * A visitor's first event, and each that is more than 30 minutes after the latest there was, starts a session; all others
- * join the one they find. The events are given in the order in which they arrived, duplicates too.
+ * join the one they find, and so do passive ones, which then move nothing of it. The events are given in the order in which they
+ * arrived, duplicates too.
  */
 export function sessionsOf(arrivals: readonly SentEvent[]): readonly Session[] {
   const sessions: Session[] = [];
   for (const event of withoutDuplicates(arrivals)) {
     const visitor = visitorOf(event);
     const session = sessions.findLast((other) => other.visitor === visitor);
-    if (session === undefined || timeOf(event) - latestOf(session.events) > 30 * 60 * 1_000) {
-      sessions.push({ visitor, isVisitorsFirst: session === undefined, first: event, events: [event] });
+    const isAfter = session !== undefined && timeOf(event) - latestOf(session.moving) > 30 * 60 * 1_000;
+    if (session === undefined || (isAfter && !PASSIVE.includes(event.eventType))) {
+      const isVisitorsFirst = session === undefined;
+      sessions.push({ visitor, isVisitorsFirst, first: event, events: [event], moving: [event] });
     } else {
       session.events.push(event);
+      if (!isAfter) session.moving.push(event);
     }
   }
   return sessions;
@@ -145,18 +154,18 @@ function latestOf(events: readonly SentEvent[]): number {
   return Math.max(...events.map(timeOf));
 }
 
-function secondsOf({ first, events }: Session): number {
-  return Math.floor((latestOf(events) - timeOf(first)) / 1_000);
+function secondsOf({ first, moving }: Session): number {
+  return Math.floor((latestOf(moving) - timeOf(first)) / 1_000);
 }
 
 function isBounce({ events }: Session): boolean {
-  const noInteractions = ['identify', 'group', 'alias', 'Page Left', 'Scrolled', 'Web Vitals'];
+  const noInteractions = ['identify', 'group', 'alias', ...PASSIVE];
   return events.filter(({ eventType }) => !noInteractions.includes(eventType)).length <= 1;
 }
 
 /** The page of the last event to arrive that says one and was not late: none before it is of a later time. */
-function exitPageOf({ events }: Session): string | undefined {
-  const inTime = events.filter((event, place) => timeOf(event) >= latestOf(events.slice(0, place)));
+function exitPageOf({ moving }: Session): string | undefined {
+  const inTime = moving.filter((event, place) => timeOf(event) >= latestOf(moving.slice(0, place)));
   return inTime.findLast(({ values }) => values.page !== undefined)?.values.page;
 }
 

@@ -11,9 +11,16 @@ export interface Salts {
   of(day: string): Promise<Uint8Array>;
 }
 
-/** The days that have a salt, by a clock in epoch milliseconds. */
-export function saltDays(nowMs: number): { readonly today: string; readonly yesterday: string } {
-  return { today: dayOf(nowMs), yesterday: dayOf(nowMs - 86_400_000) };
+/**
+ * By a clock in epoch milliseconds: the days that have a salt, and the one that has none yet but where another clock is ahead. A salt of
+ * a later day is of a clock that was wrong.
+ */
+export function saltDays(nowMs: number): {
+  readonly yesterday: string;
+  readonly today: string;
+  readonly tomorrow: string;
+} {
+  return { yesterday: dayOf(nowMs - 86_400_000), today: dayOf(nowMs), tomorrow: dayOf(nowMs + 86_400_000) };
 }
 
 function dayOf(ms: number): string {

@@ -50,6 +50,20 @@ describe('sessions', () => {
     expect(late).toMatchObject({ session: 1, late: true, start: '10:00:00' });
     expect(on).toMatchObject({ session: 1, late: false });
   });
+  test.each(['Page Left', 'Scrolled', 'Web Vitals'])(
+    '%s after the gap starts none, and moves nothing of the one it finds',
+    (type) => {
+      const [, left, again] = factsOf(
+        { at: '10:00:00', page: '/' },
+        { at: '11:00:00', type, page: '/cart' },
+        { at: '11:10:00', page: '/' },
+      );
+      expect(left).toMatchObject({ session: 1, first: false, late: false });
+      expect(left?.after).toBeUndefined();
+      expect(again).toMatchObject({ session: 2, first: true });
+      expect(factsOf({ at: '10:00:00', type })[0]).toMatchObject({ session: 1, first: true });
+    },
+  );
   test('midnight ends no session', () => {
     const [, over, after] = factsOf(
       { at: '2026-11-23T23:50:00' },

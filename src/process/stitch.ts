@@ -30,14 +30,10 @@ export interface Step {
 }
 
 const SESSION_GAP_MS = LIMITS.sessionGapMinutes * 60_000;
-/**
- * Two interactions, and the session is no bounce. What trackers say of a person is none, nor what the tracker of this program
- * sends by itself of every page that was looked at.
- */
-const NO_INTERACTIONS: ReadonlySet<string> = new Set([
-  ...['identify', 'group', 'alias'],
-  ...['Page Left', 'Scrolled', 'Web Vitals'],
-]);
+/** What the tracker of this program sends by itself of every page that was looked at, also long after anybody did anything. */
+const PASSIVE: ReadonlySet<string> = new Set(['Page Left', 'Scrolled', 'Web Vitals']);
+/** Two interactions, and the session is no bounce. What trackers say of a person is none, nor what is passive. */
+const NO_INTERACTIONS: ReadonlySet<string> = new Set(['identify', 'group', 'alias', ...PASSIVE]);
 
 /**
  * One step of a visitor's state machine.
@@ -45,21 +41,24 @@ const NO_INTERACTIONS: ReadonlySet<string> = new Set([
  * A visitor's first event, and every event more than `sessionGapMinutes` after the latest one, starts a session. An event
  * at or before the latest timestamp never does: it joins the session it finds, and if it is before, it is late. A late
  * event moves neither the session's start, nor the latest timestamp, nor the exit page, so what earlier events were told stays
- * true; it counts as an interaction. A user is linked to the device when it is seen there after nobody or after another.
+ * true; it counts as an interaction. A passive event after the gap starts no session either, and moves as little. A user is
+ * linked to the device when it is seen there after nobody or after another.
  */
 export function step(state: VisitorMemory | undefined, event: Event, enriched: Enriched): Step {
   const timestamp = epochMsOf(event.timestamp);
   const own: Values = { ...enriched, eventType: event.eventType };
   const interacts = NO_INTERACTIONS.has(event.eventType) ? 0 : 1;
-  if (state === undefined || timestamp - state.last > SESSION_GAP_MS) {
+  const isStale = state !== undefined && timestamp - state.last > SESSION_GAP_MS;
+  if (state === undefined || (isStale && !PASSIVE.has(event.eventType))) {
     return opened({ session: (state?.session ?? 0) + 1, timestamp, own, interacts, enriched, before: state }, event);
   }
   const isLate = timestamp < state.last;
+  const isBeside = isLate || isStale;
   const next: VisitorMemory = {
     ...state,
-    last: isLate ? state.last : timestamp,
+    last: isBeside ? state.last : timestamp,
     interactions: Math.min(2, state.interactions + interacts),
-    exitPage: isLate ? state.exitPage : (enriched.page ?? state.exitPage),
+    exitPage: isBeside ? state.exitPage : (enriched.page ?? state.exitPage),
     user: userOnDevice(event) ?? state.user,
   };
   const [before, after] = [standingOf(state), standingOf(next)];

@@ -112,6 +112,8 @@ export function ownTrackerCases(browserOf: () => Browser): void {
     expect(
       sent().map(({ context: { page: place } }) => (place as { referrer: string }).referrer.replace(shop.url, '')),
     ).toEqual(['', '/', '/b', '/c']);
+    // The page's code gives it its own title only after the step.
+    expect(sent().map(({ properties }) => properties?.title)).toEqual(['Shop /', undefined, undefined, undefined]);
   });
 
   test('where fragments are pages, another fragment is one', async () => {
@@ -127,6 +129,32 @@ export function ownTrackerCases(browserOf: () => Browser): void {
     await visit('/?stub');
     await arrive('page', 'identify', 'Waited');
     expect(sent()[2]).toMatchObject({ userId: 'bo', properties: { place: 1 } });
+  });
+
+  test('a page that is made ready before anybody asked for it is told of when it is shown', async () => {
+    await context.addInitScript(`Object.defineProperty(document, 'prerendering', { value: true, configurable: true })`);
+    await visit('/');
+    await page.evaluate(`history.replaceState({}, '', '/b')`);
+    await add('a');
+    await isSilent();
+    await page.evaluate(`{
+      Object.defineProperty(document, 'prerendering', { value: false });
+      document.dispatchEvent(new Event('prerenderingchange'));
+    }`);
+    await arrive('a', 'page');
+    expect(sent()[1]).toMatchObject({ properties: { path: '/b', title: 'Shop /' } });
+  });
+
+  test('events that a page’s code sends to what is no element do no harm', async () => {
+    shop.attributes = 'data-auto="links,forms"';
+    const faults: string[] = [];
+    page.on('pageerror', ({ message }) => faults.push(message));
+    await visit('/');
+    await page.evaluate(`for (const target of [window, document]) {
+      for (const type of ['click', 'auxclick', 'submit']) target.dispatchEvent(new Event(type));
+    }`);
+    await isSilent();
+    expect(faults).toEqual([]);
   });
 
   test('the script twice in a page counts once', async () => {
@@ -157,6 +185,21 @@ export function ownTrackerCases(browserOf: () => Browser): void {
     const visitors = sent().map(({ anonymousId }) => anonymousId);
     expect(new Set(visitors.slice(0, 4)).size).toBe(1);
     expect(visitors[4]).not.toBe(visitors[0]);
+  });
+
+  test('a reset takes its place among what waits for the person’s consent', async () => {
+    await visit('/');
+    await page.evaluate(`clickstream.identify('ada')`);
+    await arrive('page', 'identify');
+    shop.attributes = 'data-auto="page" data-consent="required"';
+    await visit('/cart');
+    await page.evaluate('clickstream.reset()');
+    await add('a');
+    await page.evaluate(`clickstream.consent('granted')`);
+    await arrive('page', 'identify', 'page', 'a');
+    expect(sent().map(({ userId }) => userId ?? undefined)).toEqual([undefined, 'ada', 'ada', undefined]);
+    expect(sent()[3]?.anonymousId).not.toBe(sent()[2]?.anonymousId);
+    expect(await stored()).toEqual(['clickstream.id']);
   });
 
   test('how far a page was scrolled', async () => {
@@ -213,6 +256,25 @@ export function ownTrackerCases(browserOf: () => Browser): void {
     expect(await stored()).toEqual(['clickstream.id']);
   });
 
+  test('a page that comes back goes on sending, whatever becomes of what was under way when it was left', async () => {
+    const [first, second] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const answers = [first.promise, second.promise];
+    recorder.log.behave = () => answers.shift() ?? Promise.resolve();
+    await visit('/');
+    await expect.poll(() => recorder.posts('/v1/b').length, PATIENCE).toBe(1);
+    for (const type of ['pagehide', 'pageshow']) {
+      await page.evaluate(`dispatchEvent(new PageTransitionEvent('${type}', { persisted: true }))`);
+    }
+    await expect.poll(() => recorder.posts('/v1/b').length, PATIENCE).toBe(2);
+    first.resolve();
+    await sleep(500);
+    second.resolve();
+    await sleep(500);
+    await add('a');
+    await arrive('page', 'page', 'a');
+    expect(await stored()).toEqual(['clickstream.id']);
+  });
+
   test('a browser without keepalive, vitals and beacons that answer does what it can', async () => {
     shop.attributes = 'data-auto="page,time,vitals"';
     await context.addInitScript(`{
@@ -238,22 +300,29 @@ export function ownTrackerCases(browserOf: () => Browser): void {
 
   describe('nothing is sent, and nothing stored,', () => {
     test.each([
-      ['globalPrivacyControl', true],
-      ['doNotTrack', '1'],
-    ] as const)('under %s, whatever the page says, and what was stored is removed', async (signal, value) => {
-      await visit('/');
-      await page.evaluate(`clickstream.identify('ada')`);
-      await arrive('page', 'identify');
-      recorder.asked.length = 0;
-      await context.addInitScript(`Object.defineProperty(navigator, '${signal}', { value: ${JSON.stringify(value)} })`);
-      await visit('/cart');
-      await page.evaluate(`clickstream.consent('granted')`);
-      await add('a');
-      await page.evaluate('clickstream.flush()');
-      expect(await stored()).toEqual([]);
-      await visit('/login');
-      await isSilent();
-    });
+      ['globalPrivacyControl', true, ''],
+      ['doNotTrack', '1', ''],
+      ['doNotTrack', '1', 'data-cookieless'],
+    ] as const)(
+      'under %s (%j, %s), whatever the page says, and what was stored is removed',
+      async (signal, value, mode) => {
+        await visit('/');
+        await page.evaluate(`clickstream.identify('ada')`);
+        await arrive('page', 'identify');
+        recorder.asked.length = 0;
+        await context.addInitScript(
+          `Object.defineProperty(navigator, '${signal}', { value: ${JSON.stringify(value)} })`,
+        );
+        shop.attributes += ` ${mode}`;
+        await visit('/cart');
+        await page.evaluate(`clickstream.consent('granted')`);
+        await add('a');
+        await page.evaluate('clickstream.flush()');
+        expect(await stored()).toEqual([]);
+        await visit('/login');
+        await isSilent();
+      },
+    );
 
     test('before the person agrees, also of earlier pages; then all of it, in order and with its times', async () => {
       recorder.isAway = true;
@@ -364,7 +433,7 @@ export function ownTrackerCases(browserOf: () => Browser): void {
     test('and never will is dropped, and said', async () => {
       shop.attributes = 'data-auto="page" data-key="wrong"';
       await visit('/');
-      await expect.poll(() => messages.join(), PATIENCE).toContain('clickstream: 401, 1 events dropped');
+      await expect.poll(() => messages.join(), PATIENCE).toContain('clickstream: 401 dropped');
       await sleep(SILENCE_MS);
       expect(recorder.posts('/v1/b')).toHaveLength(1);
       expect(await stored()).toEqual(['clickstream.id']);
@@ -380,6 +449,47 @@ export function ownTrackerCases(browserOf: () => Browser): void {
       expect(names()).toEqual(Array.from({ length: sent().length }, (_, index) => `e${500 - sent().length + index}`));
       expect(sent().at(-1)?.context.dropped).toBe(500 - sent().length);
       expect(deliveries()).toHaveLength(sent().length);
+    });
+
+    test('is sent in order, also after several requests at once that failed', async () => {
+      await visit('/');
+      await arrive('page');
+      recorder.isAway = true;
+      await page.evaluate(`for (const name of ['a', 'b', 'c']) clickstream.track(name, { text: 'x'.repeat(15_000) })`);
+      await page.evaluate(`{
+        Object.defineProperty(document, 'hidden', { value: true, configurable: true });
+        document.dispatchEvent(new Event('visibilitychange'));
+      }`);
+      await sleep(500);
+      const before = deliveries().length;
+      await returns();
+      await expect.poll(() => names(deliveries().slice(before)), PATIENCE).toEqual(['a', 'b', 'c']);
+    });
+
+    test('because it is too large costs no other event its place', async () => {
+      recorder.isAway = true;
+      await visit('/');
+      await add('a');
+      await page.evaluate(`clickstream.track('large', { text: 'x'.repeat(120_000) })`);
+      await add('b');
+      await returns();
+      await arrive('page', 'a', 'b');
+      expect(sent().map(({ context: said }) => said.dropped)).toEqual([undefined, undefined, 1]);
+    });
+
+    test('is left alone by pages with another write key, whose source is another', async () => {
+      recorder.isAway = true;
+      shop.attributes = 'data-auto="page" data-key="other"';
+      await visit('/');
+      await add('a');
+      shop.attributes = 'data-auto="page"';
+      await visit('/cart');
+      const before = deliveries().length;
+      await returns();
+      await expect.poll(() => names(deliveries().slice(before)), PATIENCE).toEqual(['page']);
+      await sleep(SILENCE_MS);
+      expect(names(deliveries().slice(before))).toEqual(['page']);
+      expect(await stored()).toEqual(['clickstream.id', 'clickstream.queue']);
     });
 
     test('survives its page, and its tab', async () => {

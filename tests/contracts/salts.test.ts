@@ -97,6 +97,16 @@ describe('the file of salts', () => {
     expect(Buffer.from(await salts.of('2026-11-28'))).toEqual(made);
   });
 
+  test('of a clock that was days ahead is not kept until then', async () => {
+    time.nowMs = Date.parse('2031-11-30T12:00:00Z');
+    const ahead = Buffer.from(await open().of('2031-11-30')).toString('base64url');
+    time.nowMs = Date.parse('2026-11-30T12:00:00Z');
+    const salts = open();
+    expect(existsSync(path)).toBe(false);
+    await salts.of('2026-11-30');
+    expect(readFileSync(path, 'utf8')).not.toContain(ahead);
+  });
+
   test('that cannot be written is told once, and nothing of it to who asks', async () => {
     time.nowMs = Date.parse('2026-12-05T12:00:00Z');
     const salts = open();
@@ -187,13 +197,23 @@ describe('salts in DynamoDB', () => {
   test('a collector whose clock is behind has none in the place of a later one', async () => {
     const time = { nowMs: NOON };
     const place = await openTable(() => time.nowMs);
+    const clock = () => NOON + 86_400_000;
+    const ahead = new DynamoSalts({ client: emulator.client, table: place.table, clock, report: () => undefined });
+    const later = await ahead.of('2026-11-26');
+    await expect(place.collector().of('2026-11-24')).rejects.toMatchObject({ code: 'salt_unavailable' });
+    expect(String(place.faults)).toContain('a clock is ahead');
+    time.nowMs += 86_400_000;
+    expect(Buffer.from(await place.collector().of('2026-11-26'))).toEqual(Buffer.from(later));
+  });
+
+  test('one of after tomorrow, of a clock that was days ahead, keeps nobody from that of today', async () => {
+    const place = await openTable(() => NOON);
     const clock = () => NOON + 2 * 86_400_000;
     const ahead = new DynamoSalts({ client: emulator.client, table: place.table, clock, report: () => undefined });
     const later = await ahead.of('2026-11-27');
-    await expect(place.collector().of('2026-11-25')).rejects.toMatchObject({ code: 'salt_unavailable' });
-    expect(String(place.faults)).toContain('a clock is ahead');
-    time.nowMs += 2 * 86_400_000;
-    expect(Buffer.from(await place.collector().of('2026-11-27'))).toEqual(Buffer.from(later));
+    const salt = await place.collector().of('2026-11-25');
+    expect(Buffer.from(await place.collector().of('2026-11-25'))).toEqual(Buffer.from(salt));
+    expect((await place.stored()).includes(Buffer.from(later))).toBe(false);
   });
 
   test('a table that does not answer holds nobody for long, and names nothing of AWS', async () => {

@@ -161,13 +161,13 @@ const PLANTS: readonly Plant[] = [
   {
     fault: 'a late event moves the exit page',
     file: 'src/process/stitch.ts',
-    line: 'isLate ? state.exitPage : (enriched.page ?? state.exitPage)',
+    line: 'isBeside ? state.exitPage : (enriched.page ?? state.exitPage)',
     planted: 'enriched.page ?? state.exitPage',
   },
   {
     fault: 'a late event moves the latest time',
     file: 'src/process/stitch.ts',
-    line: 'last: isLate ? state.last : timestamp',
+    line: 'last: isBeside ? state.last : timestamp',
     planted: 'last: timestamp',
   },
   {
@@ -201,6 +201,18 @@ const PLANTS: readonly Plant[] = [
     file: 'src/process/stitch.ts',
     line: 'timestamp - state.last > SESSION_GAP_MS',
     planted: 'timestamp - state.last >= SESSION_GAP_MS',
+  },
+  {
+    fault: 'a page left after the session ended starts another',
+    file: 'src/process/stitch.ts',
+    line: '(isStale && !PASSIVE.has(event.eventType))',
+    planted: 'isStale',
+  },
+  {
+    fault: 'a page left after the session ended makes it longer',
+    file: 'src/process/stitch.ts',
+    line: 'isLate || isStale',
+    planted: 'isLate',
   },
   {
     fault: 'the campaign is that of each event',

@@ -10,6 +10,7 @@ export function isRetriable(status: number): boolean {
  * 9110 allows too, is passed over). `random`, from 0 to 1, spreads those that failed together over as long again.
  */
 export function retryDelayMs(failures: number, random: number, retryAfter?: string | null): number {
-  const askedMs = +(retryAfter || 0) * 1_000 || 0;
-  return Math.min(BACKOFF_MS_MAX, Math.max(BACKOFF_MS_MIN * 2 ** (failures - 1), askedMs)) * (1 + random);
+  // Multiplying makes a number of the text; of what is none, or is not there, NaN or 0.
+  const askedMs = (retryAfter as unknown as number) * 1_000 || 0;
+  return Math.min(BACKOFF_MS_MAX, Math.max((BACKOFF_MS_MIN / 2) * 2 ** failures, askedMs)) * (1 + random);
 }

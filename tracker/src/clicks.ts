@@ -5,16 +5,17 @@ import { track } from './views.ts';
 
 /** Clicks on links that lead away or to a file, and forms that are sent: where to, never with what. */
 export function trackClicks(): void {
-  addEventListener('click', clicked, true);
-  addEventListener('auxclick', clicked, true);
-  addEventListener('submit', submitted, true);
+  // Events that a page's own code sends to the document or the window do not come by here.
+  const root = document.documentElement;
+  root.addEventListener('click', clicked, true);
+  root.addEventListener('auxclick', clicked, true);
+  root.addEventListener('submit', submitted, true);
 }
 
 function clicked(event: MouseEvent): void {
   // What was clicked on may be a part of a link; button 2 opens a menu.
   const link = (event.target as Element).closest('a');
-  if (!link || event.button > 1) return;
-  const feature = linkFeature(link, location.hostname);
+  const feature = link && event.button < 2 && linkFeature(link, location.hostname);
   if (!feature || !wants(feature)) return;
   track(feature === 'links' ? 'Outbound Link Clicked' : 'File Downloaded', { href: masked(link.href) });
 }

@@ -6,26 +6,35 @@
  * left behind is taken over by whichever sends next.
  */
 import { isRetriable, retryDelayMs } from './backoff.ts';
-import { BATCH_MS, BROWSER_BATCH_CHARS_MAX, BROWSER_QUEUE_CHARS_MAX, KEEPALIVE_CHARS_MAX, LEASE_MS } from './limits.ts';
+import {
+  BATCH_MS,
+  BROWSER_BATCH_CHARS_MAX,
+  BROWSER_EVENT_CHARS_MAX,
+  BROWSER_QUEUE_CHARS_MAX,
+  KEEPALIVE_CHARS_MAX,
+  LEASE_MS,
+} from './limits.ts';
 import { bodyOf, dropOldest, encodeQueue, orphans, takeBatch } from './queue.ts';
 import { settings } from './settings.ts';
 import { load, names, randomId, save } from './storage.ts';
 
-const QUEUE = 'clickstream.queue.';
-
+/** How names of queues with this page's write key begin: with another key events would go to another source. */
+let beginning: string;
 let own: string;
+/** All that is not answered for, in order; and what of it is under way. */
 let queue: string[];
 let flying: string[];
 let failures = 0;
 let leaseUntil = 0;
 let timer: ReturnType<typeof setTimeout> | undefined;
 
-/** How many events this page had to drop, for there were too many. */
+/** How many events this page had to drop, for there were too many, or one was too large. */
 export let dropped = 0;
 
 /** Takes an event as JSON, to be sent soon. */
 export function deliver(line: string): void {
-  queue.push(line);
+  if (line.length > BROWSER_EVENT_CHARS_MAX) dropped += 1;
+  else queue.push(line);
   wake();
 }
 
@@ -40,7 +49,8 @@ export function send(isLeaving?: boolean): void {
   clearTimeout(timer);
   timer = undefined;
   if (!isLeaving) takeOver();
-  while (queue[0] && (isLeaving || !flying[0])) post(takeBatch(queue, BROWSER_BATCH_CHARS_MAX), isLeaving);
+  for (const waiting = without(queue, flying); waiting[0] && (isLeaving || !flying[0]); )
+    post(takeBatch(waiting, BROWSER_BATCH_CHARS_MAX), isLeaving);
 }
 
 /** The page may be gone for good: what is not known to have arrived is left to the next one. */
@@ -53,7 +63,8 @@ export function handOver(): void {
 export function forgetQueue(): void {
   clearTimeout(timer);
   timer = undefined;
-  own = QUEUE + Date.now() + randomId();
+  beginning = `clickstream.queue.${settings.key}.`;
+  own = beginning + Date.now() + randomId();
   queue = [];
   flying = [];
 }
@@ -68,13 +79,12 @@ function sendIn(delayMs: number): void {
 /** Whether all that waits is stored. */
 function keep(): boolean | undefined {
   dropped += dropOldest(queue, BROWSER_QUEUE_CHARS_MAX);
-  const lines = [...flying, ...queue];
-  return save(own, lines[0] && encodeQueue(lines, leaseUntil));
+  return save(own, queue[0] && encodeQueue(queue, leaseUntil));
 }
 
 function takeOver(): void {
   // Names begin with their page's time: the newest is put before what is here, and the older before it.
-  for (const name of names(QUEUE).sort().reverse()) {
+  for (const name of names(beginning).sort().reverse()) {
     const lines = name === own ? [] : orphans(load(name), Date.now());
     if (!lines[0]) continue;
     queue.unshift(...lines);
@@ -85,26 +95,33 @@ function takeOver(): void {
 }
 
 function post(batch: readonly string[], isLeaving?: boolean): void {
+  const page = own;
   const url = `${settings.endpoint}/v1/b`;
   const body = bodyOf(batch, settings.key);
   flying.push(...batch);
-  const sent =
+  const settle = (status: number, retryAfter?: string | null) => {
+    // It was handed over meanwhile, or forgotten.
+    if (page !== own) return;
+    flying = without(flying, batch);
+    failures = isRetriable(status) ? failures + 1 : 0;
+    if (!failures) {
+      queue = without(queue, batch);
+      if (status > 399) console.warn('clickstream:', status, 'dropped');
+    }
+    sendIn(failures && retryDelayMs(failures, Math.random(), retryAfter));
+  };
+  const sent: Promise<Response> =
     isLeaving && !('keepalive' in Request.prototype)
       ? // Whether it arrives nobody will say, so it is kept.
-        new Promise<Response>((_, reject) => reject(navigator.sendBeacon(url, body)))
+        Promise.reject(navigator.sendBeacon(url, body))
       : fetch(url, { method: 'POST', body, keepalive: body.length < KEEPALIVE_CHARS_MAX });
   sent.then(
-    (answer) => settle(batch, answer.status, answer.headers.get('Retry-After')),
-    () => settle(batch, 0),
+    (answer) => settle(answer.status, answer.headers.get('Retry-After')),
+    () => settle(0),
   );
 }
 
-function settle(batch: readonly string[], status: number, retryAfter?: string | null): void {
-  // It was handed over meanwhile, or forgotten.
-  if (!flying.includes(batch[0] as string)) return;
-  flying = flying.filter((line) => !batch.includes(line));
-  failures = isRetriable(status) ? failures + 1 : 0;
-  if (failures) queue.unshift(...batch);
-  else if (status > 399) console.warn(`clickstream: ${status}, ${batch.length} events dropped`);
-  sendIn(failures && retryDelayMs(failures, Math.random(), retryAfter));
+/** No two lines are the same: each event has an id of its own. */
+function without(lines: readonly string[], others: readonly string[]): string[] {
+  return lines.filter((line) => !others.includes(line));
 }

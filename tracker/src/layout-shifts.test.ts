@@ -10,6 +10,9 @@ const clsOf = (...shifts: readonly (readonly [number, number])[]) => {
 test('shifts that follow each other add up', () => {
   expect(clsOf([100, 1], [900, 2], [1_800, 3])).toEqual([1, 3, 6]);
 });
+test('a window begins with its first shift', () => {
+  expect(clsOf([900, 1], [1_800, 1], [2_700, 1], [3_600, 1], [4_500, 1], [5_400, 1])).toEqual([1, 2, 3, 4, 5, 6]);
+});
 test('after a second of rest a window begins anew, and the largest counts', () => {
   expect(clsOf([100, 5], [200, 5], [1_201, 3], [1_300, 4], [1_400, 8])).toEqual([5, 10, 10, 10, 15]);
 });

@@ -9,7 +9,7 @@ export function layoutShifts(): (shift: { readonly startTime: number; readonly v
   let largest = 0;
   return (shift) => {
     const time = shift.startTime;
-    if (time - last > 1_000 || time - first > 5_000) {
+    if (!sum || time - last > 1_000 || time - first > 5_000) {
       first = time;
       sum = 0;
     }

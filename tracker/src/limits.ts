@@ -9,6 +9,8 @@ export const BACKOFF_MS_MAX = 300_000;
 
 /** What a browser keeps for a server that is away, some 250 events. Storage holds 5 MB of an origin, and the site needs it too. */
 export const BROWSER_QUEUE_CHARS_MAX = 100_000;
+/** The server would only set it aside, and in a queue it would take the place of all others. */
+export const BROWSER_EVENT_CHARS_MAX = 64_000;
 /** Events that wait in memory for the person's consent. */
 export const CONSENT_EVENTS_MAX = 200;
 /**
@@ -28,6 +30,8 @@ export const LEASE_MS = 90_000;
 export const NODE_QUEUE_CHARS_MAX = 5_000_000;
 /** Fewer than the 2,000 events, and less than the 1 MB, that the server takes: an event has at least 100 characters. */
 export const NODE_BATCH_CHARS_MAX = 200_000;
+/** The server takes no larger request, and with such an event it would refuse all of its batch. */
+export const NODE_EVENT_CHARS_MAX = 1_000_000;
 /** The server cuts a request off after as long. */
 export const REQUEST_MS_MAX = 30_000;
 /** How long `close` of the Node tracker tries, unless it is told otherwise. */

@@ -13,6 +13,7 @@ test.each([
   ['http://blog.shop.example/', 'links'],
   ['//example.org/a.html', 'links'],
   ['mailto:ada@example.org', undefined],
+  ['mailto:ada@example.zip', undefined],
   ['tel:+41', undefined],
   ['javascript:void 0', undefined],
   ['/manual.pdf', 'downloads'],

@@ -10,6 +10,7 @@ export interface Link {
 
 /** What a click on a link is, if that is wanted; undefined for one that stays on the site, or leads to no page (`mailto:`). */
 export function linkFeature(link: Link, ownHost: string): 'downloads' | 'links' | undefined {
-  if (link.hasAttribute('download') || FILE.test(link.pathname)) return 'downloads';
+  // The address of an e-mail can end as a file does.
+  if (link.hasAttribute('download') || (link.hostname && FILE.test(link.pathname))) return 'downloads';
   return link.hostname && link.hostname !== ownHost ? 'links' : undefined;
 }

@@ -18,6 +18,8 @@ test.each([
   ['https://shop.example/?email=ada%40example.org', 'https://shop.example/?email=***'],
   ['https://shop.example/?to=ada@example.org&a=1', 'https://shop.example/?to=***&a=1'],
   ['https://shop.example/?a=1&u=ada%40example.org', 'https://shop.example/?a=1&u=***'],
+  ['https://shop.example/?user[password]=x&a=1', 'https://shop.example/?user[password]=***&a=1'],
+  ['https://shop.example/?user%5Btoken%5D=x', 'https://shop.example/?user%5Btoken%5D=***'],
   ['https://shop.example/@ada/?a=1', 'https://shop.example/@ada/?a=1'],
   ['https://shop.example/?tokens=3', 'https://shop.example/?tokens=3'],
   ['https://shop.example/#access_token=abc', 'https://shop.example/'],

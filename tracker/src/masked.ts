@@ -1,6 +1,6 @@
-/** Parameters whose names end in such words, or whose values hold an e-mail address. */
+/** Parameters whose names end in such words, also in brackets (`user[password]`), or whose values hold an e-mail address. */
 const SECRETS =
-  /([?&][^=&?#]*(token|secret|passw(or)?d|mail|auth|session(id)?|sid|sig|otp|phone|code|key|(?==[^&#]*(@|%40)))=)[^&#]*/gi;
+  /([?&][^=&?#]*(token|secret|passw(or)?d|mail|auth|session(id)?|sid|sig|otp|phone|code|key|(?==[^&#]*(@|%40)))(\]|%5D)?=)[^&#]*/gi;
 
 /**
  * An address as it may be sent: what its query says in secret, or of a person, is `***`, and its fragment is left out (tokens of

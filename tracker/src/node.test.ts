@@ -77,6 +77,16 @@ test('sends by itself, soon', async () => {
   await tracker.close();
 });
 
+test('sends by itself also what is called while it sends', async () => {
+  const tracker = init({ endpoint });
+  tracker.track('a', {}, { userId: 'ada' });
+  const flushed = tracker.flush();
+  tracker.track('b', {}, { userId: 'ada' });
+  await flushed;
+  await expect.poll(events, { timeout: 5_000 }).toEqual(['a', 'b']);
+  await tracker.close();
+});
+
 test('many events are several batches, in order', async () => {
   const tracker = init({ endpoint });
   const names = Array.from({ length: 1_500 }, (_, index) => `e${index}`);
@@ -137,6 +147,25 @@ describe('a server that is away or refuses', () => {
     expect(bodies.at(-1)?.batch.at(-1)?.context?.dropped).toBe(521 - arrived.length);
     await tracker.close();
   });
+});
+
+test('a time that is none, and nobody’s event, are for the server to set aside, and throw nothing', async () => {
+  const tracker = init({ endpoint });
+  tracker.track('a', {}, { userId: 'ada', timestamp: new Date('soon') });
+  tracker.track('b', {}, undefined as never);
+  tracker.identify('ada', {}, undefined);
+  await tracker.close();
+  expect(bodies[0]?.batch).toMatchObject([{ event: 'a', timestamp: null }, { event: 'b' }, { userId: 'ada' }]);
+});
+
+test('an event that no request may hold is said and lost, and no other', async () => {
+  const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
+  const tracker = init({ endpoint });
+  tracker.track('a', {}, { userId: 'ada' });
+  tracker.track('large', { text: 'x'.repeat(1_000_000) }, { userId: 'ada' });
+  expect(await tracker.close()).toEqual({ unsent: 0 });
+  expect(events()).toEqual(['a']);
+  expect(warn).toHaveBeenCalledTimes(1);
 });
 
 test('what cannot be JSON, and what comes after the end, is said and lost, and throws nothing', async () => {

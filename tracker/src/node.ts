@@ -1,7 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isRetriable, retryDelayMs } from './backoff.ts';
-import { BATCH_MS, CLOSE_MS_MAX, NODE_BATCH_CHARS_MAX, NODE_QUEUE_CHARS_MAX, REQUEST_MS_MAX } from './limits.ts';
+import {
+  BATCH_MS,
+  CLOSE_MS_MAX,
+  NODE_BATCH_CHARS_MAX,
+  NODE_EVENT_CHARS_MAX,
+  NODE_QUEUE_CHARS_MAX,
+  REQUEST_MS_MAX,
+} from './limits.ts';
 import { bodyOf, dropOldest, takeBatch } from './queue.ts';
 import type { Properties } from './tracker-api.ts';
 
@@ -44,8 +51,8 @@ export interface NodeTracker {
 /** Starts a tracker of its own queue. No call waits or throws; the oldest events are dropped when too many wait. */
 export function init({ endpoint, key }: NodeTrackerOptions): NodeTracker {
   const delivery = new NodeDelivery(`${endpoint.replace(/\/$/, '')}/v1/batch`, key);
-  const record = (call: object, { timestamp = new Date(), context, ...ids }: Partial<Who>) =>
-    delivery.add({ messageId: randomUUID(), timestamp: timestamp.toISOString(), ...call, ...ids }, context);
+  const record = (call: object, { timestamp = new Date(), context, ...ids }: Partial<Who> = {}) =>
+    delivery.add({ messageId: randomUUID(), timestamp, ...call, ...ids }, context);
   return {
     page: (properties, who) => record({ type: 'page', properties }, who),
     track: (event, properties, who) => record({ type: 'track', event, properties }, who),
@@ -88,10 +95,14 @@ class NodeDelivery {
       console.warn('clickstream: an event cannot be written as JSON:', error);
       return;
     }
+    if (line.length > NODE_EVENT_CHARS_MAX) {
+      console.warn(`clickstream: an event of ${line.length} characters is too large, and lost`);
+      return;
+    }
     this.#queue.push(line);
     this.#taken += 1;
     this.#bound();
-    if (this.#step === undefined) this.#timer ??= setTimeout(() => void this.#drain(), BATCH_MS);
+    if (this.#step === undefined) this.#drainSoon();
   }
 
   async flush(): Promise<void> {
@@ -111,6 +122,10 @@ class NodeDelivery {
     return { unsent: this.#taken - this.#settled };
   }
 
+  #drainSoon(): void {
+    this.#timer ??= setTimeout(() => void this.#drain(), BATCH_MS);
+  }
+
   async #drain(): Promise<void> {
     while (this.#queue.length > 0 && !this.#closing.signal.aborted) await this.#next();
   }
@@ -121,6 +136,8 @@ class NodeDelivery {
     this.#timer = undefined;
     this.#step ??= this.#send().finally(() => {
       this.#step = undefined;
+      // Of what was called meanwhile. Whoever goes on sending takes the time away again.
+      if (this.#queue.length > 0 && !this.#closing.signal.aborted) this.#drainSoon();
     });
     return this.#step;
   }

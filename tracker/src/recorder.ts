@@ -12,20 +12,19 @@ import type { Consent } from './tracker-api.ts';
 export interface Call {
   readonly type: 'page' | 'track' | 'identify';
   readonly event?: string;
-  userId?: string;
+  userId?: string | undefined;
   readonly properties?: object | undefined;
   readonly traits?: object | undefined;
 }
 
-/** Where it happened: what the server reads page, referrer and campaign from. */
-export interface Place {
-  readonly url: string;
-  readonly referrer: string;
-}
-
 /** What is sent; who it is of is asked of storage only when that may be. */
 interface Recorded extends Call {
-  readonly context: { readonly page: Place; readonly locale: string; cookieless?: boolean };
+  readonly context: {
+    /** Where it happened: what the server reads page, referrer and campaign from. */
+    readonly page: { readonly url: string; readonly referrer: string };
+    readonly locale: string;
+    cookieless?: boolean;
+  };
   anonymousId?: string;
 }
 
@@ -34,7 +33,8 @@ const USER = 'clickstream.user';
 
 let isOptedOut: boolean;
 let consent: Consent;
-let waiting: Recorded[] = [];
+/** What is to be sent once that may be; where nothing is in an event's place, the visitor is forgotten. */
+const waiting: (Recorded | undefined)[] = [];
 /** Of this page alone, where nothing is stored. */
 let user: string | undefined;
 
@@ -42,54 +42,57 @@ export function startRecorder(): void {
   // https://w3c.github.io/gpc/ and https://www.w3.org/TR/tracking-dnt/; Safari has the latter on the window.
   const signals = navigator as { globalPrivacyControl?: boolean; doNotTrack?: string };
   isOptedOut = signals.globalPrivacyControl || (signals.doNotTrack || (window as typeof signals).doNotTrack) === '1';
-  decide(isOptedOut ? 'denied' : settings.consent ? 'pending' : 'granted');
+  setConsent(settings.consent ? 'pending' : 'granted');
 }
 
-export function record(call: Call, page: Place): void {
-  const context = { page, locale: navigator.language, dropped: dropped || undefined };
+export function record(call: Call, url: string, referrer: string): void {
+  const context = { page: { url, referrer }, locale: navigator.language, dropped: dropped || undefined };
   waiting.push(Object.assign({ messageId: randomId(), timestamp: new Date(), context }, call));
   goOn();
 }
 
-export function setConsent(decided: Consent): void {
-  if (!isOptedOut) decide(decided);
-}
-
 /** What comes now is of another visitor. */
 export function forgetVisitor(): void {
-  user = undefined;
-  save(USER);
-  save(VISITOR);
+  waiting.push(undefined);
+  goOn();
 }
 
-function decide(decided: Consent): void {
-  consent = decided;
-  allowStorage(!('cookieless' in settings) && decided !== 'pending');
-  if (decided === 'denied') {
+/** Where the browser's signals say no, that is what is decided. */
+export function setConsent(decided: Consent): void {
+  consent = isOptedOut ? 'denied' : decided;
+  if (consent === 'denied') {
+    allowStorage(true);
     user = undefined;
     forgetQueue();
     for (const name of names('clickstream.')) save(name);
-    allowStorage(false);
   }
+  allowStorage(consent === 'granted' && !('cookieless' in settings));
   goOn();
   // Also when nothing waits here: another page may have left something.
   wake();
 }
 
 function goOn(): void {
-  if (consent === 'pending') waiting = waiting.slice(-CONSENT_EVENTS_MAX);
+  // A page that is made ready before anybody asked for it may never be seen.
+  const isHeld = consent === 'pending' || (document as { prerendering?: boolean }).prerendering;
+  if (isHeld) waiting.splice(0, waiting.length - CONSENT_EVENTS_MAX);
   else for (const event of waiting.splice(0)) if (consent === 'granted') release(event);
 }
 
-function release(event: Recorded): void {
+function release(event: Recorded | undefined): void {
+  if (!event) {
+    user = undefined;
+    save(USER);
+    save(VISITOR);
+    return;
+  }
   if (!load(VISITOR)) save(VISITOR, randomId());
   const anonymousId = load(VISITOR);
   if (event.userId) {
     user = event.userId;
     save(USER, user);
   }
-  const known = anonymousId ? load(USER) : user;
-  if (known) event.userId = known;
+  event.userId = (anonymousId ? load(USER) : user) || undefined;
   if (anonymousId) event.anonymousId = anonymousId;
   else event.context.cookieless = true;
   try {

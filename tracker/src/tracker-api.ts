@@ -18,7 +18,7 @@ export interface Settings {
   readonly auto?: string | readonly AutoFeature[] | undefined;
 }
 
-/** No call throws or waits. Under Global Privacy Control or Do Not Track none does anything. */
+/** No call throws or waits. What a call is given must not change while consent is pending. Under Global Privacy Control or Do Not Track none does anything. */
 export interface Tracker {
   /** A view of the page that is shown now. With `auto` it is called at each navigation. */
   page(properties?: Properties): void;

@@ -15,7 +15,7 @@ export function start(settings: Settings): Tracker {
   if (wants('page')) followHistory();
   trackClicks();
   endWithPage();
-  addEventListener('online', flush);
+  addEventListener('online', () => send());
   // A page that comes back as it was left is not loaded anew.
   addEventListener('pageshow', (event) => {
     if (event.persisted) begin();
@@ -29,17 +29,13 @@ export function start(settings: Settings): Tracker {
     identify,
     consent: setConsent,
     reset: forgetVisitor,
-    flush,
+    flush: () => send(),
   };
 }
 
 function begin(): void {
   if (wants('page')) page();
   else beginView();
-}
-
-function flush(): void {
-  send();
 }
 
 function followHistory(): void {

@@ -42,9 +42,9 @@ export function identify(userId: string, traits?: Properties): void {
   emit({ type: 'identify', userId, traits });
 }
 
-/** Another view, if the page's path is no longer that of the last one. */
+/** Another view, if the page's path is no longer that of the last one; none before a first one, in a page that nobody sees yet. */
 export function navigated(): void {
-  if (pathOf(here()) !== pathOf(shown || '')) page();
+  if (shown && pathOf(here()) !== pathOf(shown)) page({ title: undefined });
 }
 
 export function beginView(): void {
@@ -73,7 +73,7 @@ export function here(): string {
 }
 
 function emit(call: Call, url = here()): void {
-  record(call, { url, referrer });
+  record(call, url, referrer);
 }
 
 function pathOf(url: string): string {

@@ -17,7 +17,7 @@ export interface DynamoSaltsOptions {
 
 /**
  * Salts in two items of the table of states, which take turns: the salt of a day is put over that of two days before, so that
- * old ones are gone with the first use of the new day, and by their expiry where there is none.
+ * old ones are gone with the first use of the new day, and by their expiry where there is none. One of after tomorrow gives way too.
  */
 export class DynamoSalts implements Salts {
   readonly #table: DynamoTable;
@@ -49,7 +49,8 @@ export class DynamoSalts implements Salts {
     const there = saltOf(await this.#table.get(saltKey(day)), day);
     if (there !== undefined) return there;
     const made = randomBytes(LIMITS.saltBytes);
-    const put = await this.#table.put(saltItem(day, made), overOlder(day));
+    const { tomorrow } = saltDays(this.#options.clock());
+    const put = await this.#table.put(saltItem(day, made), overOther(day, tomorrow));
     const salt = put.kind === 'put' ? made : saltOf(put.found, day);
     if (salt === undefined)
       throw new Error(`a later salt than that of ${day} is there: a clock is ahead, or this one behind`);
@@ -74,10 +75,11 @@ export class DynamoSalts implements Salts {
   }
 }
 
-function overOlder(day: string): Condition {
+/** One of before, or of a clock that was far ahead: it would stay for as long as that clock was, and refuse everybody. */
+function overOther(day: string, tomorrow: string): Condition {
   return {
-    expression: 'attribute_not_exists(pk) OR #day < :day',
+    expression: 'attribute_not_exists(pk) OR #day < :day OR #day > :tomorrow',
     names: { '#day': 'day' },
-    values: { ':day': text(day) },
+    values: { ':day': text(day), ':tomorrow': text(tomorrow) },
   };
 }

@@ -48,17 +48,20 @@ export class SaltFile implements Salts {
     return made;
   }
 
-  /** Takes salts of before yesterday out of the file; to be called now and then. */
+  /** Takes salts of before yesterday, and of after tomorrow, out of the file; to be called now and then. */
   forgetOld(): void {
-    const { yesterday } = saltDays(this.#options.clock());
-    if ([...this.#salts.keys()].some((day) => day < yesterday)) this.#keep(this.#salts);
+    if (this.#current(this.#salts).size < this.#salts.size) this.#keep(this.#salts);
+  }
+
+  #current(salts: ReadonlyMap<string, Buffer>): ReadonlyMap<string, Buffer> {
+    const { yesterday, tomorrow } = saltDays(this.#options.clock());
+    return new Map([...salts].filter(([day]) => yesterday <= day && day <= tomorrow));
   }
 
   /** Whether the file has these from now on, but for those that are old. */
   #keep(salts: ReadonlyMap<string, Buffer>): boolean {
-    const { path, clock, report } = this.#options;
-    const { yesterday } = saltDays(clock());
-    const kept = new Map([...salts].filter(([day]) => day >= yesterday));
+    const { path, report } = this.#options;
+    const kept = this.#current(salts);
     try {
       writeSalts(path, kept);
     } catch (fault) {
