@@ -4,9 +4,9 @@
  *
  *   node bench/dashboard.ts [--events 10000000] [--days 30] [--data FOLDER]
  *
- * With --data the folder is used and stays, and is filled only where it is not there yet.
+ * With --data the folder is used and stays; what it has is not sent again.
  */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -44,17 +44,21 @@ const ADDRESSES = [
   ...['#/events', '#/events?range=30d', '#/people', '#/bad', '#/health'],
 ] as const;
 
-async function fill(url: string): Promise<void> {
+/** Sends what comes after the first `there` events. */
+async function fill(url: string, there: number): Promise<void> {
   const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS });
   const visits = new Visits({ seed: 1, people: PEOPLE, run: 'dashboard' });
   const end = Date.now();
   let [made, toldAt] = [0, end];
+  const next = () => {
+    const at = end - days * DAY_MS + Math.floor((days * DAY_MS * made) / events);
+    made += 1;
+    return visits.next(at);
+  };
+  while (made < there) next();
   const nextBatch = (): string => {
     const bodies: string[] = [];
-    for (; bodies.length < BATCH && made < events; made += 1) {
-      const at = end - days * DAY_MS + Math.floor((days * DAY_MS * made) / events);
-      bodies.push(`${visits.next(at).openBody}}`);
-    }
+    while (bodies.length < BATCH && made < events) bodies.push(`${next().openBody}}`);
     return `{"batch":[${bodies.join()}]}`;
   };
   const connection = async () => {
@@ -122,6 +126,11 @@ async function open(browser: Browser, address: string): Promise<Opened> {
   return { page, bytes, ms: { drawn, whole: performance.now() - started } };
 }
 
+async function stored(client: ApiClient): Promise<number> {
+  const { totals } = (await client.get('/api/v1/live')) as { readonly totals: { readonly stored: number } };
+  return totals.stored;
+}
+
 async function track(url: string, event: string): Promise<void> {
   const body = JSON.stringify({ userId: 'bench', event });
   const { status } = await fetch(`${url}/v1/track`, { method: 'POST', headers: { connection: 'close' }, body });
@@ -146,20 +155,18 @@ async function updates(browser: Browser, url: string): Promise<Latencies> {
 
 const folder = values.data ?? mkdtempSync(join(tmpdir(), 'clickstream-dashboard-'));
 const data = join(folder, 'data');
-const isFilled = existsSync(data);
 await buildWeb();
 const serve = ['src/main/cli.ts', 'serve', '--port', '0', '--data', data, '--json'];
 const server = new ServerProcess([process.execPath, ...serve]);
 try {
   const url = await server.serving();
-  if (!isFilled) await fill(url);
   const client = new ApiClient({ url: new URL(url) });
+  await fill(url, await stored(client));
   await waitProcessed(client);
-  const { totals } = (await client.get('/api/v1/live')) as { readonly totals: { readonly stored: number } };
-  client.close();
   process.stdout.write(
-    `${totals.stored} events of ${days} days\n\n| address | drawn | whole, first | whole, median of ${VIEWS} more | KB of the page | KB of answers |\n| --- | --- | --- | --- | --- | --- |\n`,
+    `${await stored(client)} events of ${days} days\n\n| address | drawn | whole, first | whole, median of ${VIEWS} more | KB of the page | KB of answers |\n| --- | --- | --- | --- | --- | --- |\n`,
   );
+  client.close();
   const browser = await launchChromium();
   for (const address of ADDRESSES) {
     const drawn = new Latencies();
