@@ -212,10 +212,10 @@ export const LIMITS = {
   storeNamesCachedMax: 200_000,
   /** Visitors that the writer remembers; some 300 bytes each. */
   storeVisitorsCachedMax: 200_000,
-  /** Of rows of views that the writer keeps decoded; they take some ten times as many bytes. */
+  /** Of rows of views that the writer keeps decoded, beside those it wrote last; they take some ten times as many bytes. */
   storeRowsCachedChars: 8_000_000,
-  /** Rows of views are written this often while batches keep coming: what is counted is seen within a second. */
-  storeRowsMsMax: 500,
+  /** Rows of views are written at least this often while batches keep coming, and every half second where that takes little of the time. */
+  storeRowsMsMax: 2_000,
   /** Rows that may wait to be written; some 10 MB of texts. */
   storeRowsLateMax: 2_000,
   storeCacheKibibytes: 65_536,

@@ -1,8 +1,9 @@
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { anEvent, decisionOf, erase, mergedRows, typeCounts, write } from '../../../tests/contracts/store-writing.ts';
+import type { View } from '../../core/view.ts';
 import { openEventReader } from './event-reader.ts';
 import { openEventStore, type SqliteEventStore } from './event-store.ts';
 
@@ -60,6 +61,37 @@ describe('rows of views that are written late', () => {
     store = openEventStore({ folder, lateness: { ...NEVER, msMax: 0 } });
     await put(2n);
     expect(await rows()).toEqual({ [BUCKET]: { page: 2 } });
+  });
+
+  it.each([
+    { takesMs: 1, pauseMs: 500 },
+    { takesMs: 50, pauseMs: 1_000 },
+    { takesMs: 500, pauseMs: 2_000 },
+  ])('are written every $pauseMs ms when it takes $takesMs ms', async ({ takesMs, pauseMs }) => {
+    vi.useFakeTimers({ toFake: ['Date', 'performance'] });
+    try {
+      await store.close();
+      const view: View<Map<string, number>> = {
+        ...typeCounts(1),
+        buckets: (minute) => [`minute/${minute}Z`],
+        encode(row) {
+          vi.advanceTimersByTime(takesMs);
+          return typeCounts(1).encode(row);
+        },
+      };
+      store = openEventStore({ folder, lateness: { views: [view], msMax: 2_000 } });
+      const putNext = (sequence: bigint) => write(store, LANE, [{ sequence, events: [anEvent()] }], [view]);
+      await putNext(1n);
+      expect(await rows()).toEqual({ [BUCKET]: { page: 1 } });
+      vi.advanceTimersByTime(pauseMs - takesMs - 1);
+      await putNext(2n);
+      expect(await rows()).toEqual({ [BUCKET]: { page: 1 } });
+      vi.advanceTimersByTime(1);
+      await putNext(3n);
+      expect(await rows()).toEqual({ [BUCKET]: { page: 3 } });
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('are there when the store was closed', async () => {

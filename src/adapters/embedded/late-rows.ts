@@ -22,9 +22,14 @@ import { ViewRows } from './view-rows.ts';
 export interface Lateness {
   /** What the rows are counted anew by, from the events, after a crash. */
   readonly views: readonly View[];
-  /** While batches keep coming, rows are written this often. */
+  /** While batches keep coming, rows are written at least this often, and four times as often where that takes little of the time. */
   readonly msMax: number;
 }
+
+/** Writing rows is to take no more of the time than this: of a busy hour they grow to some ten megabytes. */
+const TIME_SHARE = 0.05;
+/** The longest pause holds this many of the shortest. */
+const PAUSES = 4;
 
 /** The written rows hold every event of the store. */
 export const MARK_COUNTED = 'UPDATE counted SET event = (SELECT coalesce(max(id), 0) FROM events)';
@@ -42,6 +47,8 @@ export class LateRows {
   readonly #msMax: number;
   readonly #mark: StatementSync;
   #writtenAtMs = 0;
+  /** From one writing to the next. */
+  #pauseMs: number;
   /** Whether memory and rows together hold every event of the store. */
   #isLevel = false;
 
@@ -50,6 +57,7 @@ export class LateRows {
     this.#rows = new ViewRows(database);
     this.#views = new Map(views.map((view) => [view.name, view]));
     this.#msMax = msMax;
+    this.#pauseMs = msMax / PAUSES;
     this.#mark = database.prepare(MARK_COUNTED);
   }
 
@@ -67,15 +75,18 @@ export class LateRows {
   }
 
   writeWhenDue(nowMs: number): void {
-    const isDue = Math.abs(nowMs - this.#writtenAtMs) >= this.#msMax || this.#rows.changed >= LIMITS.storeRowsLateMax;
+    const isDue = Math.abs(nowMs - this.#writtenAtMs) >= this.#pauseMs || this.#rows.changed >= LIMITS.storeRowsLateMax;
     if (isDue && this.#rows.changed > 0) this.write(nowMs);
   }
 
   /** Afterwards the rows hold every event of the store; so also before events are deleted. */
   write(nowMs: number): void {
+    const startedAtMs = performance.now();
     this.#rows.write();
     this.#mark.run();
     this.#writtenAtMs = nowMs;
+    const fairMs = (performance.now() - startedAtMs) / TIME_SHARE;
+    this.#pauseMs = Math.min(Math.max(fairMs, this.#msMax / PAUSES), this.#msMax);
   }
 
   /** Counts the events that the written rows lack. To be called before the first batch, and after each that was rolled back. */

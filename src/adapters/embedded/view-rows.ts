@@ -13,7 +13,8 @@ interface Kept {
 
 /**
  * The rows of views, for their one writer. Those used lately are kept decoded, up to `storeRowsCachedChars` of their
- * texts: a batch of few events changes some thirty rows, and reading them anew each time was a third of its work.
+ * texts: a batch of few events changes some thirty rows, and reading them anew each time was a third of its work. What was
+ * written last is kept whatever its size, for the next batch changes nearly all of it again.
  */
 export class ViewRows {
   readonly #read: StatementSync;
@@ -52,7 +53,12 @@ export class ViewRows {
       const { view, version, source, bucket, lane } = kept.key;
       const value = kept.fold.encode(kept.state);
       this.#write.run(view, version, source, bucket, lane, value);
-      this.#keep(text, { ...kept, chars: value.length });
+      this.#kept.set(text, { ...kept, chars: value.length });
+      this.#keptChars += value.length;
+    }
+    for (const oldest of this.#kept.keys()) {
+      if (this.#keptChars <= LIMITS.storeRowsCachedChars || this.#kept.size <= this.#changed.size) break;
+      this.#take(oldest);
     }
     this.#changed.clear();
   }
@@ -76,15 +82,6 @@ export class ViewRows {
     this.#kept.delete(text);
     this.#keptChars -= kept.chars;
     return kept;
-  }
-
-  #keep(text: string, kept: Kept): void {
-    this.#kept.set(text, kept);
-    this.#keptChars += kept.chars;
-    for (const oldest of this.#kept.keys()) {
-      if (this.#keptChars <= LIMITS.storeRowsCachedChars) return;
-      this.#take(oldest);
-    }
   }
 }
 

@@ -60,7 +60,8 @@ export class Freshness {
         this.latencies.add(performance.now() - sinceMs);
         return;
       }
-      await sleep(LIMITS.loadSamplePollMs);
+      // Asking is load as well: one that is late is asked for less often, and is known to a tenth.
+      await sleep(Math.max(LIMITS.loadSamplePollMs, (performance.now() - sinceMs) / 10));
     }
     this.notSeen += 1;
   }

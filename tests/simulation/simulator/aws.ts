@@ -10,7 +10,7 @@ import { positionId } from '../../../src/query/cursor.ts';
 import { createRedrive } from '../../../src/query/dead.ts';
 import type { LogView } from '../../../src/query/ledger-reading.ts';
 import type { Ended } from './check.ts';
-import type { Scheduler } from './clock.ts';
+import { promisesSettled, type Scheduler } from './clock.ts';
 import { arrivalOf, SimulatedCollector } from './collector.ts';
 import { Fault } from './fault.ts';
 import { Functions } from './functions.ts';
@@ -32,7 +32,7 @@ export interface AwsEnded extends Ended {
 
 export async function playOnAws(scheduler: Scheduler): Promise<AwsEnded> {
   const history = new AwsHistory(scheduler);
-  await scheduler.play(() => history.play());
+  await scheduler.play(() => history.play(), promisesSettled);
   return history.ended();
 }
 

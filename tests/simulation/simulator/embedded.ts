@@ -13,7 +13,7 @@ import { positionId } from '../../../src/query/cursor.ts';
 import { createRedrive } from '../../../src/query/dead.ts';
 import { FaultFiles, type Faults } from '../fault-files.ts';
 import type { Ended } from './check.ts';
-import type { Scheduler } from './clock.ts';
+import { eventLoopTurned, type Scheduler } from './clock.ts';
 import { arrivalOf, SimulatedCollector } from './collector.ts';
 import { loseStore, newFolder, type StoreDisk } from './disk.ts';
 import { Fault } from './fault.ts';
@@ -34,7 +34,7 @@ export async function playEmbedded(scheduler: Scheduler, planted: Faults['plante
   const root = newFolder();
   try {
     const machine = new Machine(scheduler, { root, planted });
-    await scheduler.play(() => machine.play());
+    await scheduler.play(() => machine.play(), eventLoopTurned);
     return machine.ended();
   } catch (thrown) {
     rmSync(root, { recursive: true });

@@ -94,7 +94,7 @@ function Compared({ figure, totals: { now, before } }: { readonly figure: Figure
   const was = amountOf(figure, before) ?? 0;
   return (
     <small>
-      <span class={change.direction}>{change.words}</span> from {figure.format(was)}
+      <span class={change.direction}>{change.words}</span> <span class="amount">from {figure.format(was)}</span>
     </small>
   );
 }
