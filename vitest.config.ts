@@ -10,7 +10,6 @@ const FAULTS = [
 export default defineConfig({
   test: {
     testTimeout: 30_000,
-    hookTimeout: 30_000,
     // On two cores it would take one.
     maxWorkers: 2,
     globalSetup: ['tests/build-tracker.ts', 'tests/build-web.ts'],
