@@ -118,13 +118,19 @@ try {
     if (samples.length % 10 === 0) process.stdout.write(told(sample));
   }
   await played;
+  if (values.write) {
+    writeFileSync('bench/soak.csv', soakCsv(samples));
+    writeFileSync('bench/soak.svg', soakPlot(samples));
+  }
   await freshness.settled();
   const { schedule } = sentReport(load);
   if (schedule?.kept === false) problems.push(`the schedule was not kept: up to ${schedule.behindMsMax} ms late`);
   if (freshness.notSeen > 0) problems.push(`${freshness.notSeen} events were not seen in time`);
   const processed = await waitProcessed(client);
   const check = await checkStored(client, ledger);
+  const readMs = performance.now();
   const audit = await readAudit(client, { deep: true, patienceMs: LIMITS.clientMsMax });
+  const auditMs = performance.now() - readMs;
   problems.push(...problemsOf({ processed, check, audit }));
   problems.push(...notFlat(samples, { lagBytesMax: 2 * LIMITS.unprocessedBytesMax }));
   client.close();
@@ -134,7 +140,7 @@ try {
   const { acknowledged } = ledger.counts();
   process.stdout.write(
     `${acknowledged} events acknowledged in ${load.seconds.toFixed(0)} s, ${check.found} found; lost ${check.missing.count}, doubled ${check.doubled.count}; ` +
-      `audit ${audit.balanced ? 'balanced' : 'not balanced'}; ${bytesAnEvent(samples, 'logBytes').toFixed(0)} B of log and ` +
+      `audit ${audit.balanced ? 'balanced' : 'not balanced'}, in ${(auditMs / 1_000).toFixed(0)} s; ${bytesAnEvent(samples, 'logBytes').toFixed(0)} B of log and ` +
       `${bytesAnEvent(samples, 'storeBytes').toFixed(0)} B of store an event, write-ahead log at most ${(Math.max(...samples.map(({ walBytes }) => walBytes)) / MEGABYTE).toFixed(0)} MB\n`,
   );
 } finally {
@@ -143,7 +149,3 @@ try {
 }
 for (const problem of problems) process.stdout.write(`${problem}\n`);
 if (problems.length > 0) process.exitCode = 1;
-if (values.write) {
-  writeFileSync('bench/soak.csv', soakCsv(samples));
-  writeFileSync('bench/soak.svg', soakPlot(samples));
-}

@@ -196,6 +196,10 @@ export const LIMITS = {
   auditHoursMax: 1_000,
   /** How often an audit is begun anew because the ledger was sealed meanwhile. */
   auditTriesMax: 5,
+  /** Events that a deep audit counts at once, some 40 ms; then it lets others go first. */
+  auditPieceEvents: 5_000,
+  /** How long a deep audit may take, which reads every event: some 10 µs each. */
+  deepAuditMsMax: 3_600_000,
   /** The body of a POST of the API, which has nothing to say. */
   apiBodyBytesMax: 1_024,
   queriesWaitingMax: 256,

@@ -10,7 +10,7 @@ import { decodeRecord } from '../log/record.ts';
 import { answer, hourOf } from '../pipeline.ts';
 import { type BadAsked, type BadPiece, readBadPiece } from '../query/bad-replay.ts';
 import type { LogView, PendingRecord } from '../query/ledger-reading.ts';
-import type { Answer, Question } from '../query/queries.ts';
+import { type Answer, isDeepAudit, type Question } from '../query/queries.ts';
 import type { DeadRecord, EventReader, LaneState } from '../store/event-store.ts';
 import { openSchemas, type StepSettings } from './steps.ts';
 
@@ -87,6 +87,8 @@ function headerOf(bytes: Uint8Array): Omit<PendingRecord, 'lane' | 'sequence'> {
 async function serve(data: QueryWorkerData): Promise<void> {
   const folder = await openSchemas(data.settings);
   const reader = openEventReader({ folder: data.folder });
+  // Snapshots of a reader wait for one another, and a deep audit is long.
+  const deepReader = openEventReader({ folder: data.folder });
   const { port } = data;
   const found: Findings = new Map(data.findings.map((finding) => [placeOf(finding), finding]));
   const progress = new LogProgress(data.progress);
@@ -106,7 +108,8 @@ async function serve(data: QueryWorkerData): Promise<void> {
     switch (message.kind) {
       case 'ask': {
         const { id, question } = message;
-        void answer(question, parts).then(({ status, body }) => tell({ kind: 'answer', id, status, body }));
+        const asked = isDeepAudit(question) ? { ...parts, reader: deepReader } : parts;
+        void answer(question, asked).then(({ status, body }) => tell({ kind: 'answer', id, status, body }));
         break;
       }
       case 'deadAt': {
@@ -136,7 +139,7 @@ async function serve(data: QueryWorkerData): Promise<void> {
         found.set(placeOf(message.finding), message.finding);
         break;
       case 'stop':
-        void reader.close().then(() => port.close());
+        void Promise.all([reader.close(), deepReader.close()]).then(() => port.close());
         break;
     }
   });

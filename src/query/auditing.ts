@@ -1,6 +1,6 @@
 import { ClickstreamError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
-import type { EventReader, EventReads, Row } from '../store/event-store.ts';
+import type { EventReader, EventReads, Row, StoreTotals } from '../store/event-store.ts';
 import { type AuditInput, type AuditResult, audit } from './audit.ts';
 import type { LedgerBlock, LogView } from './ledger-reading.ts';
 import { decodeSealed, isSealed, nothingSealed, type Sealed } from './sealed.ts';
@@ -25,14 +25,23 @@ export async function auditOf({
       const lanes = await reads.lanes();
       const rows = await reads.rows({ view: ledger.name, from: '', to: '\uffff' });
       const totals = await reads.totals();
-      const counted = deep ? await readDeep(reads, { lanes, sealed, rows, ledger }) : undefined;
       // Where a snapshot is not of one moment, rows that were read after a sealing no longer have what it took.
       if ((await reads.sealed())?.revision !== before?.revision) return undefined;
+      const counted = deep ? await readDeep(reads, { lanes, sealed, rows, ledger }) : undefined;
+      // What was removed while the events were counted may be counted twice, or not at all.
+      if (deep && isMoreRemoved(await reads.totals(), totals)) return undefined;
       return audit({ witnesses, log: view, sealed, ledger: blocksOf(rows, ledger), lanes, totals, deep: counted });
     });
     if (result !== undefined) return result;
   }
-  throw new ClickstreamError('overloaded', 'the ledger was sealed each time it was read');
+  throw new ClickstreamError(
+    'query_unavailable',
+    'the ledger was sealed, or events were removed, each time it was read',
+  );
+}
+
+function isMoreRemoved(now: StoreTotals, before: StoreTotals): boolean {
+  return now.expired !== before.expired || now.erased !== before.erased;
 }
 
 function* blocksOf(rows: readonly Row[], ledger: LedgerRows): Generator<LedgerBlock> {

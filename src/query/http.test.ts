@@ -1,7 +1,8 @@
 import { createServer, request as httpRequest, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { ClickstreamError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import { createQueries, type QueriesOptions } from './http.ts';
@@ -173,6 +174,26 @@ describe('a question of the API', () => {
     expect(waiting).toHaveLength(LIMITS.queriesWaitingMax);
     for (const answer of waiting.splice(0)) answer();
     await ask('/api/v1/live');
+    expect(waiting).toHaveLength(1);
+  });
+  test('for a deep audit has its time, is asked once at a time, and holds up no other', async () => {
+    const waiting: (() => void)[] = [];
+    const ask = await serve({
+      ask: ({ parameters }) =>
+        new Promise((resolve) => {
+          const reply = () => resolve({ status: 200, body: '{}' });
+          if (parameters.deep === 'true') waiting.push(reply);
+          else reply();
+        }),
+      queryMsMax: 20,
+    });
+    const deep = ask('/api/v1/audit?deep=true');
+    await vi.waitFor(() => expect(waiting).toHaveLength(1));
+    expect(codeOf(await ask('/api/v1/audit?deep=true'))).toEqual(problem(503, 'query_unavailable'));
+    expect((await ask('/api/v1/audit')).status).toBe(200);
+    await sleep(50);
+    waiting[0]?.();
+    expect((await deep).status).toBe(200);
     expect(waiting).toHaveLength(1);
   });
   test('whose worker is gone is a 503, and reported', async () => {

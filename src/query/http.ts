@@ -9,7 +9,7 @@ import { METRICS_TYPE } from './metrics.ts';
 import type { Operation } from './openapi.ts';
 import { SERVED } from './openapi-served.ts';
 import { type Page, servePage } from './page.ts';
-import type { Answer, Question } from './queries.ts';
+import { type Answer, isDeepAudit, type Question } from './queries.ts';
 import { answerRebuild, REBUILD, type Rebuilder } from './rebuilds.ts';
 import { receiptWaits } from './receipt-wait.ts';
 import { answerReplay, REPLAY, REPLAY_TYPE, type Replay } from './replay.ts';
@@ -29,9 +29,11 @@ export interface Readiness {
   readonly reasons: readonly string[];
 }
 
+type Ask = (question: Question, isGone?: () => boolean) => Promise<Answer>;
+
 export interface QueriesOptions {
   /** Hands a question to the query worker. It rejects when the worker is gone; it may when `isGone` says that nobody waits any more. */
-  readonly ask: (question: Question, isGone?: () => boolean) => Promise<Answer>;
+  readonly ask: Ask;
   /** Puts a dead record back into the log, which is not the query worker's. */
   readonly redrive: Redrive;
   /** Puts events that were set aside back into the log. */
@@ -97,7 +99,7 @@ const ASSETS = '/assets/';
 /** The readers' side of the HTTP server. It never blocks: questions are answered by the worker behind `ask`. */
 export function createQueries(options: QueriesOptions): Queries {
   const { access, report } = options;
-  const askBounded = bounded(options.ask, options);
+  const askBounded = boundedByQuestion(options);
   const routes = routesOf(options, askBounded);
   const askWaiting = receiptWaits(askBounded);
   const api: Route = {
@@ -310,15 +312,27 @@ async function readBody(request: IncomingMessage, bytesMax: number): Promise<Uin
   throw new ClickstreamError('body_too_large', `the body may have ${bytesMax} bytes`);
 }
 
-/** Asks with at most `queriesWaitingMax` questions waiting, each for at most `queryMsMax`. */
+/** What takes long is asked one at a time, and has its time. */
+function boundedByQuestion(options: QueriesOptions): Ask {
+  const ask = bounded(options.ask, options);
+  const askDeep = bounded(options.ask, { ...options, queryMsMax: LIMITS.deepAuditMsMax, waitingMax: 1 });
+  return (question, isGone) => (isDeepAudit(question) ? askDeep : ask)(question, isGone);
+}
+
+/** Asks with at most `waitingMax` questions waiting, each for at most `queryMsMax`. */
 function bounded<Asked extends readonly unknown[], Answered>(
   ask: (...asked: Asked) => Promise<Answered>,
-  { report, queryMsMax = LIMITS.queryMsMax }: QueriesOptions,
+  {
+    report,
+    queryMsMax = LIMITS.queryMsMax,
+    waitingMax = LIMITS.queriesWaitingMax,
+  }: QueriesOptions & { readonly waitingMax?: number },
 ): (...asked: Asked) => Promise<Answered> {
   let waiting = 0;
   return async (...question) => {
-    if (waiting >= LIMITS.queriesWaitingMax) {
-      throw new ClickstreamError('query_unavailable', `${waiting} queries are waiting; allowed: fewer`);
+    if (waiting >= waitingMax) {
+      const such = waiting === 1 ? '1 such query is' : `${waiting} queries are`;
+      throw new ClickstreamError('query_unavailable', `${such} being answered; allowed: ${waitingMax}`);
     }
     waiting += 1;
     // One that timed out goes on waiting until the worker has answered it: it still costs the worker's time.

@@ -59,6 +59,11 @@ function endpointsOf(measures: Measures): readonly Endpoint[] {
   return endpoints;
 }
 
+/** A question that reads every stored event, and takes as long. */
+export function isDeepAudit({ path, parameters }: Question): boolean {
+  return path === audit.path && parameters.deep === 'true';
+}
+
 const DOCUMENT_PATH = '/openapi.json';
 
 /** Answers one question of the API from the store. Never throws: what goes wrong is an answer, too. */

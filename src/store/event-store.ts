@@ -414,7 +414,10 @@ export interface EventReads {
   rebuilds(): Promise<readonly ViewRebuild[]>;
   /** Not remembered within a snapshot: where that is not of one moment, it tells whether the ledger was sealed meanwhile. */
   sealed(): Promise<SealedText | undefined>;
-  /** Of records at or before `through` of their lane. Slow; for the audit. */
+  /**
+   * Of records at or before `through` of their lane. Slow; for the audit. It may be counted in pieces that are not of one moment, and
+   * gives up that of its snapshot: when `totals` say afterwards that more was expired or erased than before, it is to be counted anew.
+   */
   storedCounts(asked: {
     readonly through: ReadonlyMap<string, bigint>;
     /** Whether a record is to be counted by itself. */

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { setImmediate } from 'node:timers/promises';
 import type { Erasing, ErasureCounts } from '../../core/erasures.ts';
 import { type Identity, identityKey, identityOf } from '../../core/event.ts';
 import { type ReadVersion, type ViewRebuild, versionsRead } from '../../core/generations.ts';
@@ -27,12 +28,13 @@ import type {
   Witness,
 } from '../../store/event-store.ts';
 import { visitorText } from '../../store/event-store.ts';
+import { StoredCounting } from '../../store/stored-counting.ts';
 import { BadReads } from './bad-rows.ts';
 import { readErasing, readErasure } from './erasures.ts';
 import { SqliteEventLists } from './event-lists.ts';
 import { integerOf, ReadStatements } from './read-statements.ts';
 import { openDatabaseToRead } from './schema.ts';
-import { countStored, EVENTS_TO_COUNT, REMOVED_TO_COUNT } from './sealed-rows.ts';
+import { countEvents, countRemoved, EVENTS_TO_COUNT, REMOVED_TO_COUNT } from './sealed-rows.ts';
 import {
   EVENT_COLUMNS,
   EVENTS_WITH_SOURCE,
@@ -94,11 +96,13 @@ export class SqliteEventReader implements EventReader {
 }
 
 class SqliteReads implements EventReads {
+  readonly #database: DatabaseSync;
   readonly #reads: ReadStatements;
   readonly #lists: SqliteEventLists;
   readonly #bad: BadReads;
 
   constructor(database: DatabaseSync) {
+    this.#database = database;
     this.#reads = new ReadStatements(database);
     this.#lists = new SqliteEventLists(this.#reads);
     this.#bad = new BadReads(this.#reads);
@@ -266,13 +270,28 @@ class SqliteReads implements EventReads {
   }
 
   async storedCounts(asked: Parameters<EventReads['storedCounts']>[0]): Promise<StoredCounts> {
-    const statements = { events: this.#reads.prepare(EVENTS_TO_COUNT), removed: this.#reads.prepare(REMOVED_TO_COUNT) };
-    return countStored(statements, asked);
+    const counts = new StoredCounting(asked);
+    const events = this.#reads.prepare(EVENTS_TO_COUNT);
+    const through = this.#reads.one<{ readonly id: bigint | null }>('SELECT max(id) AS id FROM events')?.id ?? 0n;
+    for (let after: bigint | undefined = 0n; ; await this.#giveUpMoment()) {
+      after = countEvents(counts, events, { after, through });
+      if (after === undefined) break;
+    }
+    countRemoved(counts, this.#reads.prepare(REMOVED_TO_COUNT));
+    return counts.counts();
+  }
+
+  /** So that the write-ahead log can start anew, and this thread hears what else it is asked. */
+  async #giveUpMoment(): Promise<void> {
+    this.#database.exec('COMMIT');
+    await setImmediate();
+    this.#database.exec('BEGIN');
   }
 
   async doubled(limit: number): Promise<readonly DoubledEvent[]> {
+    // Of any two events of one hash, one has another twin than 0: so the index by identity has it, and hardly any has.
     const candidates = this.#reads.prepare(
-      'SELECT visitor, created_at, hash FROM events GROUP BY visitor, created_at, hash HAVING count(*) > 1',
+      'SELECT DISTINCT visitor, created_at, hash FROM events INDEXED BY events_twins WHERE twin > 0',
     );
     candidates.setReadBigInts(true);
     const doubled: DoubledEvent[] = [];

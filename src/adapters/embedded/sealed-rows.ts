@@ -1,8 +1,9 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { identityOf } from '../../core/event.ts';
 import { identityChecksum } from '../../core/identities.ts';
-import type { EventReads, Sealing, StoredCount, StoredCounts } from '../../store/event-store.ts';
-import { StoredCounting } from '../../store/stored-counting.ts';
+import { LIMITS } from '../../core/limits.ts';
+import type { Sealing, StoredCount } from '../../store/event-store.ts';
+import type { StoredCounting } from '../../store/stored-counting.ts';
 import { EVENTS_WITH_SOURCE, type EventRow, eventOf, selectOne } from './stored-rows.ts';
 
 /** Runs within a transaction of its caller. */
@@ -24,23 +25,32 @@ export function sealRows(database: DatabaseSync, { from, text, rows, witnesses }
 
 /** Identities are read out of the events themselves, and not from what was indexed of them. */
 export const EVENTS_TO_COUNT = `
-SELECT lane, sequence, labels.text AS source, received_at, body FROM ${EVENTS_WITH_SOURCE} ORDER BY events.id`;
+SELECT events.id, lane, sequence, labels.text AS source, received_at, body FROM ${EVENTS_WITH_SOURCE}
+WHERE events.id > ? AND events.id <= ? ORDER BY events.id LIMIT ${LIMITS.auditPieceEvents}`;
 export const REMOVED_TO_COUNT = 'SELECT lane, sequence, source, hour, events, identities FROM removed';
 
-/** One event at a time: there are more than memory has room for. */
-export function countStored(
-  { events, removed }: { readonly events: StatementSync; readonly removed: StatementSync },
-  { through, isDetailed }: Parameters<EventReads['storedCounts']>[0],
-): StoredCounts {
-  const counts = new StoredCounting({ through, isDetailed });
+/** Counts a piece of the events after one and through another, in the order of arrival. Returns its last one; undefined when that is all. */
+export function countEvents(
+  counts: StoredCounting,
+  events: StatementSync,
+  { after, through }: { readonly after: bigint; readonly through: bigint },
+): bigint | undefined {
   events.setReadBigInts(true);
-  for (const found of events.iterate()) {
-    const row = found as unknown as Pick<EventRow, 'lane' | 'sequence' | 'source' | 'received_at' | 'body'>;
+  let counted = 0;
+  let last = after;
+  for (const found of events.iterate(after, through)) {
+    const row = found as unknown as Pick<EventRow, 'id' | 'lane' | 'sequence' | 'source' | 'received_at' | 'body'>;
     const { lane, sequence, source, received_at } = row;
+    counted += 1;
+    last = row.id;
     if (!counts.isAsked({ lane, sequence })) continue;
     const identities = identityChecksum(identityOf(eventOf(row)));
     counts.add({ lane, sequence, source, hour: received_at.slice(0, 13), events: 1, identities });
   }
+  return counted < LIMITS.auditPieceEvents ? undefined : last;
+}
+
+export function countRemoved(counts: StoredCounting, removed: StatementSync): void {
   removed.setReadBigInts(true);
   for (const found of removed.iterate()) {
     const row = found as unknown as Omit<StoredCount, 'events' | 'identities'> & {
@@ -51,5 +61,4 @@ export function countStored(
     const sum = identities === null ? undefined : Number(identities);
     counts.add({ lane, sequence, source, hour, events: Number(gone), identities: sum });
   }
-  return counts.counts();
 }

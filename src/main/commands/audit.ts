@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
 import { LIMITS } from '../../core/limits.ts';
 import { type AuditStatement, readAudit } from '../load/check.ts';
+import type { ApiClient } from './client.ts';
+import { ProgressBar } from './progress-bar.ts';
 import { EXIT, grouped, type ServerOptions, serverCommand, styled, withServer } from './terminal.ts';
 
 interface AuditOptions extends ServerOptions {
@@ -28,11 +30,26 @@ export function auditCommand(): Command {
     .addHelpText('after', HELP)
     .action((options: AuditOptions) =>
       withServer(options, async (client) => {
-        const statement = await readAudit(client, { deep: options.shallow !== true });
+        const statement = await shownAudit(client, options);
         process.stdout.write(options.json === true ? `${JSON.stringify(statement.raw)}\n` : statementText(statement));
         return isWell(statement) ? EXIT.well : EXIT.notWell;
       }),
     );
+}
+
+/** To count all events takes some 10 µs each. */
+async function shownAudit(client: ApiClient, { shallow, json }: AuditOptions): Promise<AuditStatement> {
+  const begunMs = performance.now();
+  const progress = () => {
+    const seconds = Math.floor((performance.now() - begunMs) / 1_000);
+    return { text: `the stored events are counted, for ${seconds} s now` };
+  };
+  const bar = json === true ? undefined : new ProgressBar(progress);
+  try {
+    return await readAudit(client, { deep: shallow !== true });
+  } finally {
+    bar?.hide();
+  }
 }
 
 function isWell({ balanced, problemCount }: AuditStatement): boolean {

@@ -54,6 +54,8 @@ interface Asking {
   readonly parameters: Parameters;
   /** Of a POST. @default nothing to say, as JSON */
   readonly body?: Body | undefined;
+  /** @default LIMITS.clientMsMax */
+  readonly answerMsMax?: number;
 }
 
 const NOTHING: Body = { type: 'application/json', bytes: new Uint8Array() };
@@ -77,13 +79,20 @@ export class ApiClient {
   /**
    * GETs a path such as `/api/v1/events` and returns the JSON object it answers. Parameters that are undefined are left
    * out. Throws ApiError: the server's problem, or `server_unreachable` when none of clickstream answers. Passing
-   * problems are asked again until `patienceMs` are over.
+   * problems are asked again until `patienceMs` are over. Each answer is waited for up to `answerMsMax`.
    */
-  async get(path: string, parameters: Parameters = {}, { patienceMs = 0 } = {}): Promise<JsonObject> {
+  async get(
+    path: string,
+    parameters: Parameters = {},
+    {
+      patienceMs = 0,
+      answerMsMax = LIMITS.clientMsMax,
+    }: { readonly patienceMs?: number; readonly answerMsMax?: number } = {},
+  ): Promise<JsonObject> {
     const end = performance.now() + patienceMs;
     for (;;) {
       try {
-        return await this.#ask({ method: 'GET', path, parameters });
+        return await this.#ask({ method: 'GET', path, parameters, answerMsMax });
       } catch (error) {
         if (!(error instanceof ApiError && error.passing) || performance.now() >= end) throw error;
         await sleep(LIMITS.clientRetryMs);
@@ -105,24 +114,30 @@ export class ApiClient {
     this.#agent.destroy();
   }
 
-  async #ask({ method, path, parameters, body: sent = NOTHING }: Asking): Promise<JsonObject> {
+  async #ask({
+    method,
+    path,
+    parameters,
+    body = NOTHING,
+    answerMsMax = LIMITS.clientMsMax,
+  }: Asking): Promise<JsonObject> {
     const query = new URLSearchParams();
     for (const [name, value] of Object.entries(parameters)) if (value !== undefined) query.set(name, String(value));
     const search = query.size === 0 ? '' : `?${query}`;
     const target = this.#url.pathname.replace(/\/$/, '') + path + search;
-    const { status, date, text } = await this.#fetch(method, target, sent);
+    const { status, date, text } = await this.#fetch({ method, path: target, body, answerMsMax });
     const serverMs = Date.parse(date ?? '');
     if (!Number.isNaN(serverMs)) this.clockAheadMs = serverMs - Date.now();
-    const body = parsed(text);
-    if ((status === 200 || status === 202) && isObject(body)) return body;
-    throw problemFrom(body, { status, origin: this.#url.origin, text });
+    const answered = parsed(text);
+    if ((status === 200 || status === 202) && isObject(answered)) return answered;
+    throw problemFrom(answered, { status, origin: this.#url.origin, text });
   }
 
-  #fetch(
-    method: Asking['method'],
-    path: string,
-    body: Body,
-  ): Promise<{ status: number; date: string | undefined; text: string }> {
+  #fetch({ method, path, body, answerMsMax }: Required<Omit<Asking, 'parameters'>> & { readonly body: Body }): Promise<{
+    status: number;
+    date: string | undefined;
+    text: string;
+  }> {
     const { protocol, origin } = this.#url;
     const options: RequestOptions = {
       method,
@@ -133,7 +148,7 @@ export class ApiClient {
         ...(this.#token !== undefined && { authorization: `Bearer ${this.#token}` }),
         ...(method === 'POST' && { 'content-type': body.type, 'content-length': body.bytes.length }),
       },
-      signal: AbortSignal.timeout(LIMITS.clientMsMax),
+      signal: AbortSignal.timeout(answerMsMax),
     };
     return new Promise((resolve, reject) => {
       const fail = (cause: Error) => reject(unreachable(origin, `did not answer: ${cause.message || cause.name}`));

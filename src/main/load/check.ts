@@ -188,12 +188,14 @@ const AUDIT_COUNTS = [
   'erased',
 ] as const;
 
-/** With `deep`, the server counts the stored events one by one. */
+/** With `deep`, the server counts the stored events one by one, for as long as that takes. */
 export async function readAudit(
   client: Pick<ApiClient, 'get'>,
   { deep, patienceMs = 0 }: { readonly deep: boolean; readonly patienceMs?: number },
 ): Promise<AuditStatement> {
-  const raw = await client.get('/api/v1/audit', { deep: deep ? 'true' : undefined }, { patienceMs });
+  // The server gives up first, and says why.
+  const answerMsMax = LIMITS.clientMsMax + (deep ? LIMITS.deepAuditMsMax : 0);
+  const raw = await client.get('/api/v1/audit', { deep: deep ? 'true' : undefined }, { patienceMs, answerMsMax });
   const { balanced, problems, problemCount, notes, waiting } = raw;
   if (typeof balanced !== 'boolean' || !Array.isArray(problems) || !Array.isArray(waiting)) {
     throw strange('an audit', raw);

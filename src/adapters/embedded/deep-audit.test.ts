@@ -1,0 +1,102 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { eventWith, recordOf, recordOfLines } from '../../../tests/events.ts';
+import { LIMITS } from '../../core/limits.ts';
+import { answer, processBatch } from '../../pipeline.ts';
+import type { EventReader, EventReads, EventStore } from '../../store/event-store.ts';
+import { openEventReader } from './event-reader.ts';
+import { openEventStore } from './event-store.ts';
+
+const EVENTS_A_RECORD = 500;
+const RECORDS = 1 + LIMITS.auditPieceEvents / EVENTS_A_RECORD;
+const EVENTS = RECORDS * EVENTS_A_RECORD;
+
+let folder: string;
+let store: EventStore;
+let reader: EventReader;
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'deep-audit-'));
+  store = openEventStore({ folder });
+  reader = openEventReader({ folder });
+  for (let number = 0; number < RECORDS; number += 1) await process(number, recordOfVisitor(number));
+});
+afterEach(async () => {
+  await reader.close();
+  await store.close();
+  rmSync(folder, { recursive: true });
+});
+
+/** One of a visitor of its own. */
+function recordOfVisitor(number: number): Uint8Array {
+  const events = Array.from({ length: EVENTS_A_RECORD }, (_, place) =>
+    eventWith({ eventId: `e${number}-${place}`, anonymousId: `a${number}` }),
+  );
+  return recordOf(events, { number, ackedThrough: number - 1 });
+}
+
+function process(number: number, data: Uint8Array): Promise<unknown> {
+  return processBatch({ lane: 'a', records: [{ sequence: BigInt(number), data }] }, store);
+}
+
+/** `meanwhile` runs when the first piece of the events is counted, once. */
+async function audited(meanwhile: () => Promise<unknown>) {
+  let counts = 0;
+  const interrupted: EventReader = {
+    snapshot: (read) => reader.snapshot((reads) => read(interruptedReads(reads))),
+    close: async () => undefined,
+  };
+  const interruptedReads = (reads: EventReads): EventReads => {
+    const storedCounts: EventReads['storedCounts'] = async (asked) => {
+      counts += 1;
+      const counted = reads.storedCounts(asked);
+      if (counts === 1) await meanwhile();
+      return counted;
+    };
+    // Its methods are of a class, which a copy would not have.
+    return new Proxy(reads, {
+      get: (of, name: keyof EventReads) => (name === 'storedCounts' ? storedCounts : of[name].bind(of)),
+    });
+  };
+  const question = { path: '/api/v1/audit', parameters: { deep: 'true' } };
+  const { body } = await answer(question, { reader: interrupted, clock: Date.now, report: () => undefined });
+  return { counts, audit: JSON.parse(body) };
+}
+
+it('passes over what is stored while it counts, and holds up neither the write-ahead log nor other readers', async () => {
+  const other = openEventReader({ folder });
+  const database = new DatabaseSync(join(folder, 'store.sqlite'));
+  const { counts, audit } = await audited(async () => {
+    await process(RECORDS, recordOfVisitor(RECORDS));
+    expect(database.prepare('PRAGMA wal_checkpoint(RESTART)').get()).toMatchObject({ busy: 0 });
+    const totals = await other.snapshot((reads) => reads.totals());
+    expect(totals.events).toBe(EVENTS + EVENTS_A_RECORD);
+  });
+  expect(audit).toMatchObject({ balanced: true, deep: true, problems: [], stored: EVENTS });
+  expect(counts).toBe(1);
+  database.close();
+  await other.close();
+});
+
+it.each([0, RECORDS - 1])('counts anew when one is erased meanwhile: the visitor of record %i', async (number) => {
+  const { counts, audit } = await audited(() => {
+    const header = { kind: 'erase', visitor: `a${number}`, number: RECORDS, ackedThrough: RECORDS - 1 } as const;
+    return process(RECORDS, recordOfLines([], { ...header, receivedAt: '2026-11-23T11:00:00.000Z' }));
+  });
+  expect(audit).toMatchObject({ balanced: true, deep: true, problems: [], stored: EVENTS, erased: EVENTS_A_RECORD });
+  expect(counts).toBe(2);
+});
+
+it('names what is missing of any piece', async () => {
+  const database = new DatabaseSync(join(folder, 'store.sqlite'));
+  database.exec(
+    `DELETE FROM events WHERE id IN (1, ${LIMITS.auditPieceEvents}, ${LIMITS.auditPieceEvents + 1}, ${EVENTS})`,
+  );
+  database.close();
+  const { audit } = await audited(async () => undefined);
+  expect(audit.problems.map(({ kind, sequence }: Record<string, unknown>) => ({ kind, sequence }))).toEqual(
+    [0, RECORDS - 2, RECORDS - 1].map((sequence) => ({ kind: 'event_missing', sequence: String(sequence) })),
+  );
+});
