@@ -65,7 +65,8 @@ export function soakPlot(samples: readonly SoakSample[]): string {
   );
   const style = 'text{font:12px sans-serif;fill:#333}';
   return (
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}"><style>${style}</style>` +
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}">` +
+    `<title>Memory, latencies, disk and what waits, over a soak</title><style>${style}</style>` +
     `<rect width="${WIDTH}" height="${height}" fill="#fff"/>${panels.join('')}</svg>\n`
   );
 }
