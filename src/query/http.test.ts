@@ -2,7 +2,7 @@ import { createServer, request as httpRequest, type IncomingHttpHeaders, type Se
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
-import { afterEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { ClickstreamError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import { createQueries, type QueriesOptions } from './http.ts';
@@ -177,6 +177,8 @@ describe('a question of the API', () => {
     expect(waiting).toHaveLength(1);
   });
   test('for a deep audit has its time, is asked once at a time, and holds up no other', async () => {
+    const timers = vi.spyOn(globalThis, 'setTimeout');
+    onTestFinished(() => timers.mockRestore());
     const waiting: (() => void)[] = [];
     const ask = await serve({
       ask: ({ parameters }) =>
@@ -195,6 +197,8 @@ describe('a question of the API', () => {
     waiting[0]?.();
     expect((await deep).status).toBe(200);
     expect(waiting).toHaveLength(1);
+    const set = timers.mock.calls.findIndex(([, milliseconds]) => milliseconds === LIMITS.deepAuditMsMax);
+    expect(timers.mock.results[set]?.value.hasRef(), 'a server that stops does not wait for it').toBe(false);
   });
   test('whose worker is gone is a 503, and reported', async () => {
     const reported: ClickstreamError[] = [];

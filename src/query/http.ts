@@ -344,6 +344,8 @@ function bounded<Asked extends readonly unknown[], Answered>(
       timer = setTimeout(() => {
         reject(new ClickstreamError('query_unavailable', `the query took longer than ${queryMsMax} ms`));
       }, queryMsMax);
+      // A server that stops does not wait for it.
+      timer.unref();
     });
     try {
       return await Promise.race([asked, late]);
