@@ -11,6 +11,8 @@ import { type CellPlace, type Cells, hasIdentities, OLDER } from './sealed.ts';
 export class DeepAudit {
   readonly #counts: StoredCounts;
   readonly #totals: StoreTotals;
+  /** Some events expired while they were counted. */
+  readonly #isExpiring: boolean;
   readonly #problems: ProblemList;
   /** Records of which nothing was said yet. */
   readonly #records: Map<string, StoredCount>;
@@ -19,11 +21,14 @@ export class DeepAudit {
 
   constructor(parts: {
     readonly counts: StoredCounts;
+    /** When the counting was begun, and when it was done. */
+    readonly begun: StoreTotals;
     readonly totals: StoreTotals;
     readonly problems: ProblemList;
   }) {
     this.#counts = parts.counts;
     this.#totals = parts.totals;
+    this.#isExpiring = parts.totals.expired !== parts.begun.expired;
     this.#problems = parts.problems;
     this.#records = new Map(parts.counts.records.map((record) => [recordKey(record), record]));
   }
@@ -35,7 +40,7 @@ export class DeepAudit {
     const { events } = lies;
     this.#records.delete(recordKey({ lane, sequence }));
     const has = { events: stored, identities: copy.identities?.stored };
-    if (isSame(lies, has) || this.#isExpired({ lane, sequence })) return;
+    if (isSame(lies, has) || this.#isExpired({ lane, sequence, hour })) return;
     this.#name({ lane, source, hour }, differenceOf(lies, has));
     const where = { collector, number, lane, sequence, source, hour };
     if (events === stored) {
@@ -62,7 +67,6 @@ export class DeepAudit {
 
   /** Retention takes what arrived before some moment: of hours before it not all can be there. */
   #checkHours(cells: Cells): void {
-    const { expiredBefore } = this.#totals;
     const places = new Map<string, { readonly place: CellPlace; has: Amount; lies: Amount }>();
     const known = new Set([...cells.all()].map(({ cell, ...place }) => placeKey(place)));
     const joined = (place: CellPlace): CellPlace => {
@@ -93,8 +97,7 @@ export class DeepAudit {
       found.has = sumOf(found.has, named);
     }
     for (const { place, has, lies } of places.values()) {
-      const isWhole = expiredBefore === undefined || (/^\d/.test(place.hour) && place.hour >= expiredBefore);
-      if (isSame(lies, has) || !isWhole) continue;
+      if (isSame(lies, has) || !this.#isWhole(place.hour)) continue;
       const [stored, events] = [has.events, lies.events];
       const of = place.hour === '' ? 'all hours' : place.hour === OLDER ? 'the older hours' : `the hour ${place.hour}`;
       if (stored === events) {
@@ -124,8 +127,15 @@ export class DeepAudit {
     this.#problems.add({ kind: 'event_unaccounted', ...where, detail });
   }
 
-  #isExpired({ lane, sequence }: { readonly lane: string; readonly sequence: bigint }): boolean {
-    return sequence <= (this.#totals.expiredThrough.get(lane) ?? -1n);
+  /** Of a record that is expiring some events may be gone, and were counted before or not. */
+  #isExpired({ lane, sequence, hour }: Pick<CellPlace, 'lane' | 'hour'> & { readonly sequence: bigint }): boolean {
+    return sequence <= (this.#totals.expiredThrough.get(lane) ?? -1n) || (this.#isExpiring && !this.#isWhole(hour));
+  }
+
+  /** Whether retention took nothing of what arrived in this hour. */
+  #isWhole(hour: string): boolean {
+    const { expiredBefore } = this.#totals;
+    return expiredBefore === undefined || (/^\d/.test(hour) && hour >= expiredBefore);
   }
 }
 

@@ -37,7 +37,7 @@ const counts = (...events: readonly (readonly [sequence: bigint, events: number,
   const records = events.map(([sequence, of, identities = sumOf(sequence, of)]) => {
     return { ...at, sequence, events: of, identities };
   });
-  return { counts: { records, hours: records }, doubled: [] };
+  return { counts: { records, hours: records }, totals: totalsOf({ events: 4 }), doubled: [] };
 };
 
 const WHOLE = sumOf(10n, 2) + sumOf(11n, 1) + sumOf(12n, 1);
@@ -50,9 +50,9 @@ const witnessOf = (counted: Witness['counted']) => ({
 });
 
 /** Where no record is counted by itself. */
-const hourOf = ({ counts: { hours }, doubled }: ReturnType<typeof counts>) => ({
+const hourOf = ({ counts: { hours }, ...deep }: ReturnType<typeof counts>) => ({
+  ...deep,
   counts: { records: [], hours },
-  doubled,
 });
 
 /** Three records of one collector, four events, all well. */
@@ -261,7 +261,8 @@ describe('no fault is seen in', () => {
     const expiredThrough = new Map([['local', 10n]]);
     const totals = totalsOf({ events: 1, expired: 2, erased: 1, expiredThrough, expiredBefore: `${HOUR}:30:00.000Z` });
     // Erased events are counted as stored in their record.
-    expect(audit(input({ totals, deep: counts([11n, 1], [12n, 1]) }))).toMatchObject(well);
+    const deep = { ...counts([11n, 1], [12n, 1]), totals };
+    expect(audit(input({ totals, deep }))).toMatchObject(well);
   });
   test('a record that a failed append wrote after all, and a second copy of one', () => {
     const again = { ...noIdentities(), came: sumOf(10n, 2), duplicate: sumOf(10n, 2) };

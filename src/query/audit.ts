@@ -41,8 +41,10 @@ export interface AuditInput {
   readonly ledger: Iterable<LedgerBlock>;
   readonly lanes: ReadonlyMap<string, LaneState>;
   readonly totals: StoreTotals;
-  /** What a full scan of the stored events found. */
-  readonly deep?: { readonly counts: StoredCounts; readonly doubled: readonly DoubledEvent[] } | undefined;
+  /** What a full scan of the stored events found, and the totals at its end: by then more may have expired. */
+  readonly deep?:
+    | { readonly counts: StoredCounts; readonly totals: StoreTotals; readonly doubled: readonly DoubledEvent[] }
+    | undefined;
 }
 
 export interface AuditResult extends Readonly<Outcomes> {
@@ -87,7 +89,7 @@ export function audit(input: AuditInput): AuditResult {
   const reading = new LedgerReading({ sealed, progress });
   const cells = sealed.cells.copy();
   checkCells(cells, problems);
-  const deep = input.deep && new DeepAudit({ counts: input.deep.counts, totals, problems });
+  const deep = input.deep && new DeepAudit({ ...input.deep, begun: totals, problems });
   for (const block of input.ledger) {
     for (const open of reading.take(block)) {
       countCopy(cells.of({ ...block, hour: open.copy.hour }), open.copy, open);

@@ -1,6 +1,6 @@
 import { ClickstreamError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
-import type { EventReader, EventReads, Row, StoreTotals } from '../store/event-store.ts';
+import type { EventReader, EventReads, Row } from '../store/event-store.ts';
 import { type AuditInput, type AuditResult, audit } from './audit.ts';
 import type { LedgerBlock, LogView } from './ledger-reading.ts';
 import { decodeSealed, isSealed, nothingSealed, type Sealed } from './sealed.ts';
@@ -28,20 +28,16 @@ export async function auditOf({
       // Where a snapshot is not of one moment, rows that were read after a sealing no longer have what it took.
       if ((await reads.sealed())?.revision !== before?.revision) return undefined;
       const counted = deep ? await readDeep(reads, { lanes, sealed, rows, ledger }) : undefined;
-      // What was removed while the events were counted may be counted twice, or not at all.
-      if (deep && isMoreRemoved(await reads.totals(), totals)) return undefined;
+      // What was erased while the events were counted may be counted twice, or not at all. What expired is not looked at.
+      if (counted !== undefined && counted.totals.erased !== totals.erased) return undefined;
       return audit({ witnesses, log: view, sealed, ledger: blocksOf(rows, ledger), lanes, totals, deep: counted });
     });
     if (result !== undefined) return result;
   }
   throw new ClickstreamError(
     'query_unavailable',
-    'the ledger was sealed, or events were removed, each time it was read',
+    'the ledger was sealed, or events were erased, each time it was read',
   );
-}
-
-function isMoreRemoved(now: StoreTotals, before: StoreTotals): boolean {
-  return now.expired !== before.expired || now.erased !== before.erased;
 }
 
 function* blocksOf(rows: readonly Row[], ledger: LedgerRows): Generator<LedgerBlock> {
@@ -72,5 +68,5 @@ async function readDeep(
     isDetailed: ({ lane, sequence }) =>
       sequence > (of.sealed.lanes.get(lane) ?? -1n) || listed.get(lane)?.has(sequence) === true,
   });
-  return { counts, doubled: await reads.doubled(LIMITS.auditProblemsMax) };
+  return { counts, totals: await reads.totals(), doubled: await reads.doubled(LIMITS.auditProblemsMax) };
 }

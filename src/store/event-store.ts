@@ -416,7 +416,7 @@ export interface EventReads {
   sealed(): Promise<SealedText | undefined>;
   /**
    * Of records at or before `through` of their lane. Slow; for the audit. It may be counted in pieces that are not of one moment, and
-   * gives up that of its snapshot: when `totals` say afterwards that more was expired or erased than before, it is to be counted anew.
+   * gives up that of its snapshot: what `totals` say afterwards to be expired or erased since may be counted twice, or not at all.
    */
   storedCounts(asked: {
     readonly through: ReadonlyMap<string, bigint>;

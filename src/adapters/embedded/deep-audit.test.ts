@@ -29,16 +29,27 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
+/** Each in an hour of its own. */
+function arrivalOf(number: number): string {
+  return new Date(Date.parse('2026-11-23T10:00:01.000Z') + number * 3_600_000).toISOString();
+}
+
 /** One of a visitor of its own. */
 function recordOfVisitor(number: number): Uint8Array {
   const events = Array.from({ length: EVENTS_A_RECORD }, (_, place) =>
-    eventWith({ eventId: `e${number}-${place}`, anonymousId: `a${number}` }),
+    eventWith({ eventId: `e${number}-${place}`, anonymousId: `a${number}`, receivedAt: arrivalOf(number) }),
   );
   return recordOf(events, { number, ackedThrough: number - 1 });
 }
 
 function process(number: number, data: Uint8Array): Promise<unknown> {
   return processBatch({ lane: 'a', records: [{ sequence: BigInt(number), data }] }, store);
+}
+
+function removeByHand(...ids: readonly number[]): void {
+  const database = new DatabaseSync(join(folder, 'store.sqlite'));
+  database.exec(`DELETE FROM events WHERE id IN (${ids.join()})`);
+  database.close();
 }
 
 /** `meanwhile` runs when the first piece of the events is counted, once. */
@@ -83,18 +94,27 @@ it('passes over what is stored while it counts, and holds up neither the write-a
 it.each([0, RECORDS - 1])('counts anew when one is erased meanwhile: the visitor of record %i', async (number) => {
   const { counts, audit } = await audited(() => {
     const header = { kind: 'erase', visitor: `a${number}`, number: RECORDS, ackedThrough: RECORDS - 1 } as const;
-    return process(RECORDS, recordOfLines([], { ...header, receivedAt: '2026-11-23T11:00:00.000Z' }));
+    return process(RECORDS, recordOfLines([], { ...header, receivedAt: arrivalOf(RECORDS) }));
   });
   expect(audit).toMatchObject({ balanced: true, deep: true, problems: [], stored: EVENTS, erased: EVENTS_A_RECORD });
   expect(counts).toBe(2);
 });
 
+it('passes over what expires meanwhile, a part of a record with it, and names what else is missing', async () => {
+  const cut = EVENTS_A_RECORD * 1.5;
+  const { counts, audit } = await audited(async () => {
+    expect(await store.expire({ receivedAt: arrivalOf(3), limit: cut })).toBe(cut);
+    removeByHand(EVENTS);
+  });
+  expect(audit.problems).toMatchObject([{ kind: 'event_missing', sequence: String(RECORDS - 1) }]);
+  expect(counts).toBe(1);
+  const later = await audited(async () => undefined);
+  expect(later.audit.problems).toMatchObject([{ kind: 'event_missing', sequence: String(RECORDS - 1) }]);
+  expect(later.audit).toMatchObject({ expired: cut, stored: EVENTS });
+});
+
 it('names what is missing of any piece', async () => {
-  const database = new DatabaseSync(join(folder, 'store.sqlite'));
-  database.exec(
-    `DELETE FROM events WHERE id IN (1, ${LIMITS.auditPieceEvents}, ${LIMITS.auditPieceEvents + 1}, ${EVENTS})`,
-  );
-  database.close();
+  removeByHand(1, LIMITS.auditPieceEvents, LIMITS.auditPieceEvents + 1, EVENTS);
   const { audit } = await audited(async () => undefined);
   expect(audit.problems.map(({ kind, sequence }: Record<string, unknown>) => ({ kind, sequence }))).toEqual(
     [0, RECORDS - 2, RECORDS - 1].map((sequence) => ({ kind: 'event_missing', sequence: String(sequence) })),
