@@ -194,7 +194,7 @@ export const LIMITS = {
   auditProblemsMax: 1_000,
   /** Hours by lane and source that an audit lists; some 200 bytes each, and the load balancer takes 1 MB. */
   auditHoursMax: 1_000,
-  /** How often an audit is begun anew because the ledger was sealed meanwhile. */
+  /** How often an audit is begun anew because the ledger was sealed, or events were erased, meanwhile. */
   auditTriesMax: 5,
   /** Events that a deep audit counts at once, some 40 ms; then it lets others go first. */
   auditPieceEvents: 5_000,
