@@ -242,6 +242,7 @@ export class FakeServer {
     const none = {
       bad: 0,
       dead: 0,
+      forgotten: 0,
       pending: 0,
       redelivered: 0,
       lost: 0,

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { JsonObject } from '../../core/json.ts';
 import { receiptCommand } from './receipt.ts';
 
-const NOTHING = { stored: 0, duplicate: 0, bad: 0, dead: 0, lost: 0, pending: 0, notStored: [] };
+const NOTHING = { stored: 0, duplicate: 0, bad: 0, dead: 0, forgotten: 0, lost: 0, pending: 0, notStored: [] };
 const told = (part: JsonObject): JsonObject => {
   return { id: 'r', state: 'done', receivedAt: '2026-11-25T10:00:00.000Z', events: 2, ...NOTHING, ...part };
 };
@@ -45,6 +45,7 @@ test.each([
   [{ stored: 1, duplicate: 1 }, 0],
   [{ stored: 1, bad: 1 }, 1],
   [{ stored: 1, dead: 1 }, 1],
+  [{ stored: 1, forgotten: 1 }, 1],
   [{ stored: 1, lost: 1 }, 1],
   [{ state: 'pending', stored: 1, pending: 1 }, 1],
 ])('%j ends with %i', async (part, code) => {

@@ -26,8 +26,8 @@ Examples:
 Says what became of the events that one answer of the collector acknowledged. Its id is in that answer's header
 Clickstream-Receipt. With --wait it waits until all of them are processed, or until the time is over.
 
-Exit codes: 0 each is stored, or a duplicate of one that is; 1 one is bad, dead, lost or still pending, or the
-server failed; 2 usage, or there is no such receipt; 3 the server is unreachable.`;
+Exit codes: 0 each is stored, or a duplicate of one that is; 1 one is bad, dead, forgotten, lost or still pending, or
+the server failed; 2 usage, or there is no such receipt; 3 the server is unreachable.`;
 
 /** `clickstream receipt`: what became of what one 2xx acknowledged. */
 export function receiptCommand(): Command {
@@ -68,8 +68,7 @@ async function ask(client: ApiClient, { id, waitMs }: { readonly id: string; rea
 function toldBy(raw: JsonObject): Told {
   const { receivedAt, notStored } = raw;
   const number = (name: keyof Told) => {
-    // What servers of before 0026 do not say.
-    const value = raw[name] ?? (name === 'forgotten' ? 0 : undefined);
+    const value = raw[name];
     if (typeof value !== 'number') throw strange(`a receipt with a number "${name}"`, raw);
     return value;
   };

@@ -213,8 +213,7 @@ export async function readAudit(
 
 function countsOf(raw: JsonObject): AuditStatement['counts'] {
   const count = (name: string) => {
-    // What servers of before 0026 do not say.
-    const value = raw[name] ?? (name === 'forgotten' ? 0 : undefined);
+    const value = raw[name];
     if (typeof value !== 'number') throw strange(`an audit with a number "${name}"`, value);
     return value;
   };
