@@ -76,7 +76,7 @@ module.exports = {
     {
       name: 'pipeline-knows-stages',
       severity: 'error',
-      from: { path: '^src/pipeline\\.ts$' },
+      from: { path: '^src/(measures|pipeline)\\.ts$' },
       to: { path: '^src/(adapters|main)/' },
     },
     {
@@ -84,6 +84,13 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/main/' },
       to: { path: '^src/main/' },
+    },
+    {
+      name: 'commands-load-the-server-late',
+      comment: 'A command that asks a server starts in half the time without most of the program.',
+      severity: 'error',
+      from: { path: '^src/main/(commands|load|prove|replay)/', pathNot: '\\.test\\.ts$' },
+      to: { path: '^src/(adapters/|pipeline\\.ts$|main/(local|steps)\\.ts$)', dynamic: false },
     },
     {
       name: 'web-knows-core-alone',

@@ -54,6 +54,7 @@ describe('the direction of imports', () => {
       ['web-takes-types-of-core', 'web/src/parts', `export { LIMITS } from '../../../src/core/limits.ts';\n`],
       ['tracker-stands-alone', 'tracker/src', `export { step } from '../../src/process/stitch.ts';\n`],
       ['browser-tracker-without-node', 'tracker/src', `export { randomUUID } from 'node:crypto';\n`],
+      ['commands-load-the-server-late', 'src/main/commands', `export { answer } from '../../pipeline.ts';\n`],
       ['nobody-imports-main', 'src/store', `export { readConfig } from '../main/config.ts';\n`],
     ] as const;
     // In a copy: other tests read the source at the same time.

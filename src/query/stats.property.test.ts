@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { eventWith, factsWith } from '../../tests/events.ts';
 import { readsOf } from '../../tests/listed-reads.ts';
-import { MEASURES } from '../pipeline.ts';
+import { MEASURES } from '../measures.ts';
 import { traffic } from '../process/views/traffic.ts';
 import type { Row } from '../store/event-store.ts';
 import { BOTS, type Bots, stats } from './stats.ts';

@@ -1,7 +1,7 @@
 /** Reads all that a home answers about a recorded input, and says where two homes differ. */
 import assert from 'node:assert/strict';
 import { isDeepStrictEqual } from 'node:util';
-import { MEASURES } from '../../src/pipeline.ts';
+import { MEASURES } from '../../src/measures.ts';
 import type { RecordedInput } from './recorded-input.ts';
 
 /** A GET of a path below `/api/v1/`. Rejects what is not answered with 200. */

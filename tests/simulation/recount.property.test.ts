@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
-import { MEASURES } from '../../src/pipeline.ts';
+import { MEASURES } from '../../src/measures.ts';
 import { anyHistory, type SentRequest } from '../histories.ts';
 import {
   type Question,

@@ -1,11 +1,8 @@
 import { hash, randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError } from 'commander';
-import { openCountryFile } from '../../adapters/embedded/country-file.ts';
-import { openSchemaFolder } from '../../adapters/embedded/schema-folder.ts';
 import { TRACKER_PATHS } from '../../collect/tracker.ts';
 import { asClickstreamError, ClickstreamError } from '../../core/errors.ts';
-import { compileSchemas } from '../../process/schemas.ts';
 import {
   type Config,
   examineConfig,
@@ -191,9 +188,9 @@ function checkCommand(): Command {
     .action((file: string, options: JsonOption) => finish(() => check(file, options)));
 }
 
-function check(file: string, { json }: JsonOption): number {
+async function check(file: string, { json }: JsonOption): Promise<number> {
   const { config, problems: found } = examineConfig({ config: file });
-  const problems = [...found, ...problemsOfFiles(config)].map(({ code, message }) => ({ code, message }));
+  const problems = [...found, ...(await problemsOfFiles(config))].map(({ code, message }) => ({ code, message }));
   const ok = problems.length === 0;
   if (json === true) process.stdout.write(`${JSON.stringify({ file, ok, problems })}\n`);
   else if (ok) process.stdout.write(`${styled('green', 'Well:')} ${file}\n`);
@@ -205,16 +202,20 @@ function check(file: string, { json }: JsonOption): number {
 }
 
 /** What is wrong with the files that a configuration names. */
-function problemsOfFiles({ schemas, countries }: Config): readonly ClickstreamError[] {
+async function problemsOfFiles(config: Config): Promise<readonly ClickstreamError[]> {
+  const { countries } = config;
+  // Loaded here, for it is most of the program, and no other command needs it.
+  const { openCountryFile } = await import('../../adapters/embedded/country-file.ts');
+  const { openSchemas } = await import('../steps.ts');
   return [
-    ...(schemas === undefined ? [] : problemOf(() => openSchemaFolder({ folder: schemas, compile: compileSchemas }))),
-    ...(countries === undefined ? [] : problemOf(() => openCountryFile(countries))),
+    ...(await problemOf(() => openSchemas(config))),
+    ...(countries === undefined ? [] : await problemOf(() => openCountryFile(countries))),
   ];
 }
 
-function problemOf(open: () => unknown): readonly ClickstreamError[] {
+async function problemOf(open: () => unknown): Promise<readonly ClickstreamError[]> {
   try {
-    open();
+    await open();
     return [];
   } catch (thrown) {
     return [asClickstreamError(thrown)];

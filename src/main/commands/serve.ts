@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 import { type Config, readConfig, type ServeOptions, writeKeysOf } from '../config.ts';
-import { startLocal } from '../local.ts';
 import { plainCommand } from './terminal.ts';
 
 const HELP = `
@@ -21,6 +20,8 @@ export function serveCommand(): Command {
     .addHelpText('after', HELP)
     .action(async (options: ServeOptions & { readonly json?: boolean }) => {
       const config = readConfig(options);
+      // Loaded here, for it is most of the program, and no other command needs it.
+      const { startLocal } = await import('../local.ts');
       // Whatever is made from here on, SQLite's files too, is for this user alone.
       process.umask(0o077);
       const server = await startLocal(config);

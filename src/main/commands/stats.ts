@@ -1,7 +1,7 @@
 import { Argument, type Command, Option } from 'commander';
 import { isObject, type JsonObject } from '../../core/json.ts';
 import { LIMITS } from '../../core/limits.ts';
-import { MEASURES } from '../../pipeline.ts';
+import { MEASURES } from '../../measures.ts';
 import { INTERVALS } from '../../query/stats.ts';
 import { strange } from './client.ts';
 import {
