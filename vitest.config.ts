@@ -7,6 +7,12 @@ const FAULTS = [
   'tests/end-to-end/prove.test.ts',
 ];
 
+/** Many histories, or many processes one after the other: minutes as well. */
+const SLOW = [
+  'tests/simulation/{dynamo-{protocol,rebuilding,sealing},bad-replay,recount}.property.test.ts',
+  'tests/homes/commands.test.ts',
+];
+
 export default defineConfig({
   test: {
     testTimeout: 30_000,
@@ -19,10 +25,11 @@ export default defineConfig({
         test: {
           name: 'tests',
           include: ['src/**/*.test.ts', 'tracker/src/**/*.test.ts', 'web/src/**/*.test.ts', 'tests/**/*.test.ts'],
-          exclude: FAULTS,
+          exclude: [...FAULTS, ...SLOW],
         },
       },
       { extends: true, test: { name: 'faults', include: FAULTS } },
+      { extends: true, test: { name: 'slow', include: SLOW } },
     ],
   },
 });
