@@ -1,4 +1,4 @@
-/** The command line, the page and what is open to all, through the load balancer: the scripts that npm test plays on one machine. */
+/** The command line, the page and what is open to all, through the load balancer: the scripts that npm run test:slow plays on one machine. */
 import { launchChromium } from '../browser/chromium.ts';
 import { PLANTED, playCommands } from '../homes/commands.ts';
 import { livePage } from '../homes/live-page.ts';
