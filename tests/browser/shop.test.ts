@@ -1,20 +1,9 @@
-import { hash } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import {
-  everyEvent,
-  get,
-  killServers,
-  type ListedEvent,
-  type RunningServer,
-  settledAudit,
-  startServer,
-} from '../end-to-end/running-server.ts';
+import { everyEvent, get, killServers, type ListedEvent, settledAudit } from '../end-to-end/running-server.ts';
 import { launchChromium } from './chromium.ts';
 import { type Shop, startShop } from './shop.ts';
+import { SHOP_KEY, ShopVisit } from './shop-visit.ts';
 import { trackerCases } from './tracker-cases.ts';
 
 interface ShopEvent extends ListedEvent {
@@ -37,17 +26,7 @@ afterAll(async () => {
 describe('the unmodified @segment/analytics-next and the collector', () => trackerCases(() => browser));
 
 describe('a person in a shop', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'clickstream-shop-'));
-  const data = join(folder, 'data');
-  const config = join(folder, 'clickstream.json');
-  let server: RunningServer;
-  let shop: Shop;
-  let context: BrowserContext;
-  /** How to close what was opened, the last first. */
-  const closers: (() => unknown)[] = [];
-  /** What the browser talked to. */
-  const hosts = new Set<string>();
-  const faults: string[] = [];
+  const visit = new ShopVisit<Shop>();
   let events: readonly ShopEvent[];
 
   /** What the person does, in order: event type, where or what of, and as whom. */
@@ -80,7 +59,7 @@ describe('a person in a shop', () => {
 
   const stored = (count: number) =>
     vi.waitFor(async () => {
-      const types = (await everyEvent(server)).map(({ eventType }) => eventType);
+      const types = (await everyEvent(visit.server)).map(({ eventType }) => eventType);
       if (types.length !== count) throw new Error(`${types.length} of ${count} events are stored: ${types.join(', ')}`);
     }, PATIENCE);
 
@@ -96,7 +75,7 @@ describe('a person in a shop', () => {
   const adds = (page: Page, product: string) => does(page, '/v1/t', product, () => page.click('#add'));
 
   async function looksAround(page: Page): Promise<void> {
-    await views(page, '/', () => page.goto(`${shop.url}/`));
+    await views(page, '/', () => page.goto(`${visit.shop.url}/`));
     await views(page, '/category/lamps', () => page.click('#lamps'));
     await views(page, '/', () => page.goBack());
     await views(page, '/product/desk-lamp', () => page.click('#desk-lamp a'));
@@ -105,27 +84,26 @@ describe('a person in a shop', () => {
   }
 
   async function goesOnWhileTheServerIsAway(page: Page): Promise<void> {
-    const port = new URL(server.url).port;
-    expect(await server.stop()).toBe(0);
-    await adds(page, 'desk-lamp');
-    await views(page, '/cart', () => page.click('nav >> text=Cart'));
-    await views(page, '/login', () => page.click('nav >> text=Log in'));
-    server = await startServer({ data, options: ['--config', config, '--port', port] });
+    await visit.withoutServer(async () => {
+      await adds(page, 'desk-lamp');
+      await views(page, '/cart', () => page.click('nav >> text=Cart'));
+      await views(page, '/login', () => page.click('nav >> text=Log in'));
+    });
     await stored(9);
   }
 
   async function logsIn(page: Page): Promise<void> {
     await page.fill('input', 'ada');
     await views(page, '/account', () => page.click('form button'));
-    await views(page, '/product/vase', () => page.goto(`${shop.url}/product/vase`));
+    await views(page, '/product/vase', () => page.goto(`${visit.shop.url}/product/vase`));
     await stored(12);
   }
 
   async function isOfflineForAMoment(page: Page): Promise<void> {
-    await context.setOffline(true);
+    await visit.context.setOffline(true);
     await page.click('#add');
     await page.click('#add');
-    await context.setOffline(false);
+    await visit.context.setOffline(false);
     await stored(14);
   }
 
@@ -136,25 +114,19 @@ describe('a person in a shop', () => {
   }
 
   async function closesATab(page: Page): Promise<void> {
-    const tab = await context.newPage();
-    await views(tab, '/product/floor-lamp', () => tab.goto(`${shop.url}/product/floor-lamp`));
+    const tab = await visit.context.newPage();
+    await views(tab, '/product/floor-lamp', () => tab.goto(`${visit.shop.url}/product/floor-lamp`));
     await adds(tab, 'floor-lamp');
     await tab.close({ runBeforeUnload: true });
     await views(page, '/', () => page.click('nav >> text=Home'));
   }
 
   beforeAll(async () => {
-    const sources = { shop: { writeKeys: [hash('sha256', 'shop-key')], domains: ['shop.test'] } };
-    writeFileSync(config, JSON.stringify({ sources }));
-    server = await startServer({ data, options: ['--config', config] });
-    closers.push(() => server.stop());
-    shop = await startShop({ writeKey: 'shop-key', cdnURL: `http://events.test:${new URL(server.url).port}` });
-    closers.push(() => shop.close());
-    context = await browser.newContext();
-    closers.push(() => context.close());
-    context.on('weberror', (fault) => faults.push(fault.error().message));
-    context.on('request', (request) => hosts.add(new URL(request.url()).hostname));
-    const page = await context.newPage();
+    await visit.open({
+      browser,
+      startShop: (collector) => startShop({ writeKey: SHOP_KEY, cdnURL: collector }),
+    });
+    const page = await visit.context.newPage();
     await looksAround(page);
     await goesOnWhileTheServerIsAway(page);
     await logsIn(page);
@@ -164,13 +136,13 @@ describe('a person in a shop', () => {
     await stored(DONE.length);
     // The tracker sends again what was under way when a page was left, up to a second after the next one is there.
     await page.waitForTimeout(1_500);
-    await settledAudit(server);
-    ({ events } = await get<{ readonly events: readonly ShopEvent[] }>(server, '/api/v1/users/ada/events?order=asc'));
+    await settledAudit(visit.server);
+    ({ events } = await get<{ readonly events: readonly ShopEvent[] }>(
+      visit.server,
+      '/api/v1/users/ada/events?order=asc',
+    ));
   }, 120_000);
-  afterAll(async () => {
-    for (const close of closers.reverse()) await close();
-    rmSync(folder, { recursive: true });
-  });
+  afterAll(() => visit.close());
 
   test('has everything stored once, in the order it was done, under the right user', () => {
     const told = events.map(({ eventType, userId, properties, traits }) => [
@@ -186,7 +158,7 @@ describe('a person in a shop', () => {
     expect(new Set(events.map(({ facts }) => facts.session))).toEqual(new Set([1]));
   });
   test('has nothing lost, set aside or left over', async () => {
-    expect(await settledAudit(server)).toMatchObject({
+    expect(await settledAudit(visit.server)).toMatchObject({
       balanced: true,
       stored: DONE.length,
       bad: 0,
@@ -196,8 +168,8 @@ describe('a person in a shop', () => {
     });
   });
   test('is nobody else’s: the browser talked to the shop and the server alone', () => {
-    expect(faults).toEqual([]);
-    expect(hosts).toEqual(new Set(['shop.test', 'events.test']));
+    expect(visit.faults).toEqual([]);
+    expect(visit.hosts).toEqual(new Set(['shop.test', 'events.test']));
   });
   test('is of the source of its key, and its address is nowhere kept whole', () => {
     for (const { source, context: told } of events) {

@@ -1,20 +1,9 @@
-import { hash } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import {
-  everyEvent,
-  get,
-  killServers,
-  type ListedEvent,
-  type RunningServer,
-  settledAudit,
-  startServer,
-} from '../end-to-end/running-server.ts';
+import { everyEvent, get, killServers, type ListedEvent, settledAudit } from '../end-to-end/running-server.ts';
 import { launchChromium } from './chromium.ts';
 import { hasTracker, ownTrackerCases } from './own-tracker-cases.ts';
+import { ShopVisit } from './shop-visit.ts';
 import { startTrackedShop, type TrackedShop } from './tracked-shop.ts';
 
 interface ShopEvent extends ListedEvent {
@@ -42,15 +31,7 @@ afterAll(async () => {
 describe('the tracker and what it is told', () => ownTrackerCases(() => browser));
 
 describe('a person in a shop with the tracker', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'clickstream-tracker-'));
-  const data = join(folder, 'data');
-  const config = join(folder, 'clickstream.json');
-  let server: RunningServer;
-  let shop: TrackedShop;
-  let context: BrowserContext;
-  const closers: (() => unknown)[] = [];
-  const hosts = new Set<string>();
-  const faults: string[] = [];
+  const visit = new ShopVisit<TrackedShop>();
   let events: readonly ShopEvent[];
 
   /** What the person does, in order: event type, where or what of, and as whom. */
@@ -88,7 +69,7 @@ describe('a person in a shop with the tracker', () => {
     ['Page Left', '/product/floor-lamp', 'ada'],
   ] as const;
 
-  const typesStored = async () => (await everyEvent(server)).map(({ eventType }) => eventType);
+  const typesStored = async () => (await everyEvent(visit.server)).map(({ eventType }) => eventType);
   /** Waits until an event of that type is there so many times. */
   const stored = (type: string, count: number) =>
     vi.waitFor(async () => {
@@ -105,7 +86,7 @@ describe('a person in a shop with the tracker', () => {
   };
 
   async function looksAround(page: Page): Promise<void> {
-    await arrives(page, '/', () => page.goto(`${shop.url}/?utm_source=newsletter&utm_campaign=autumn`));
+    await arrives(page, '/', () => page.goto(`${visit.shop.url}/?utm_source=newsletter&utm_campaign=autumn`));
     await arrives(page, '/category/lamps', () => page.click('#lamps'));
     await arrives(page, '/', () => page.goBack());
     await arrives(page, '/product/desk-lamp', () => page.click('#desk-lamp a'));
@@ -114,61 +95,51 @@ describe('a person in a shop with the tracker', () => {
     await stored('File Downloaded', 1);
   }
   async function goesOnWhileTheServerIsAway(page: Page): Promise<void> {
-    const { port } = new URL(server.url);
-    expect(await server.stop()).toBe(0);
-    await page.click('#add');
-    await arrives(page, '/cart', () => page.click('nav >> text=Cart'));
-    await arrives(page, '/login', () => page.click('nav >> text=Log in'));
-    server = await startServer({ data, options: ['--config', config, '--port', port] });
+    await visit.withoutServer(async () => {
+      await page.click('#add');
+      await arrives(page, '/cart', () => page.click('nav >> text=Cart'));
+      await arrives(page, '/login', () => page.click('nav >> text=Log in'));
+    });
   }
   async function logsIn(page: Page): Promise<void> {
     await page.fill('input', 'ada');
     await arrives(page, '/account', () => page.click('form button'));
-    await arrives(page, '/product/vase', () => page.goto(`${shop.url}/product/vase`));
+    await arrives(page, '/product/vase', () => page.goto(`${visit.shop.url}/product/vase`));
     await stored('page', 7);
   }
   async function isOfflineForAMoment(page: Page): Promise<void> {
-    await context.setOffline(true);
+    await visit.context.setOffline(true);
     await page.click('#add');
     await page.click('#add');
-    await context.setOffline(false);
+    await visit.context.setOffline(false);
     await stored('Product Added', 4);
     await Promise.all([page.waitForURL('http://elsewhere.test:*/'), page.click('text=Elsewhere')]);
   }
   async function closesATab(): Promise<void> {
-    const tab = await context.newPage();
-    await arrives(tab, '/product/floor-lamp', () => tab.goto(`${shop.url}/product/floor-lamp`));
+    const tab = await visit.context.newPage();
+    await arrives(tab, '/product/floor-lamp', () => tab.goto(`${visit.shop.url}/product/floor-lamp`));
     await tab.click('#add');
     await tab.close({ runBeforeUnload: true });
     await stored('Product Added', 5);
   }
 
   beforeAll(async () => {
-    const sources = { shop: { writeKeys: [hash('sha256', 'shop-key')], domains: ['shop.test'] } };
-    writeFileSync(config, JSON.stringify({ sources }));
-    server = await startServer({ data, options: ['--config', config] });
-    closers.push(() => server.stop());
-    shop = await startTrackedShop(`http://events.test:${new URL(server.url).port}`);
-    closers.push(() => shop.close());
-    shop.isServed = true;
-    context = await browser.newContext({ locale: 'de-CH' });
-    closers.push(() => context.close());
-    context.on('weberror', (fault) => faults.push(fault.error().message));
-    context.on('request', (request) => hosts.add(new URL(request.url()).hostname));
-    const page = await context.newPage();
+    await visit.open({ browser, startShop: startTrackedShop, locale: 'de-CH' });
+    visit.shop.isServed = true;
+    const page = await visit.context.newPage();
     await looksAround(page);
     await goesOnWhileTheServerIsAway(page);
     await logsIn(page);
     await isOfflineForAMoment(page);
     await closesATab();
     await stored('Page Left', 9);
-    await settledAudit(server);
-    ({ events } = await get<{ readonly events: readonly ShopEvent[] }>(server, '/api/v1/users/ada/events?order=asc'));
+    await settledAudit(visit.server);
+    ({ events } = await get<{ readonly events: readonly ShopEvent[] }>(
+      visit.server,
+      '/api/v1/users/ada/events?order=asc',
+    ));
   }, 180_000);
-  afterAll(async () => {
-    for (const close of closers.reverse()) await close();
-    rmSync(folder, { recursive: true });
-  });
+  afterAll(() => visit.close());
 
   const withoutVitals = () => events.filter(({ eventType }) => eventType !== 'Web Vitals');
 
@@ -205,7 +176,7 @@ describe('a person in a shop with the tracker', () => {
     expect(outbound?.facts.enriched.page).toBe('/product/vase');
   });
   test('has nothing lost, set aside or left over', async () => {
-    expect(await settledAudit(server)).toMatchObject({
+    expect(await settledAudit(visit.server)).toMatchObject({
       balanced: true,
       stored: events.length,
       bad: 0,
@@ -219,7 +190,7 @@ describe('a person in a shop with the tracker', () => {
     await other.clock.install();
     await other.route('http://events.test:*/v1/b', (route) => route.abort());
     const page = await other.newPage();
-    await arrives(page, '/product/vase', () => page.goto(`${shop.url}/product/vase`));
+    await arrives(page, '/product/vase', () => page.goto(`${visit.shop.url}/product/vase`));
     await page.click('#add');
     await page.clock.fastForward('31:00');
     await page.click('#add');
@@ -228,7 +199,7 @@ describe('a person in a shop with the tracker', () => {
     await page.evaluate(`dispatchEvent(new Event('online'))`);
     await stored('Product Added', 7);
     const path = `/api/v1/users/${visitor}/events?order=asc`;
-    const timeline = await get<{ readonly events: readonly ShopEvent[] }>(server, path);
+    const timeline = await get<{ readonly events: readonly ShopEvent[] }>(visit.server, path);
     expect(timeline.events.map(({ eventType, facts }) => [eventType, facts.session, facts.late])).toEqual([
       ['page', 1, false],
       ['Product Added', 1, false],
@@ -242,15 +213,15 @@ describe('a person in a shop with the tracker', () => {
       `Object.defineProperty(window, 'localStorage', { get() { throw new Error('blocked'); } })`,
     );
     const page = await other.newPage();
-    await arrives(page, '/', () => page.goto(`${shop.url}/`));
+    await arrives(page, '/', () => page.goto(`${visit.shop.url}/`));
     await arrives(page, '/product/vase', () => page.click('#vase a'));
     await page.click('#add');
     const tab = await other.newPage();
-    await arrives(tab, '/cart', () => tab.goto(`${shop.url}/cart`));
+    await arrives(tab, '/cart', () => tab.goto(`${visit.shop.url}/cart`));
     await page.close({ runBeforeUnload: true });
     await tab.close({ runBeforeUnload: true });
     const cookieless = async () => {
-      const all = (await everyEvent(server)) as unknown as readonly ShopEvent[];
+      const all = (await everyEvent(visit.server)) as unknown as readonly ShopEvent[];
       return all.filter(({ context: said }) => said.cookieless === true);
     };
     const expected = [
@@ -285,7 +256,7 @@ describe('a person in a shop with the tracker', () => {
     });
   });
   test('is nobody else’s: the browser talked to the shop, the server and where the person went, under a strict policy', () => {
-    expect(faults).toEqual([]);
-    expect(hosts).toEqual(new Set(['shop.test', 'events.test', 'elsewhere.test']));
+    expect(visit.faults).toEqual([]);
+    expect(visit.hosts).toEqual(new Set(['shop.test', 'events.test', 'elsewhere.test']));
   });
 });
