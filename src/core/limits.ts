@@ -176,6 +176,10 @@ export const LIMITS = {
   erasuresAtOnce: 100,
   /** How often that is tried again. */
   erasureRetryMs: 2_000,
+  /** Between two passes for what was forgotten: anybody may send it, and each ends a segment of the log and writes the store anew. */
+  forgottenRestMs: 10_000,
+  /** And this many times as long as the last pass took. */
+  forgottenRestTimes: 20,
   /** Events set aside that one answer counts, and looks through for a filter, without their bytes: some 20 ms. */
   badLooksMax: 10_000,
   /** Kinds of reasons that one answer lists, of those of badLooksMax events. */

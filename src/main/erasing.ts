@@ -20,7 +20,8 @@ export interface Scrubbed {
 
 /**
  * Brings erasures to their end once they are applied, step by step: first what was set aside, then the log, then the bytes of the
- * store's file that belong to nothing. All that it must know is in the store, so after a crash it begins a step anew.
+ * store's file that belong to nothing. All that it must know is in the store, so after a crash it begins a step anew. What was only
+ * forgotten waits while it rests from the last pass: a tracker that goes on sending such events costs a small part of the time.
  */
 export class Erasing {
   readonly #parts: ErasingParts;
@@ -28,6 +29,9 @@ export class Erasing {
   #isDue = true;
   #triedAtMs = Number.NEGATIVE_INFINITY;
   #scrubbing: readonly Erasure[] = [];
+  /** When the pass began that is not ended. */
+  #passAtMs: number | undefined;
+  #restUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(parts: ErasingParts) {
     this.#parts = parts;
@@ -41,19 +45,25 @@ export class Erasing {
 
   /** The next step, when there is one and the last try is long enough ago. */
   async bringOn(): Promise<void> {
-    if (!this.#isDue || performance.now() - this.#triedAtMs < LIMITS.erasureRetryMs) return;
-    this.#triedAtMs = performance.now();
+    const nowMs = performance.now();
+    if (!this.#isDue || nowMs - this.#triedAtMs < LIMITS.erasureRetryMs) return;
+    this.#triedAtMs = nowMs;
     const { store, reader, scrub } = this.#parts;
-    const erasures = await reader.snapshot((reads) => reads.erasing(LIMITS.erasuresAtOnce));
-    if (erasures.length === 0) {
-      this.#isDue = !(await store.rewrite());
+    const waiting = await reader.snapshot((reads) => reads.erasing(LIMITS.erasuresAtOnce));
+    const isAsked = waiting.some(({ place = 0 }) => place === 0);
+    if (waiting.length === 0 || (!isAsked && nowMs < this.#restUntilMs)) {
+      if (!(await store.rewrite())) return;
+      this.#isDue = waiting.length > 0;
+      this.#rest();
+      this.#passAtMs = undefined;
       return;
     }
-    await eraseBytes(erasures, { reader, store });
+    this.#passAtMs ??= nowMs;
+    await eraseBytes(waiting, { reader, store });
     // The log may lose only what no loss of power can take back from the store.
     const through = (await store.sync()).get(EMBEDDED_LANE) ?? -1n;
-    this.#scrubbing = erasures;
-    scrub({ ids: erasures.map(({ source, visitor }) => ({ source, visitor })), through });
+    this.#scrubbing = waiting;
+    scrub({ ids: waiting.map(({ source, visitor }) => ({ source, visitor })), through });
   }
 
   async scrubbed({ counts, through }: Scrubbed): Promise<void> {
@@ -62,6 +72,14 @@ export class Erasing {
     for (const [place, erasure] of erasures.entries()) {
       if (erasure.sequence <= through) await this.#parts.store.noteErased(erasure, counts[place] ?? 0);
     }
+    this.#rest();
     this.#triedAtMs = Number.NEGATIVE_INFINITY;
+  }
+
+  #rest(): void {
+    if (this.#passAtMs === undefined) return;
+    const nowMs = performance.now();
+    const tookMs = nowMs - this.#passAtMs;
+    this.#restUntilMs = nowMs + Math.max(LIMITS.forgottenRestMs, LIMITS.forgottenRestTimes * tookMs);
   }
 }

@@ -188,6 +188,6 @@ const KEPT: readonly Place[] = [
     place: 'copies',
     state: 'kept',
     detail:
-      'copies and backups that you made are out of reach: replayed here they bring nothing back, elsewhere they do',
+      'copies and backups that you made are out of reach: records replayed here bring nothing back, elsewhere they do; after a store of before is put back, erase the person once more',
   },
 ];

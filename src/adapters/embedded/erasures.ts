@@ -63,16 +63,20 @@ export class Erasures {
       .run(lane, sequence, erasure, until, events, visitors, links, source, visitor);
   }
 
-  /** The log has the bytes of these once more: they are looked for as after an erasure. */
+  /** The log has the bytes of these once more: they are looked for as after an erasure. One that still waits waits for the later place. */
   forget({ lane, becomes, forgotten }: Pick<Decision, 'lane' | 'becomes' | 'forgotten'>): void {
     const ids = new Map(
       forgotten.flatMap(({ ids, until }) => ids.map((id) => [visitorText(id), { id, until }] as const)),
+    );
+    const replace = this.#database.prepare(
+      'DELETE FROM erasures WHERE rewritten = 0 AND place > 0 AND source = ? AND visitor = ?',
     );
     const insert = this.#database.prepare(
       `INSERT INTO erasures (lane, sequence, place, erasure, until, events, visitors, links, source, visitor)
        VALUES (?, ?, ?, '', ?, 0, 0, 0, ?, ?)`,
     );
     for (const [index, { id, until }] of [...ids.values()].entries()) {
+      replace.run(id.source, id.visitor);
       insert.run(lane, becomes.done, index + 1, until, id.source, id.visitor);
       this.#isApplied = true;
     }
@@ -118,7 +122,11 @@ export class Erasures {
   }
 
   noteRewritten(): void {
-    this.#database.exec('UPDATE erasures SET rewritten = 1 WHERE rewritten = 0 AND visitor IS NULL');
+    // Nobody asks what became of what was forgotten.
+    this.#database.exec(
+      `DELETE FROM erasures WHERE rewritten = 0 AND visitor IS NULL AND place > 0;
+       UPDATE erasures SET rewritten = 1 WHERE rewritten = 0 AND visitor IS NULL`,
+    );
   }
 
   #overwriting(work: () => void): void {
@@ -150,11 +158,11 @@ interface ErasureRow {
   readonly visitor: string;
 }
 
-/** The reading half. */
+/** The reading half: first what was asked for, then what was forgotten since. */
 export function readErasing(reads: ReadStatements, limit: number): readonly Erasing[] {
   const rows = reads.all<ErasureRow>(
     `SELECT lane, sequence, place, erasure, until, source, visitor FROM erasures WHERE rewritten = 0 AND visitor IS NOT NULL
-     ORDER BY lane, sequence LIMIT ?`,
+     ORDER BY place > 0, lane, sequence LIMIT ?`,
     limit,
   );
   return rows.map(({ erasure, place, ...row }) => ({
