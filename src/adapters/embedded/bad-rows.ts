@@ -10,6 +10,7 @@ import type {
   ReplayNote,
 } from '../../store/event-store.ts';
 import { integerOf, type ReadStatements } from './read-statements.ts';
+import { dueOf, type Expiring } from './store-maintenance.ts';
 import { selectAll, selectOne } from './stored-rows.ts';
 
 const PUT_COLUMNS =
@@ -73,24 +74,31 @@ export class BadRows {
   }
 }
 
-/** Deletes the oldest that arrived before the time, up to the first that did not. */
-export function expireBad(
-  database: DatabaseSync,
-  { receivedAt, limit }: { readonly receivedAt: string; readonly limit: number },
-): number {
+/** Deletes the oldest that are due, at most `limit`. */
+export function expireBad(database: DatabaseSync, { receivedAt, limit }: Expiring): number {
   const oldest = selectAll<Pick<ReasonRow, 'sequence' | 'lane' | 'place' | 'received_at'>>(
     database.prepare('SELECT sequence, lane, place, received_at FROM bad ORDER BY sequence, lane, place LIMIT ?'),
     limit,
   );
-  const young = oldest.findIndex(({ received_at }) => received_at >= receivedAt);
-  const expired = young < 0 ? oldest : oldest.slice(0, young);
-  const last = expired.at(-1);
+  const due = dueOf(oldest, receivedAt, ({ sequence, lane, place }, now) =>
+    selectOne<Pick<ReasonRow, 'received_at'>>(
+      database.prepare(
+        `SELECT received_at FROM bad WHERE (sequence, lane, place) > (?, ?, ?) AND received_at <= ?
+         ORDER BY sequence, lane, place LIMIT 1`,
+      ),
+      sequence,
+      lane,
+      place,
+      now,
+    ),
+  );
+  const last = oldest[due - 1];
   if (last === undefined) return 0;
   database
     .prepare('DELETE FROM bad WHERE (sequence, lane, place) <= (?, ?, ?)')
     .run(last.sequence, last.lane, last.place);
-  database.prepare('UPDATE totals SET bad = bad - ?1, bad_expired = bad_expired + ?1').run(expired.length);
-  return expired.length;
+  database.prepare('UPDATE totals SET bad = bad - ?1, bad_expired = bad_expired + ?1').run(due);
+  return due;
 }
 
 /** What is read of them. */

@@ -120,3 +120,27 @@ it('names what is missing of any piece', async () => {
     [0, RECORDS - 2, RECORDS - 1].map((sequence) => ({ kind: 'event_missing', sequence: String(sequence) })),
   );
 });
+
+it('balances when what a clock that was ahead had dated expires with what came after it', async () => {
+  const ahead = '2031-01-01T00:00:00.000Z';
+  const of = (number: number, receivedAt: string) =>
+    recordOf([eventWith({ eventId: `late ${number}`, anonymousId: 'late', receivedAt })], {
+      number,
+      visitor: 'late',
+      receivedAt,
+      ackedThrough: number - 1,
+    });
+  const receivedAt = arrivalOf(RECORDS + 2);
+  for (const [place, arrival] of [ahead, ahead, arrivalOf(RECORDS), receivedAt, ahead].entries()) {
+    await process(RECORDS + place, of(RECORDS + place, arrival));
+  }
+  // Those two that are dated ahead are passed with the last that is due, and the third, behind which nothing is due, is not.
+  for (const piece of [EVENTS + 1, 2, 0]) expect(await store.expire({ receivedAt, limit: EVENTS + 1 })).toBe(piece);
+  const whole = { balanced: true, problems: [], stored: EVENTS + 5, expired: EVENTS + 3 };
+  expect((await audited(async () => undefined)).audit).toMatchObject(whole);
+  // Also when that hour is over, and those of it that came since still lie there.
+  await process(RECORDS + 5, of(RECORDS + 5, '2031-01-01T00:30:00.000Z'));
+  expect(await store.expire({ receivedAt: '2030-12-31T23:00:00.000Z', limit: EVENTS })).toBe(1);
+  const after = (await audited(async () => undefined)).audit;
+  expect(after).toMatchObject({ balanced: true, problems: [], expired: EVENTS + 4 });
+});

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { identityOf } from '../../core/event.ts';
 import { addIdentities, identityChecksum, NO_IDENTITIES } from '../../core/identities.ts';
+import { LIMITS } from '../../core/limits.ts';
 import type { VisitorKey } from '../../store/event-store.ts';
 import { EVENTS_WITH_SOURCE, type EventRow, eventOf, selectAll, selectOne } from './stored-rows.ts';
 
@@ -10,30 +11,65 @@ type Gone = Arrived & Pick<EventRow, 'body'>;
 
 /** Each function here runs within a transaction of its caller. */
 
-/** Deletes the oldest arrivals up to the first that is not before the time, at most `limit`. */
-export function expireEvents(
-  database: DatabaseSync,
-  { receivedAt, limit }: { readonly receivedAt: string; readonly limit: number },
+export interface Expiring {
+  /** What arrived before is due. */
+  readonly receivedAt: string;
+  readonly limit: number;
+}
+
+interface Arrival {
+  readonly received_at: string;
+}
+
+const MS_PER_DAY = 86_400_000;
+
+/**
+ * How many of the oldest are due: those up to the first that arrived not before the time. A clock that was ahead would keep all that
+ * follows for longer, so what is dated after now has the date of the next one that is not; `after` finds it behind the last.
+ */
+export function dueOf<Row extends Arrival>(
+  oldest: readonly Row[],
+  receivedAt: string,
+  after: (last: Row, now: string) => Arrival | undefined,
 ): number {
+  const now = new Date(Date.parse(receivedAt) + LIMITS.eventRetentionDays * MS_PER_DAY).toISOString();
+  const isDue = ({ received_at }: Arrival) => received_at < receivedAt;
+  const first = oldest.findIndex((row) => !isDue(row) && row.received_at <= now);
+  const before = first < 0 ? oldest : oldest.slice(0, first);
+  const last = before.at(-1);
+  if (last === undefined || isDue(last)) return before.length;
+  const next = first < 0 ? after(last, now) : undefined;
+  return next !== undefined && isDue(next) ? before.length : before.findLastIndex(isDue) + 1;
+}
+
+/** Deletes the oldest arrivals that are due, at most `limit`. */
+export function expireEvents(database: DatabaseSync, { receivedAt, limit }: Expiring): number {
   const oldest = selectAll<Arrived>(
     database.prepare(`SELECT ${ARRIVED_COLUMNS} FROM ${EVENTS_WITH_SOURCE} ORDER BY events.id LIMIT ?`),
     limit,
   );
-  const young = oldest.findIndex(({ received_at }) => received_at >= receivedAt);
-  const expired = young < 0 ? oldest : oldest.slice(0, young);
+  const due = dueOf(oldest, receivedAt, ({ id }, now) =>
+    selectOne<Pick<EventRow, 'received_at'>>(
+      database.prepare('SELECT received_at FROM events WHERE id > ? AND received_at <= ? ORDER BY id LIMIT 1'),
+      id,
+      now,
+    ),
+  );
+  const expired = oldest.slice(0, due);
   const last = expired.at(-1);
   if (last === undefined) return 0;
   const next = selectOne<Pick<EventRow, 'lane' | 'sequence'>>(
     database.prepare('SELECT lane, sequence FROM events WHERE id > ? ORDER BY id LIMIT 1'),
     last.id,
   );
-  // The limit may cut a record in two: its events are counted as removed until the rest expires too.
+  // The limit may cut a record in two: its events are counted as removed until the rest expires too. So are those dated ahead, until
+  // that hour is over for good: of an hour that nothing expired from, all must be there.
   const isCut = next?.lane === last.lane && next.sequence === last.sequence;
-  if (isCut) {
-    const taken = database.prepare(
-      `SELECT ${ARRIVED_COLUMNS}, body FROM ${EVENTS_WITH_SOURCE} WHERE events.id <= ? AND lane = ? AND sequence = ?`,
-    );
-    for (const event of selectAll<Gone>(taken, last.id, last.lane, last.sequence)) addRemoved(database, event);
+  const read = database.prepare(`SELECT ${ARRIVED_COLUMNS}, body FROM ${EVENTS_WITH_SOURCE} WHERE events.id = ?`);
+  for (const { id, lane, sequence, received_at } of expired) {
+    const isOfCut = isCut && lane === last.lane && sequence === last.sequence;
+    const event = isOfCut || received_at >= receivedAt ? selectOne<Gone>(read, id) : undefined;
+    if (event !== undefined) addRemoved(database, event);
   }
   database.prepare('DELETE FROM events WHERE id <= ?').run(last.id);
   moveTwins(database);
@@ -50,7 +86,9 @@ export function expireEvents(
     database
       .prepare('UPDATE lanes SET expired_through = max(?1, coalesce(expired_through, ?1)) WHERE lane = ?2')
       .run(sequence, lane);
-    database.prepare('DELETE FROM removed WHERE lane = ? AND sequence <= ?').run(lane, sequence);
+    database
+      .prepare('DELETE FROM removed WHERE lane = ? AND sequence <= ? AND hour <= substr(?, 1, 13)')
+      .run(lane, sequence, receivedAt);
   }
   return expired.length;
 }
