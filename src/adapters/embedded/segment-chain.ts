@@ -132,6 +132,6 @@ export function readAll(file: ReadableFile): Buffer {
   return content.subarray(0, file.read(content, 0));
 }
 
-function isZero(bytes: Buffer): boolean {
+export function isZero(bytes: Buffer): boolean {
   return bytes.equals(Buffer.alloc(bytes.length));
 }

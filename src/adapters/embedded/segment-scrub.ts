@@ -9,7 +9,7 @@ import {
   SEGMENT_HEADER_BYTES,
   sealGroup,
 } from './segment.ts';
-import { readAll, withFile } from './segment-chain.ts';
+import { isZero, readAll, withFile } from './segment-chain.ts';
 
 /** A segment's file being written anew; what a crash leaves of one is deleted when the log is opened. */
 export const SCRUBBING_SUFFIX = '.scrubbing';
@@ -33,20 +33,37 @@ export async function scrubSegment(
     const found = findGroup(content, end, { atLeast: next });
     if (found === undefined) break;
     const { offset, group } = found;
+    scrubRest(content.subarray(end, offset), { ids, counts });
     end = offset + group.bytes;
     next = group.firstSequence + BigInt(group.count);
     if (scrubGroup(content, { offset, ...group }, { ids, counts })) sealGroup(content.subarray(offset, end));
     // Between groups the requests that came meanwhile are served.
     await new Promise((resolve) => setImmediate(resolve));
   }
+  scrubRest(content.subarray(end), { ids, counts });
   if (counts.some((count) => count > 0)) await replace(files, path, content);
   return counts;
+}
+
+interface Scrubbing {
+  readonly ids: readonly ErasedId[];
+  readonly counts: number[];
+}
+
+/** What is no whole group was never whole, for its write failed, or is damaged: nobody can read it, but for who is in it. */
+function scrubRest(rest: Buffer, { ids, counts }: Scrubbing): void {
+  if (isZero(rest)) return;
+  const of = [...ids.entries()].filter(([, { visitor }]) => {
+    return rest.includes(visitor) || rest.includes(JSON.stringify(visitor).slice(1, -1));
+  });
+  for (const [place] of of) counts[place] = (counts[place] ?? 0) + 1;
+  if (of.length > 0) rest.fill(0);
 }
 
 function scrubGroup(
   content: Buffer,
   group: { readonly offset: number; readonly firstSequence: bigint; readonly count: number },
-  { ids, counts }: { readonly ids: readonly ErasedId[]; readonly counts: number[] },
+  { ids, counts }: Scrubbing,
 ): boolean {
   let place = group.offset + GROUP_HEADER_BYTES;
   let isChanged = false;
