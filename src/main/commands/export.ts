@@ -15,8 +15,8 @@ Examples:
 Writes all that is stored of a person, a JSON object a line: the visitors (devices) that are linked, the events of the
 timeline in their order, and what was set aside and has the id in it. Each says its "kind": visitor, event or bad.
 
-Exit codes: 0 written whole; 1 the server failed, or the file could not be written; 2 usage; 3 the server is
-unreachable.`;
+Exit codes: 0 written whole; 1 the server failed, the file could not be written, or more than 1,000 devices are
+linked, of which it has 1,000; 2 usage; 3 the server is unreachable.`;
 
 interface ExportOptions extends ServerOptions {
   readonly out?: string;
@@ -32,8 +32,9 @@ export function exportCommand(): Command {
 }
 
 async function exportPerson(client: ApiClient, id: string, { out, json }: ExportOptions): Promise<number> {
-  const path = `/api/v1/users/${encodeURIComponent(id)}/export`;
-  const list = { path, name: 'lines', what: 'an export', itemOf: (line: unknown) => line };
+  const person = `/api/v1/users/${encodeURIComponent(id)}`;
+  const { more } = await client.get(`${person}/visitors`);
+  const list = { path: `${person}/export`, name: 'lines', what: 'an export', itemOf: (line: unknown) => line };
   // Who reads it alone may.
   const file = out === undefined ? process.stdout : createWriteStream(out, { flags: 'wx', mode: 0o600 });
   if (out !== undefined) await once(file, 'open');
@@ -42,9 +43,14 @@ async function exportPerson(client: ApiClient, id: string, { out, json }: Export
     for (const item of items) if (!file.write(`${JSON.stringify(item)}\n`)) await once(file, 'drain');
     lines += items.length;
   }
-  if (out === undefined) return EXIT.well;
-  file.end();
-  await once(file, 'finish');
-  process.stdout.write(json === true ? `${JSON.stringify({ lines, out })}\n` : `${grouped(lines)} lines in ${out}\n`);
-  return EXIT.well;
+  if (out !== undefined) {
+    file.end();
+    await once(file, 'finish');
+    process.stdout.write(json === true ? `${JSON.stringify({ lines, out })}\n` : `${grouped(lines)} lines in ${out}\n`);
+  }
+  if (more !== true) return EXIT.well;
+  process.stderr.write(
+    `Not whole: it is of ${grouped(LIMITS.linksPerUserMax)} of the person's devices, and there are more.\n`,
+  );
+  return EXIT.notWell;
 }

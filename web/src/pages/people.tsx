@@ -93,7 +93,10 @@ function Person({ id, parameters }: PersonProps) {
   if (id === '.' || id === '..') {
     return (
       <Card title="This id cannot be asked for here">
-        <p>A browser cannot put “{id}” into an address. The command line can: clickstream export, clickstream erase.</p>
+        <p>
+          Neither a browser nor the command line can put “{id}” into an address. This can, also with /export behind it:
+          curl --path-as-is -X DELETE {location.origin}/api/v1/users/{id}
+        </p>
       </Card>
     );
   }
