@@ -98,7 +98,7 @@ export function createBadReplay(parts: BadReplayParts): BadReplay {
 
   /** What was decided before, or is to be. */
   const replayFor = (bad: BadEvent, edit: JsonObject | undefined): Replay | Reason => {
-    if (bad.replay !== undefined) return bad.replay;
+    if (bad.replay !== undefined) return unlessErased(bad.replay);
     const back = lineOf(bad, edit);
     if ('code' in back) return back;
     return { at: new Date(clock()).toISOString(), edit: edit && digestOf(edit), ...back, position: undefined };
@@ -132,10 +132,12 @@ export function createBadReplay(parts: BadReplayParts): BadReplay {
       const [bad] = position === undefined ? [] : (await find({ kind: 'at', position })).events;
       if (bad === undefined) throw new ClickstreamError('not_found', `no event set aside has the id ${shown(id)}`);
       const replay = replayFor(bad, edit);
-      if ('code' in replay) throw new ClickstreamError('still_bad', `${replay.code}: ${replay.detail}`);
+      if ('code' in replay) throw stillBad(replay);
       if (isDone(replay)) return { replay, appended: false };
       const [stands = { bad, replay }] = await claim([{ bad, replay }]);
       if (isDone(stands.replay)) return { replay: stands.replay, appended: false };
+      const left = unlessErased(stands.replay);
+      if ('code' in left) throw stillBad(left);
       const [lies] = await putBack([stands]);
       return { replay: { ...stands.replay, position: lies }, appended: true };
     },
@@ -145,15 +147,22 @@ export function createBadReplay(parts: BadReplayParts): BadReplay {
       const { events, cursor } = await find(asked);
       const refused: { id: string; code: string; detail: string }[] = [];
       const wanted: Waiting[] = [];
+      const refuse = ({ position }: BadEvent, { code, detail }: Reason) =>
+        refused.push({ id: positionId(position), code, detail });
       // A visitor's events in their order.
       for (const bad of events.toReversed()) {
         const replay = replayFor(bad, undefined);
-        if ('code' in replay) refused.push({ id: positionId(bad.position), code: replay.code, detail: replay.detail });
+        if ('code' in replay) refuse(bad, replay);
         else wanted.push({ bad, replay });
       }
       const done = { found: events.length, refused, cursor };
       if (isDry || wanted.length === 0) return { ...done, replayed: wanted.length, stopped: null };
-      const waiting = (await claim(wanted)).filter(({ replay }) => !isDone(replay));
+      const waiting: Waiting[] = [];
+      for (const { bad, replay: stands } of await claim(wanted)) {
+        const replay = unlessErased(stands);
+        if ('code' in replay) refuse(bad, replay);
+        else if (!isDone(replay)) waiting.push({ bad, replay });
+      }
       let replayed = 0;
       for (let start = 0; start < waiting.length; start += LIMITS.replayAppendRecordsMax) {
         const group = waiting.slice(start, start + LIMITS.replayAppendRecordsMax);
@@ -175,6 +184,16 @@ export function createBadReplay(parts: BadReplayParts): BadReplay {
 /** What is claimed, and not known to lie in the log, may lie there or not: it waits still. */
 function isDone({ position }: Replay): boolean {
   return position !== undefined;
+}
+
+/** Bytes that were erased before they were put back took the line with them: then there is none, nor a place where it lies. */
+function unlessErased(replay: Replay): Replay | Reason {
+  if (replay.line !== undefined || isDone(replay)) return replay;
+  return { code: 'not_an_object', detail: 'its bytes were erased' };
+}
+
+function stillBad({ code, detail }: Reason): ClickstreamError {
+  return new ClickstreamError('still_bad', `${code}: ${detail}`);
 }
 
 function digestOf(edit: JsonObject): string {

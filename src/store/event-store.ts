@@ -323,7 +323,8 @@ export interface EventStore {
   markRedriven(lane: string, sequence: bigint, position: RecordPosition): Promise<RecordPosition>;
   /**
    * Notes with each event set aside what is put back for it, durably once it resolves, also where `apply` is not. The first claim of an
-   * event stands: those that stand are returned, in the order given. Throws when there is no such event.
+   * event stands: those that stand are returned, in the order given. Of one whose bytes were erased nothing is noted any more: what is
+   * returned then has neither line nor position. Throws when there is no such event.
    */
   claimReplays(claims: readonly ReplayClaim[]): Promise<readonly Replay[]>;
   /** Notes where claimed lines lie. The first note of each event stands: those that stand are returned, in the order given. */

@@ -167,4 +167,50 @@ function describeTombstones(given: () => StoreSubject): void {
     expect(read.dead?.payload).toHaveLength(0);
     expect(JSON.stringify(read.bad.map((event) => event.replay))).not.toContain('secret');
   });
+
+  it('notes of what was erased only where it lies in the log, and keeps what was noted of that before', async () => {
+    const { store, reader } = given();
+    const lane = 'lane-a';
+    const at = (index: number) => ({ lane, sequence: 1n, index });
+    const receivedAt = '2026-11-23T10:00:00.000Z';
+    const decision = await decisionOf(store, lane, [{ sequence: 1n, events: [] }]);
+    const bad = [0, 1, 2].map((index) => ({
+      ...{ position: at(index), source: 'shop', receivedAt, code: 'time_invalid', detail: 'got "secret"' },
+      payload: '{"userId":"secret"}',
+    }));
+    const dead = [3n, 4n].map((sequence) => ({ lane, sequence, detail: 'secret', payload: Buffer.from('secret') }));
+    await store.apply({ ...decision, bad, dead });
+    const claim = (index: number) => ({
+      of: at(index),
+      replay: { at: receivedAt, edit: undefined, visitor: 'secret', line: 'secret', position: undefined },
+    });
+    const [early, late] = [{ lane: 'lane-b', sequence: 7n } as const, { lane: 'lane-b', sequence: 8n } as const];
+    await store.claimReplays([claim(1), claim(2)]);
+    await store.noteReplays([{ of: at(2), position: early }]);
+    await store.markRedriven(lane, 4n, early);
+    await erase(store, { lane, sequence: 5n, source: 'shop', visitor: 'secret', erasure: 'asked' });
+    const [erasing] = await reader.snapshot((reads) => reads.erasing(10));
+    if (erasing === undefined) throw new Error('nothing is to be looked for');
+    await store.eraseBytes(erasing, { bad: bad.map(({ position }) => position), dead });
+
+    const nothing = { at: receivedAt, edit: undefined, visitor: '', line: undefined, position: undefined };
+    const claimed = await store.claimReplays([claim(0), claim(1), claim(2)]);
+    expect(claimed).toEqual([nothing, nothing, { ...nothing, position: early }]);
+    expect(await store.noteReplays([{ of: at(1), position: late }])).toEqual([late]);
+    expect(await store.markRedriven(lane, 3n, late)).toEqual(late);
+    const read = await reader.snapshot(async (reads) => ({
+      bad: await reads.badAt([at(0), at(1), at(2)]),
+      dead: await reads.dead(10),
+    }));
+    expect(read.bad.map(({ replay }) => replay?.position)).toEqual([undefined, late, early]);
+    expect(read.bad.map(({ payload, detail }) => [payload, detail])).toEqual(bad.map(() => ['', 'erased']));
+    expect(read.bad.flatMap(({ replay }) => [replay?.visitor || undefined, replay?.line])).toEqual(
+      Array(6).fill(undefined),
+    );
+    expect(read.dead.map(({ redriven, detail }) => [redriven, detail])).toEqual([
+      [early, 'erased'],
+      [late, 'erased'],
+    ]);
+    expect(read.dead.map(({ payload }) => payload.length)).toEqual([0, 0]);
+  });
 }

@@ -22,8 +22,8 @@ const PLANTS: readonly Plant[] = [
   {
     fault: 'the last claim stands',
     file: 'src/adapters/aws/bad-items.ts',
-    line: "{ expression: 'attribute_not_exists(replayAt)' }",
-    planted: "{ expression: 'attribute_not_exists(toLane)' }",
+    line: 'if (item.replayAt !== undefined || isErased(item)) return undefined;',
+    planted: 'if (item.toLane !== undefined || isErased(item)) return undefined;',
   },
   {
     fault: 'another identity for each event put back',

@@ -3,6 +3,7 @@ import { LIMITS } from '../../core/limits.ts';
 import type { RecordPosition } from '../../log/event-log.ts';
 import type { BadEvent, BadReason, EventPosition, Replay, ReplayClaim, ReplayNote } from '../../store/event-store.ts';
 import { atOnce } from './at-once.ts';
+import { changeItem, UNCHANGED } from './change-item.ts';
 import type { DynamoTable, Key } from './dynamo-client.ts';
 import {
   expiryOf,
@@ -16,7 +17,7 @@ import {
   text,
   textOf,
 } from './items.ts';
-import { putLarge, readLarge } from './large-values.ts';
+import { isErased, putLarge, readLarge } from './large-values.ts';
 
 // Events set aside, and what is put back for them.
 
@@ -44,7 +45,14 @@ export async function putBadItems(
     const key = badKey(event.position);
     const expiry = expiryOf(hour);
     const held = await putLarge(state, key, deflateRawSync(event.payload), version(), expiry);
-    await state.put({ pk: text(key.pk), sk: text(key.sk), ...reasonAttributes(event), ...held, ...expiry });
+    await state.put({
+      pk: text(key.pk),
+      sk: text(key.sk),
+      ...reasonAttributes(event),
+      ...held,
+      ...expiry,
+      ...UNCHANGED,
+    });
   });
 }
 
@@ -106,16 +114,18 @@ export async function claimReplays(state: DynamoTable, claims: readonly ReplayCl
   const standing = new Map<ReplayClaim, Replay>();
   await atOnce(claims, LIMITS.dynamoPutsAtOnce, async (claim) => {
     const { of, replay } = claim;
-    const item = await state.get(badKey(of));
-    if (item === undefined) throw new Error(`no event that was set aside is at ${of.lane}/${of.sequence}/${of.index}`);
-    const claimed = {
-      ...item,
-      ...{ replayAt: text(replay.at), replayVisitor: text(replay.visitor) },
-      ...(replay.edit !== undefined && { replayEdit: text(replay.edit) }),
-      ...(replay.line !== undefined && { replayLine: text(replay.line) }),
-    };
-    const result = await state.put(claimed, { expression: 'attribute_not_exists(replayAt)' });
-    standing.set(claim, (result.kind === 'refused' && result.found && replayOf(result.found)) || replay);
+    const stands = await changeItem(state, badKey(of), (item) => {
+      if (item.replayAt !== undefined || isErased(item)) return undefined;
+      return {
+        ...item,
+        ...{ replayAt: text(replay.at), replayVisitor: text(replay.visitor) },
+        ...(replay.edit !== undefined && { replayEdit: text(replay.edit) }),
+        ...(replay.line !== undefined && { replayLine: text(replay.line) }),
+      };
+    });
+    if (stands === undefined)
+      throw new Error(`no event that was set aside is at ${of.lane}/${of.sequence}/${of.index}`);
+    standing.set(claim, replayOf(stands) ?? { ...replay, visitor: '', line: undefined });
   });
   return claims.map((claim) => standing.get(claim) ?? claim.replay);
 }
@@ -127,13 +137,12 @@ export async function noteReplays(
   const standing = new Map<ReplayNote, RecordPosition>();
   await atOnce(notes, LIMITS.dynamoPutsAtOnce, async (note) => {
     const { of, position } = note;
-    const item = await state.get(badKey(of));
-    if (item === undefined) return;
-    const { replayLine, ...rest } = item;
-    const noted = { ...rest, toLane: text(position.lane), toSequence: text(position.sequence.toString()) };
-    const result = await state.put(noted, { expression: 'attribute_not_exists(toLane)' });
-    const found = result.kind === 'refused' && result.found && replayOf(result.found)?.position;
-    if (found) standing.set(note, found);
+    const stands = await changeItem(state, badKey(of), ({ replayLine, ...rest }) => {
+      if (rest.toLane !== undefined) return undefined;
+      return { ...rest, toLane: text(position.lane), toSequence: text(position.sequence.toString()) };
+    });
+    const found = stands && replayOf(stands)?.position;
+    if (found !== undefined) standing.set(note, found);
   });
   return notes.map((note) => standing.get(note) ?? note.position);
 }

@@ -24,7 +24,7 @@ import {
 } from '../../store/event-store.ts';
 import { atOnce } from './at-once.ts';
 import { claimReplays, noteReplays, putBadItems } from './bad-items.ts';
-import { deadKey, putDeadItem } from './dead-items.ts';
+import { noteRedriven, putDeadItem } from './dead-items.ts';
 import { DynamoTable, type TableClient } from './dynamo-client.ts';
 import { DynamoErasures, PendingErasures } from './dynamo-erasures.ts';
 import { arrivalsAfter, DynamoExpiry } from './dynamo-expiry.ts';
@@ -47,8 +47,6 @@ import {
   linkItem,
   NO_TOTALS,
   positionOf,
-  redrivenAttributes,
-  redrivenOf,
   type StoredLane,
   sequenceText,
   text,
@@ -228,12 +226,8 @@ export class DynamoEventStore implements EventStore {
     await this.#state.put({ ...witnessItem(witness), pk: text(WITNESS_PK) }, condition);
   }
 
-  async markRedriven(lane: string, sequence: bigint, position: RecordPosition): Promise<RecordPosition> {
-    const dead = await this.#state.get(deadKey({ lane, sequence }));
-    if (dead === undefined) throw new Error(`there is no dead record ${sequence} of ${lane}`);
-    const noted = { ...dead, ...redrivenAttributes(position) };
-    const result = await this.#state.put(noted, { expression: 'attribute_not_exists(redrivenLane)' });
-    return (result.kind === 'refused' && result.found && redrivenOf(result.found)) || position;
+  markRedriven(lane: string, sequence: bigint, position: RecordPosition): Promise<RecordPosition> {
+    return noteRedriven(this.#state, { lane, sequence }, position);
   }
 
   claimReplays(claims: readonly ReplayClaim[]): Promise<readonly Replay[]> {

@@ -4,6 +4,7 @@ import type { RecordPosition } from '../../log/event-log.ts';
 import { type VisitorKey, visitorText } from '../../store/event-store.ts';
 import { TOMBSTONE_KEY_BYTES, tombstoneHash } from '../../store/tombstones.ts';
 import { badKey } from './bad-items.ts';
+import { changeItem, UNCHANGED } from './change-item.ts';
 import { deadKey } from './dead-items.ts';
 import type { Condition, DynamoTable, Key } from './dynamo-client.ts';
 import {
@@ -48,7 +49,7 @@ export class ErasureNotes {
     const noted = await this.#state.put({
       ...keyItem(noteKey({ lane, sequence }, erasure)),
       isSearched: { BOOL: false },
-      revision: number(0),
+      ...UNCHANGED,
     });
     // Searched already: an earlier try of this batch came so far.
     if (noted.kind === 'refused' && noted.found?.isSearched?.BOOL === true) return;
@@ -93,19 +94,7 @@ export class ErasureNotes {
     place: RecordPosition & { readonly erasure: string },
     change: (item: Item) => Item | undefined,
   ): Promise<void> {
-    const found = await this.#state.get(noteKey(place, place.erasure));
-    const changed = found && change(found);
-    if (found === undefined || changed === undefined) return;
-    const revision = numberOf(found, 'revision');
-    const result = await this.#state.put(
-      { ...changed, revision: number(revision + 1) },
-      {
-        expression: '#revision = :revision',
-        names: { '#revision': 'revision' },
-        values: { ':revision': number(revision) },
-      },
-    );
-    if (result.kind === 'refused') await this.#change(place, change);
+    await changeItem(this.#state, noteKey(place, place.erasure), change);
   }
 
   /** Puts a time, unless a later one is there. */

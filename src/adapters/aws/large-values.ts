@@ -1,6 +1,7 @@
 import { deflateRawSync } from 'node:zlib';
 import { ERASED_DETAIL } from '../../core/erasures.ts';
 import { LIMITS } from '../../core/limits.ts';
+import { changeItem } from './change-item.ts';
 import type { DynamoTable, Key } from './dynamo-client.ts';
 import { type Item, keyOf, number, numberOf, text, textOf } from './items.ts';
 
@@ -44,17 +45,25 @@ export async function readLarge(table: DynamoTable, item: Item): Promise<Buffer>
 
 /** Empties the value of a bad event or a dead record that is there; its detail says why. Whether it had one. */
 export async function eraseLarge(table: DynamoTable, key: Key): Promise<boolean> {
-  const item = await table.get(key);
-  if (item === undefined || item.detail?.S === ERASED_DETAIL) return false;
-  const { parts, version, replayLine, ...rest } = item;
-  await table.set({
-    ...rest,
-    ...(item.replayVisitor && { replayVisitor: text('') }),
-    detail: text(ERASED_DETAIL),
-    value: { B: deflateRawSync('') },
+  // Also of a try whose answer was lost, which finds it erased by itself.
+  let held: readonly Key[] | undefined;
+  await changeItem(table, key, (item) => {
+    if (isErased(item)) return undefined;
+    held = partKeys(item);
+    const { parts, version, replayLine, ...rest } = item;
+    return {
+      ...rest,
+      ...(item.replayVisitor && { replayVisitor: text('') }),
+      detail: text(ERASED_DETAIL),
+      value: { B: deflateRawSync('') },
+    };
   });
-  await table.deleteAll(partKeys(item));
-  return true;
+  await table.deleteAll(held ?? []);
+  return held !== undefined;
+}
+
+export function isErased(item: Item): boolean {
+  return item.detail?.S === ERASED_DETAIL;
 }
 
 /** Keys of the parts that an item names, for deleting them. */

@@ -31,7 +31,7 @@ export class BadRows {
     );
     this.#claim = database.prepare(
       `UPDATE bad SET replay_at = ?, replay_edit = ?, replay_visitor = ?, replay_line = ?
-       WHERE ${AT_PLACE} AND replay_at IS NULL`,
+       WHERE ${AT_PLACE} AND replay_at IS NULL AND payload <> ''`,
     );
     this.#note = database.prepare(
       `UPDATE bad SET replay_line = NULL, to_sequence = ?, to_lane = ? WHERE ${AT_PLACE} AND to_sequence IS NULL`,
@@ -52,25 +52,25 @@ export class BadRows {
 
   /** Throws when there is no such event. */
   claim(claims: readonly ReplayClaim[]): readonly Replay[] {
-    return claims.map(({ of, replay: { at, edit, visitor, line } }) => {
+    return claims.map(({ of, replay }) => {
+      const { at, edit, visitor, line } = replay;
       this.#claim.run(at, edit ?? null, visitor, line ?? null, ...placeOf(of));
-      const stands = this.#standing(of);
-      if (stands === undefined)
-        throw new Error(`no event that was set aside is at ${of.lane}/${of.sequence}/${of.index}`);
-      return stands;
+      const row = this.#rowOf(of);
+      if (row === undefined) throw new Error(`no event that was set aside is at ${of.lane}/${of.sequence}/${of.index}`);
+      return replayOf(row) ?? { ...replay, visitor: '', line: undefined };
     });
   }
 
   note(notes: readonly ReplayNote[]): readonly RecordPosition[] {
     return notes.map(({ of, position }) => {
       this.#note.run(position.sequence, position.lane, ...placeOf(of));
-      return this.#standing(of)?.position ?? position;
+      const row = this.#rowOf(of);
+      return (row && replayOf(row)?.position) ?? position;
     });
   }
 
-  #standing(of: EventPosition): Replay | undefined {
-    const row = selectOne<ReplayRow>(this.#replay, ...placeOf(of));
-    return row && replayOf(row);
+  #rowOf(of: EventPosition): ReplayRow | undefined {
+    return selectOne<ReplayRow>(this.#replay, ...placeOf(of));
   }
 }
 
