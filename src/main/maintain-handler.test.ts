@@ -13,6 +13,7 @@ import type { View } from '../core/view.ts';
 import { answer } from '../pipeline.ts';
 import { LEDGER, ledgerRows } from '../process/views/ledger.ts';
 import { VIEWS } from '../process/views/registry.ts';
+import type { EventReader, PassOver } from '../store/event-store.ts';
 import { createMaintainHandler, tasksOf } from './maintain-handler.ts';
 import { createProcessHandler, type ProcessEvent } from './process-handler.ts';
 
@@ -76,12 +77,15 @@ function programOn(
       const store = newStore();
       // Of pages so small that a rebuild takes several ticks.
       const inPieces = {
-        ...{ expire: store.expire.bind(store), rebuild: (view: View) => store.rebuild(view, 25) },
+        ...{
+          expire: store.expire.bind(store),
+          rebuild: (view: View, _: number, passOver?: PassOver) => store.rebuild(view, 25, passOver),
+        },
         ...{ eraseBytes: store.eraseBytes.bind(store), noteErased: store.noteErased.bind(store) },
         deleteHidden: () => store.deleteHidden(),
       };
       const reader = new DynamoEventReader({ client: emulator.client, tables });
-      return tasksOf({ store: inPieces, reader, views, clock });
+      return tasksOf({ store: inPieces, reader, views, clock, report });
     },
     report,
   });
@@ -202,6 +206,25 @@ test('going back is refused with an error that names the cure, sets nothing asid
   expect(older?.faults.every((fault) => fault instanceof ClickstreamError && fault.code === 'views_newer')).toBe(true);
   await newer?.process(batchOf(LANES[0], events.slice(4), 5));
   expect(await pageviewsOf(tables, clock)).toEqual(recount(events, 2));
+});
+
+test('what a rebuild passes over is told of', async () => {
+  const faults: string[] = [];
+  const tasks = tasksOf({
+    store: {
+      rebuild: async (_, limit, passOver) => {
+        expect(limit).toBe(LIMITS.rebuildEventsMax);
+        passOver?.([{ what: 'event shard-1:7:0', fault: new Error('no JSON') }]);
+        return true;
+      },
+    } as Parameters<typeof tasksOf>[0]['store'],
+    ...{ reader: {} as EventReader, views: VIEWS.slice(0, 1), clock: Date.now },
+    report: (what, fault) => faults.push(`${what}: ${fault}`),
+  });
+  await tasks.find(({ name }) => name.startsWith('rebuild'))?.step();
+  expect(faults).toEqual([
+    expect.stringMatching(/^maintain: rebuild of traffic@\d+: Error: passed over.*\(no JSON\): event shard-1:7:0$/),
+  ]);
 });
 
 test('a task that fails is told of, and keeps no other from its work; nothing is begun without time for it', async () => {

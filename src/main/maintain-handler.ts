@@ -2,7 +2,8 @@ import { LIMITS } from '../core/limits.ts';
 import type { Clock } from '../core/time.ts';
 import type { View } from '../core/view.ts';
 import { eraseBytes } from '../pipeline.ts';
-import type { EventReader, EventStore } from '../store/event-store.ts';
+import type { EventReader, EventStore, PassOver } from '../store/event-store.ts';
+import { describePassed } from '../store/row-updates.ts';
 import { type FunctionContext, within } from './in-time.ts';
 
 /** What the stack's schedule sends. */
@@ -34,8 +35,9 @@ export function tasksOf(parts: {
   readonly reader: EventReader;
   readonly views: readonly View[];
   readonly clock: Clock;
+  readonly report: MaintainParts['report'];
 }): readonly MaintenanceTask[] {
-  const { store, reader, views, clock } = parts;
+  const { store, reader, views, clock, report } = parts;
   const erase = async () => {
     const erasing = await reader.snapshot((reads) => reads.erasing(LIMITS.erasuresAtOnce));
     if (erasing.length > 0) await eraseBytes(erasing, { reader, store });
@@ -49,10 +51,11 @@ export function tasksOf(parts: {
   };
   return [
     { name: 'expiry', step: expire },
-    ...views.map((view) => ({
-      name: `rebuild of ${view.name}@${view.version}`,
-      step: () => store.rebuild(view, LIMITS.rebuildEventsMax),
-    })),
+    ...views.map((view) => {
+      const name = `rebuild of ${view.name}@${view.version}`;
+      const passOver: PassOver = (passed) => report(`maintain: ${name}`, new Error(describePassed(passed)));
+      return { name, step: () => store.rebuild(view, LIMITS.rebuildEventsMax, passOver) };
+    }),
     { name: 'erasures', step: erase },
   ];
 }

@@ -47,7 +47,7 @@ const givenUp = new GivenUp({
 });
 
 const maintain = createMaintainHandler({
-  newTasks: () => tasksOf({ store: newStore(), reader, views: VIEWS, clock: Date.now }),
+  newTasks: () => tasksOf({ store: newStore(), reader, views: VIEWS, clock: Date.now, report }),
   report,
 });
 

@@ -14,6 +14,7 @@ import { processBatch, seal, viewOf } from '../pipeline.ts';
 import { VIEWS } from '../process/views/registry.ts';
 import type { ReplayClaim, ReplayNote, Witness } from '../store/event-store.ts';
 import { Erasing, type Scrubbed } from './erasing.ts';
+import { LocalMaintenance } from './local-maintenance.ts';
 import { ConfiguredSteps, type StepSettings } from './steps.ts';
 
 export interface ProcessWorkerData {
@@ -59,8 +60,6 @@ export type FromProcessor =
   | { readonly kind: 'stopped' };
 
 const IDLE_WAIT_MS = 100;
-const MAINTENANCE_MS = 60_000;
-const MS_PER_DAY = 86_400_000;
 
 interface ProcessorParts {
   readonly store: SqliteEventStore;
@@ -82,14 +81,13 @@ class Processor {
   #readAll = false;
   #stopping = false;
   #failing = false;
-  #maintainedAt = Date.now();
   #sealedAt = 0;
   /** The last sequence processed when the ledger was last sealed. */
   #sealedThrough = -1n;
   /** When the last batch began, on `performance`'s clock. */
   #batchAtMs = 0;
-  #rebuilt = false;
   readonly #erasing: Erasing;
+  readonly #maintenance: LocalMaintenance;
 
   constructor(data: ProcessWorkerData, { store, rows, steps }: ProcessorParts) {
     this.#store = store;
@@ -101,6 +99,12 @@ class Processor {
     const scrub = (asked: Omit<Extract<FromProcessor, { readonly kind: 'scrub' }>, 'kind'>) =>
       this.#tell({ kind: 'scrub', ...asked });
     this.#erasing = new Erasing({ store, reader: rows, scrub });
+    this.#maintenance = new LocalMaintenance({
+      ...{ store, views: VIEWS, clock: Date.now },
+      attempt: (run) => this.#attempt(run),
+      onSynced: (done) => this.#tell({ kind: 'synced', done }),
+      report: (text) => this.#tell({ kind: 'told', text }),
+    });
   }
 
   async run(): Promise<void> {
@@ -159,7 +163,7 @@ class Processor {
         const { id, view } = message;
         await this.#answer(id, async () => {
           await this.#store.askRebuild(viewOf(view));
-          this.#rebuilt = false;
+          this.#maintenance.foldAnew();
           return true;
         });
       }
@@ -191,8 +195,8 @@ class Processor {
     // Under steady load nothing is ever idle: what is due is done all the same.
     await this.#sealWhenDue();
     await this.#attempt(() => this.#erasing.bringOn());
-    if (!this.#readAll && this.#rebuilt && !this.#isDue()) return;
-    if ((await this.#maintain()) || !this.#readAll) return;
+    if (!this.#readAll && !this.#maintenance.isDue) return;
+    if ((await this.#maintenance.step()) || !this.#readAll) return;
     await this.#attempt(() => this.#store.settle());
     this.#progress.waitForMore(IDLE_WAIT_MS);
   }
@@ -232,31 +236,6 @@ class Processor {
       return true;
     });
     if (isDone === true) this.#sealedThrough = through;
-  }
-
-  #isDue(): boolean {
-    return Date.now() - this.#maintainedAt >= MAINTENANCE_MS;
-  }
-
-  /** One bounded piece of what must be done now and then. True when there is more. */
-  async #maintain(): Promise<boolean> {
-    if (!this.#rebuilt) {
-      let complete = true;
-      for (const view of VIEWS) {
-        complete =
-          (await this.#attempt(() => this.#store.rebuild(view, LIMITS.maintenanceEventsMax))) === true && complete;
-      }
-      this.#rebuilt = complete;
-      return !complete;
-    }
-    if (!this.#isDue()) return false;
-    const receivedAt = new Date(Date.now() - LIMITS.eventRetentionDays * MS_PER_DAY).toISOString();
-    const expired = await this.#attempt(() => this.#store.expire({ receivedAt, limit: LIMITS.maintenanceEventsMax }));
-    if (expired !== undefined && expired >= LIMITS.maintenanceEventsMax) return true;
-    this.#maintainedAt = Date.now();
-    const synced = await this.#attempt(() => this.#store.sync());
-    this.#tell({ kind: 'synced', done: synced?.get(EMBEDDED_LANE) ?? -1n });
-    return false;
   }
 
   /** Runs it; when it throws, says so and waits a little. The next one that succeeds says that too. */

@@ -83,6 +83,14 @@ export interface RowUpdate {
   readonly deltas: readonly unknown[];
 }
 
+/** What a rebuild goes past: which event or row of a view, and why. */
+export interface PassedOver {
+  readonly what: string;
+  readonly fault: unknown;
+}
+
+export type PassOver = (passed: readonly PassedOver[]) => void;
+
 /** An event set aside: the reason, and its full bytes. */
 export interface BadEvent {
   readonly position: EventPosition;
@@ -352,8 +360,11 @@ export interface EventStore {
    *
    * Of a version that was asked for with `askRebuild`, readers until then see what came since as well, and rows of times that may
    * count expired events are taken over as they are, for nothing could fold them anew.
+   *
+   * An event that cannot be read or folded, and a row to be taken over that cannot be read, keep nothing else from being folded: they
+   * are passed over, and `passOver` is told of those of this piece, perhaps more than once.
    */
-  rebuild(view: View, limit: number): Promise<boolean>;
+  rebuild(view: View, limit: number, passOver?: PassOver): Promise<boolean>;
   /**
    * Asks for a view to be folded anew, by `rebuild`, into rows of a version of their own. While the view is being folded anew
    * already, that is what was asked for, and nothing changes. Throws ClickstreamError `views_newer`.

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { ClickstreamError } from '../../src/core/errors.ts';
 import type { View } from '../../src/core/view.ts';
-import type { EventReader, EventStore } from '../../src/store/event-store.ts';
+import type { EventReader, EventStore, PassedOver } from '../../src/store/event-store.ts';
 import type { StoreSubject, StoreTraits } from './store-subject.ts';
 import { anEvent, mergedRows, type TestRecord, typeCounts, write } from './store-writing.ts';
 
@@ -123,6 +123,26 @@ export function describeAskedRebuild(
     await store.askRebuild(MENDED);
     await finish(store, MENDED);
     expect((await mergedRows(reader))['shop minute/2026-11-23T10:00Z']).toEqual(page(11));
+  });
+
+  it('passes over an event that cannot be folded, names it, and folds all others', async () => {
+    const { store } = given();
+    await write(store, 'a', [...records(1, 4), { sequence: 5n, events: [anEvent({ eventId: 'odd' })] }], [FAULTY]);
+    await write(store, 'a', records(6, 4), [FAULTY]);
+    await store.askRebuild(MENDED);
+    // It changes its state before it throws, as a fold may.
+    const throwing: View = {
+      ...MENDED,
+      fold: (state, event, facts, order) => {
+        const folded = MENDED.fold(state, event, facts, order);
+        if (event.eventId === 'odd') throw new Error('odd');
+        return folded;
+      },
+    };
+    const passed: PassedOver[] = [];
+    while (!(await store.rebuild(throwing, 3, (these) => passed.push(...these))));
+    expect(passed).toEqual([{ what: 'event a:5:0', fault: new Error('odd') }]);
+    expect(await countNow()).toBe(8);
   });
 
   it('is above every version of the program before, and below the next', async () => {

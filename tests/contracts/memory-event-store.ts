@@ -29,6 +29,7 @@ import {
   type LaneState,
   type Link,
   type Loaded,
+  type PassOver,
   type RecordNote,
   type Replay,
   type ReplayClaim,
@@ -260,7 +261,7 @@ export class MemoryEventStore implements EventStore, EventReader {
     if (next !== undefined) this.#generations = { ...this.#generations, [view.name]: next };
   }
 
-  async rebuild(asked: View, limit: number): Promise<boolean> {
+  async rebuild(asked: View, limit: number, passOver: PassOver = () => undefined): Promise<boolean> {
     const version = versionInForce(asked, this.#generations);
     if (version === undefined) return true;
     const view = { ...asked, version };
@@ -274,7 +275,12 @@ export class MemoryEventStore implements EventStore, EventReader {
     for (const { stored, facts } of events) {
       const cut = cuts.get(stored.position.lane);
       if (cut !== undefined && stored.position.sequence <= cut && this.#has(stored.position)) {
-        this.#foldAnew(view, stored, { facts: readJson(facts) as Facts, keptBefore: rebuild.keptBefore });
+        try {
+          this.#foldAnew(view, stored, { facts: readJson(facts) as Facts, keptBefore: rebuild.keptBefore });
+        } catch (fault) {
+          const { lane, sequence, index } = stored.position;
+          passOver([{ what: `event ${lane}:${sequence}:${index}`, fault }]);
+        }
       }
     }
     if (rebuild.rest.length > 0) return false;

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Plant, plantIn } from '../simulation/planted.ts';
 import { clickstream } from './command.ts';
@@ -125,6 +126,68 @@ describe('a mended fold', () => {
     expect(await rebuildOf(server)).toMatchObject({ folded: sent, events: sent });
     expect(await server.stop()).toBe(0);
   }, 120_000);
+});
+
+describe('a rebuild in a store that was damaged by hand', () => {
+  const damaged = mkdtempSync(join(tmpdir(), 'clickstream-rebuild-damaged-'));
+  afterAll(() => rmSync(damaged, { recursive: true, force: true }));
+  const change = (sql: string) => {
+    const database = new DatabaseSync(join(damaged, 'store.sqlite'));
+    database.exec(sql);
+    database.close();
+  };
+  const ask = async ({ url }: RunningServer) => {
+    const headers = { 'content-type': 'application/json' };
+    const { status } = await fetch(`${url}/api/v1/rebuilds`, { method: 'POST', headers, body: '{"view":"traffic"}' });
+    expect(status).toBe(200);
+  };
+  const linesOf = (server: RunningServer, words: string) =>
+    server
+      .errors()
+      .split('\n')
+      .filter((line) => line.includes(words));
+
+  beforeAll(async () => {
+    const server = await startServer({ data: damaged });
+    await send(server, 5);
+    await settledAudit(server);
+    expect(await server.stop()).toBe(0);
+  }, 30_000);
+
+  test('passes over an event that cannot be read, says which, and is finished', async () => {
+    change("UPDATE events SET facts = 'no JSON' WHERE id = (SELECT min(id) FROM events)");
+    const server = await startServer({ data: damaged });
+    await ask(server);
+    await until(async () => (await rebuildOf(server))?.state === 'finished');
+    expect(await counted(server)).toBe(4);
+    await until(() => linesOf(server, 'rebuild of traffic').length > 0);
+    expect(linesOf(server, 'rebuild of traffic')).toEqual([expect.stringMatching(/passed over.*: event local:\d+:0$/)]);
+    expect((await fetch(`${server.url}/ready`)).status).toBe(200);
+    expect(await server.stop()).toBe(0);
+  }, 60_000);
+
+  test('that cannot go on is told once a try, and the server is ready and takes events meanwhile', async () => {
+    change("CREATE TRIGGER planted AFTER INSERT ON rebuilds BEGIN SELECT RAISE(ABORT, 'planted'); END");
+    const server = await startServer({ data: damaged });
+    await ask(server);
+    await until(() => linesOf(server, 'planted').length > 0);
+    for (let look = 0; look < 20; look += 1) {
+      expect((await fetch(`${server.url}/ready`)).status).toBe(200);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    expect(linesOf(server, 'planted')).toEqual([
+      expect.stringContaining('rebuild of traffic: planted; it will be tried again within a minute'),
+    ]);
+    expect(linesOf(server, 'works again')).toEqual([]);
+    await send(server, 3);
+    await until(async () => (await counted(server)) === 7);
+    expect((await rebuildOf(server))?.state).toBe('waiting');
+    expect(await server.stop()).toBe(0);
+    change('DROP TRIGGER planted');
+    const mended = await startServer({ data: damaged });
+    await until(async () => (await rebuildOf(mended))?.state === 'finished');
+    expect(await mended.stop()).toBe(0);
+  }, 60_000);
 });
 
 async function until(holds: () => boolean | Promise<boolean>): Promise<void> {

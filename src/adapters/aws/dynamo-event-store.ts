@@ -13,6 +13,7 @@ import {
   type EventStore,
   type KnownEvent,
   type Loaded,
+  type PassOver,
   type Replay,
   type ReplayClaim,
   type ReplayNote,
@@ -243,9 +244,9 @@ export class DynamoEventStore implements EventStore {
     return this.#expiry.expire(receivedAt);
   }
 
-  rebuild(view: View, limit: number): Promise<boolean> {
+  rebuild(view: View, limit: number, passOver: PassOver = () => undefined): Promise<boolean> {
     this.#lanes.clear();
-    return this.#rebuild.step(view, limit);
+    return this.#rebuild.step(view, { limit, passOver });
   }
 
   askRebuild(view: View): Promise<void> {

@@ -3,8 +3,8 @@ import { isKept, versionInForce } from '../../core/generations.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { Clock } from '../../core/time.ts';
 import type { View } from '../../core/view.ts';
-import type { RowKey, RowUpdate } from '../../store/event-store.ts';
-import { updatesOf } from '../../store/row-updates.ts';
+import type { PassedOver, PassOver, RowKey, RowUpdate } from '../../store/event-store.ts';
+import { keptDeltas, updatesOfStored } from '../../store/row-updates.ts';
 import { type DynamoTable, type Key, keyOfItem } from './dynamo-client.ts';
 import { oldestHour } from './dynamo-expiry.ts';
 import { progressIn, progressItem, type RebuildProgress, readGenerations, rebuildKey } from './dynamo-generations.ts';
@@ -64,7 +64,10 @@ export class DynamoRebuild {
   }
 
   /** One page, or some rows of older versions. True when nothing is left to do for now. */
-  async step(asked: View, limit: number): Promise<boolean> {
+  async step(
+    asked: View,
+    { limit, passOver }: { readonly limit: number; readonly passOver: PassOver },
+  ): Promise<boolean> {
     const { state, rows } = this.#parts;
     const generations = await readGenerations(state);
     const version = versionInForce(asked, generations);
@@ -78,8 +81,8 @@ export class DynamoRebuild {
     if (progress?.isScanned === false) {
       const planned =
         progress.keepFrom !== undefined
-          ? await this.#planKept(view, progress, { keepFrom: progress.keepFrom, limit })
-          : await this.#plan(view, progress, { cuts, limit });
+          ? await this.#planKept(view, progress, { keepFrom: progress.keepFrom, limit, passOver })
+          : await this.#plan(view, progress, { cuts, limit, passOver });
       progress = await this.#foldPending(view, planned);
     }
     // Another one is at it, and was faster.
@@ -156,7 +159,7 @@ export class DynamoRebuild {
   async #planKept(
     view: View,
     progress: RebuildProgress,
-    { keepFrom, limit }: { readonly keepFrom: string; readonly limit: number },
+    { keepFrom, limit, passOver }: { readonly keepFrom: string; readonly limit: number; readonly passOver: PassOver },
   ): Promise<RebuildProgress | undefined> {
     const reader = new DynamoRowReader(this.#parts.state);
     const before = (await reader.versionsRead(view.name)).filter(({ version }) => version < view.version);
@@ -173,11 +176,14 @@ export class DynamoRebuild {
     const range = { view: view.name, source, from, to: to ?? AFTER_BUCKETS };
     const found = await Promise.all(before.map((version) => reader.rowsOf(version, range)));
     const kept = found.flat().filter((row) => isKept(row.key.bucket, progress.keptBefore));
-    const updates = [...Map.groupBy(kept, (row) => row.key.bucket)].map(([of, rows]) => ({
-      key: { view: view.name, version: view.version, source, bucket: of, lane: REBUILD_LANE },
-      row: view,
-      deltas: rows.map((row) => view.decode(row.text)),
-    }));
+    const allPassed: PassedOver[] = [];
+    const updates = [...Map.groupBy(kept, (row) => row.key.bucket)].flatMap(([of, rows]): RowUpdate[] => {
+      const { deltas, passed } = keptDeltas(view, rows);
+      allPassed.push(...passed);
+      const key = { view: view.name, version: view.version, source, bucket: of, lane: REBUILD_LANE };
+      return deltas.length === 0 ? [] : [{ key, row: view, deltas }];
+    });
+    if (allPassed.length > 0) passOver(allPassed);
     // After a source's last bucket: the next source is the first that comes after its name.
     const next = to === undefined ? `${source}${AFTER_PART}` : keyOf(source, to);
     return this.#fix(view, { ...progress, keepFrom: next }, updates);
@@ -203,8 +209,9 @@ export class DynamoRebuild {
   async #plan(
     view: View,
     progress: RebuildProgress,
-    { cuts, limit }: { readonly cuts: ReadonlyMap<string, bigint>; readonly limit: number },
+    parts: { readonly cuts: ReadonlyMap<string, bigint>; readonly limit: number; readonly passOver: PassOver },
   ): Promise<RebuildProgress | undefined> {
+    const { cuts, limit, passOver } = parts;
     const { events: table, state, clock } = this.#parts;
     const begunMsAgo = clock() - (progress.startedAtMs ?? clock());
     if (progress.keptBefore !== undefined && begunMsAgo > msToFold(progress.events) + LATE_MS_MAX)
@@ -217,10 +224,13 @@ export class DynamoRebuild {
       const { lane, sequence } = positionOf(item);
       return sequence <= (cuts.get(lane) ?? -1n) && !hidden.hides(item);
     });
-    const events = before.map(storedEventOf).sort((a, b) => (a.position.sequence < b.position.sequence ? -1 : 1));
-    const updates = updatesOf(view, events, () => REBUILD_LANE).filter(
-      ({ key }) => !isKept(key.bucket, progress.keptBefore),
-    );
+    const inOrder = before.sort((a, b) => (positionOf(a).sequence < positionOf(b).sequence ? -1 : 1));
+    const { updates: all, passed } = updatesOfStored(view, inOrder, {
+      ...{ read: storedEventOf, positionOf },
+      laneFor: () => REBUILD_LANE,
+    });
+    if (passed.length > 0) passOver(passed);
+    const updates = all.filter(({ key }) => !isKept(key.bucket, progress.keptBefore));
     const folded = progress.folded + items.length;
     return this.#fix(view, { ...progress, after, folded, isScanned: after === undefined }, updates);
   }

@@ -17,6 +17,7 @@ import {
 import { ClickstreamError } from '../../core/errors.ts';
 import { type Identity, identityOf } from '../../core/event.ts';
 import { LIMITS } from '../../core/limits.ts';
+import type { PassedOver } from '../../store/event-store.ts';
 import { openEventReader } from './event-reader.ts';
 import { openEventStore, SqliteEventStore } from './event-store.ts';
 import { openDatabase } from './schema.ts';
@@ -253,6 +254,36 @@ describe('what the folder holds', () => {
     expect(await reader.snapshot((reads) => reads.rebuilds())).toMatchObject([{ state: 'finished', events: 4 }]);
     await reader.close();
     await upgraded.close();
+  });
+
+  it('is folded anew though an event and a kept row in it are damaged: both are passed over, and named', async () => {
+    const store = openEventStore({ folder });
+    const at = (time: string) => ({
+      timestamp: `2026-11-23T${time}:00.000Z`,
+      receivedAt: `2026-11-23T${time}:01.000Z`,
+    });
+    const times = ['10:00', '10:01', '13:00', '13:00', '13:00'];
+    for (const [place, time] of times.entries()) {
+      await write(store, 'a', [{ sequence: BigInt(place), events: [anEvent(at(time))] }]);
+    }
+    await store.expire({ receivedAt: '2026-11-23T12:00:00.000Z', limit: 9 });
+    await store.askRebuild(typeCounts(1));
+    await store.close();
+    const database = new DatabaseSync(path());
+    database.exec(`UPDATE rows SET value = 'no JSON' WHERE bucket = 'minute/2026-11-23T10:01Z';
+      UPDATE events SET facts = 'no JSON' WHERE sequence = 3`);
+    database.close();
+    const damaged = openEventStore({ folder });
+    const passed: PassedOver[] = [];
+    while (!(await damaged.rebuild(typeCounts(1), 2, (these) => passed.push(...these))));
+    expect(passed.map(({ what }) => what)).toEqual(['row shop minute/2026-11-23T10:01Z of lane a', 'event a:3:0']);
+    const reader = openEventReader({ folder });
+    expect(await mergedRows(reader)).toEqual({
+      'shop minute/2026-11-23T10:00Z': { page: 1 },
+      'shop minute/2026-11-23T13:00Z': { page: 2 },
+    });
+    await reader.close();
+    await damaged.close();
   });
 
   it('refuses what is no database, is one of another program, or is not there to read', () => {

@@ -12,6 +12,7 @@ import type {
   KnownEvent,
   LaneState,
   Loaded,
+  PassOver,
   Replay,
   ReplayClaim,
   ReplayNote,
@@ -214,10 +215,10 @@ export class SqliteEventStore implements EventStore {
     return expired + bad;
   }
 
-  async rebuild(view: View, limit: number): Promise<boolean> {
+  async rebuild(view: View, limit: number, passOver: PassOver = () => undefined): Promise<boolean> {
     const isDone = this.#write(() => {
       this.#rowsInDoubt = true;
-      return rebuildView(this.#database, this.#rows, { view, limit, nowMs: Date.now() });
+      return rebuildView(this.#database, this.#rows, { view, limit, nowMs: Date.now(), passOver });
     });
     this.#writeAheadLog.checkpointWhenDue();
     return isDone;

@@ -2,7 +2,7 @@ import type { SQLInputValue, StatementSync } from 'node:sqlite';
 import { type Event, type Identity, visitorOf } from '../../core/event.ts';
 import { readJson } from '../../core/read-json.ts';
 import type { Facts } from '../../core/view.ts';
-import type { LaneState, Registry, StoredEvent } from '../../store/event-store.ts';
+import type { EventPosition, LaneState, Registry, StoredEvent } from '../../store/event-store.ts';
 
 /** `2026-11-23T10:04:05`; a fraction follows after a point. */
 const SECONDS_CHARS = 19;
@@ -51,10 +51,13 @@ export function eventOf(row: Pick<EventRow, 'source' | 'received_at' | 'body'>):
   return { ...(readJson(row.body) as Event), source: row.source, receivedAt: row.received_at };
 }
 
+export function positionOf({ lane, sequence, place }: Pick<EventRow, 'lane' | 'sequence' | 'place'>): EventPosition {
+  return { lane, sequence, index: Number(place) };
+}
+
 export function storedEventOf(row: EventRow): StoredEvent {
   const event = eventOf(row);
-  const position = { lane: row.lane, sequence: row.sequence, index: Number(row.place) };
-  return { ...event, position, visitor: visitorOf(event), facts: readJson(row.facts) as Facts };
+  return { ...event, position: positionOf(row), visitor: visitorOf(event), facts: readJson(row.facts) as Facts };
 }
 
 /** Whether the stored event is the one of this identity; visitor and createdAt are known to be equal. */

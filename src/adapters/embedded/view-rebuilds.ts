@@ -10,7 +10,8 @@ import {
 } from '../../core/generations.ts';
 import { readJson } from '../../core/read-json.ts';
 import type { View } from '../../core/view.ts';
-import { updatesOf } from '../../store/row-updates.ts';
+import type { PassedOver, PassOver } from '../../store/event-store.ts';
+import { keptDeltas, updatesOfStored } from '../../store/row-updates.ts';
 import {
   cutsText,
   EVENT_COLUMNS,
@@ -19,6 +20,7 @@ import {
   LANE_COLUMNS,
   type LaneRow,
   laneOf,
+  positionOf,
   registryText,
   selectAll,
   selectOne,
@@ -132,8 +134,9 @@ export function askRebuild(database: DatabaseSync, view: View, nowMs: number): b
 export function rebuildView(
   database: DatabaseSync,
   rows: ViewRows,
-  { view: asked, limit, nowMs }: { readonly view: View; readonly limit: number; readonly nowMs: number },
+  parts: { readonly view: View; readonly limit: number; readonly nowMs: number; readonly passOver: PassOver },
 ): boolean {
+  const { view: asked, limit, nowMs, passOver } = parts;
   const generations = generationsIn(database);
   const version = versionInForce(asked, generations);
   if (version === undefined) return true;
@@ -144,7 +147,7 @@ export function rebuildView(
   const progress = startOrResume(database, view, { isSameCode, nowMs });
   if (progress.finished !== 0n) return deleteOlderRows(database, view, limit);
   if (progress.kept_through !== null) {
-    takeOver(database, rows, { view, limit, progress });
+    tellPassed(takeOver(database, rows, { view, limit, progress }), passOver);
     return false;
   }
   const events = selectAll<EventRow>(
@@ -156,7 +159,12 @@ export function rebuildView(
     limit,
   );
   const before = events.filter(({ lane, sequence }) => sequence <= (cuts.get(lane) ?? -1n));
-  for (const update of updatesOf(view, before.map(storedEventOf), () => REBUILD_LANE)) {
+  const { updates, passed } = updatesOfStored(view, before, {
+    ...{ read: storedEventOf, positionOf },
+    laneFor: () => REBUILD_LANE,
+  });
+  tellPassed(passed, passOver);
+  for (const update of updates) {
     if (!isKept(update.key.bucket, progress.kept_before ?? undefined)) rows.absorb(update);
   }
   rows.write();
@@ -183,7 +191,7 @@ function takeOver(
   database: DatabaseSync,
   rows: ViewRows,
   { view, limit, progress }: { readonly view: View; readonly limit: number; readonly progress: RebuildRow },
-): void {
+): readonly PassedOver[] {
   const [source = '', bucket = '', lane = ''] = readJson(progress.kept_through ?? '[]') as readonly string[];
   const found = selectAll<Record<'source' | 'bucket' | 'lane' | 'value', string>>(
     database.prepare(
@@ -197,10 +205,13 @@ function takeOver(
     lane,
     limit,
   );
+  const allPassed: PassedOver[] = [];
   for (const row of found) {
     if (!isKept(row.bucket, progress.kept_before ?? undefined)) continue;
     const key = { view: view.name, version: view.version, source: row.source, bucket: row.bucket, lane: REBUILD_LANE };
-    rows.absorb({ key, row: view, deltas: [view.decode(row.value)] });
+    const { deltas, passed } = keptDeltas(view, [{ key: row, text: row.value }]);
+    if (deltas.length > 0) rows.absorb({ key, row: view, deltas });
+    allPassed.push(...passed);
   }
   rows.write();
   const last = found.at(-1);
@@ -209,6 +220,11 @@ function takeOver(
   database
     .prepare('UPDATE rebuilds SET kept_through = ? WHERE view = ? AND version = ?')
     .run(through, view.name, view.version);
+  return allPassed;
+}
+
+function tellPassed(passed: readonly PassedOver[], passOver: PassOver): void {
+  if (passed.length > 0) passOver(passed);
 }
 
 /** Has every lane fold into this version, and returns the cuts of those that did not from their beginning. */
