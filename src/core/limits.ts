@@ -198,6 +198,8 @@ export const LIMITS = {
   auditProblemsMax: 1_000,
   /** Hours by lane and source that an audit lists; some 200 bytes each, and the load balancer takes 1 MB. */
   auditHoursMax: 1_000,
+  /** Records waiting in the embedded log that an audit lists, each 250 bytes and 11 µs in which nothing else is answered; more are not counted. */
+  auditPendingRecordsMax: 50_000,
   /** How often an audit is begun anew because the ledger was sealed, or events were erased, meanwhile. */
   auditTriesMax: 5,
   /** Events that a deep audit counts at once, some 40 ms; then it lets others go first. */

@@ -2,16 +2,14 @@ import { type MessagePort, workerData } from 'node:worker_threads';
 import { type DiskUse, diskUse } from '../adapters/embedded/disk-use.ts';
 import { EMBEDDED_LANE } from '../adapters/embedded/event-log.ts';
 import { openEventReader } from '../adapters/embedded/event-reader.ts';
-import { describeFinding, type LogFinding } from '../adapters/embedded/log-finding.ts';
+import type { LogFinding } from '../adapters/embedded/log-finding.ts';
 import { LogProgress } from '../adapters/embedded/log-progress.ts';
-import { readRecords } from '../adapters/embedded/log-reader.ts';
 import type { RecordPosition } from '../log/event-log.ts';
-import { decodeRecord } from '../log/record.ts';
-import { answer, hourOf } from '../pipeline.ts';
+import { answer } from '../pipeline.ts';
 import { type BadAsked, type BadPiece, readBadPiece } from '../query/bad-replay.ts';
-import type { LogView, PendingRecord } from '../query/ledger-reading.ts';
 import { type Answer, isDeepAudit, type Question } from '../query/queries.ts';
-import type { DeadRecord, EventReader, LaneState } from '../store/event-store.ts';
+import type { DeadRecord, LaneState } from '../store/event-store.ts';
+import { type Findings, placeOf, viewLog } from './log-view.ts';
 import { openSchemas, type StepSettings } from './steps.ts';
 
 export interface QueryWorkerData {
@@ -47,43 +45,6 @@ export interface StoreLook extends DiskUse {
   readonly lanes: ReadonlyMap<string, LaneState>;
 }
 
-/** What the log holds beyond what is processed, and what is wrong with it. */
-async function viewLog(data: QueryWorkerData, found: Findings, reader: EventReader): Promise<LogView> {
-  const lanes = await reader.snapshot((reads) => reads.lanes());
-  const findings = new Map(found);
-  const records: PendingRecord[] = [];
-  const after = lanes.get(EMBEDDED_LANE)?.done ?? -1n;
-  const progress = new LogProgress(data.progress);
-  const onFinding = (finding: LogFinding) => findings.set(placeOf(finding), finding);
-  for (const { sequence, data: bytes } of readRecords({ folder: data.log, progress, after, onFinding })) {
-    records.push({ lane: EMBEDDED_LANE, sequence, ...headerOf(bytes) });
-  }
-  return { records, findings: [...findings.values()].map(toldOf) };
-}
-
-/** By place: one piece of damage is found at the start, by the processor and by each audit before it is passed. */
-type Findings = Map<string, LogFinding>;
-
-function placeOf(finding: LogFinding): string {
-  const file = 'file' in finding ? finding.file : '';
-  return `${finding.kind} ${file} ${'after' in finding ? finding.after : ''}`;
-}
-
-function toldOf(finding: LogFinding): LogView['findings'][number] {
-  const told = { kind: finding.kind, detail: describeFinding(finding), lane: EMBEDDED_LANE };
-  return 'after' in finding ? { ...told, sequence: finding.after + 1n } : told;
-}
-
-/** A record that cannot be read will be a dead one; until then it is pending under no collector's number. */
-function headerOf(bytes: Uint8Array): Omit<PendingRecord, 'lane' | 'sequence'> {
-  try {
-    const { collector, number, count, source, receivedAt, voids, identities } = decodeRecord(bytes).header;
-    return { collector, number, count, source, hour: hourOf(receivedAt), voids, identities };
-  } catch {
-    return { collector: 'unreadable', number: 0, count: 0, source: '', hour: '', voids: [] };
-  }
-}
-
 async function serve(data: QueryWorkerData): Promise<void> {
   const folder = await openSchemas(data.settings);
   const reader = openEventReader({ folder: data.folder });
@@ -96,7 +57,7 @@ async function serve(data: QueryWorkerData): Promise<void> {
     reader,
     clock: Date.now,
     logEnds: () => new Map([[EMBEDDED_LANE, progress.durableSequence]]),
-    log: () => viewLog(data, found, reader),
+    log: () => viewLog({ folder: data.log, progress, found, reader }),
     schemas: () => {
       folder?.refresh();
       return { list: folder?.current.list ?? [], fault: folder?.fault };

@@ -325,4 +325,15 @@ describe('where records wait is told', () => {
     ]);
     expect(audit(input({ log: { lanes, findings: [] } }))).toMatchObject({ pending: 0, waiting: ['shard-1'] });
   });
+
+  test('by the lane alone where too many records wait to be listed, of which none is taken for lost', () => {
+    const log = { lanes: new Map([['local', undefined]]), findings: [] };
+    const witnesses = [{ collector: 'c', number: 90_000, lane: 'local', sequence: 90_012n }];
+    expect(audit(input({ log, witnesses }))).toMatchObject({
+      ...{ balanced: true, pending: 0, lost: 0, unresolved: 89_998, waiting: ['local'] },
+    });
+    // What is lost among those that are done is named all the same.
+    const gap = block({ entries: new Map([[2, [stored(12n)]]]), ackedThrough: 2 });
+    expect(audit(input({ log, witnesses, ledger: [gap] }))).toMatchObject({ balanced: false, lost: 2 });
+  });
 });
