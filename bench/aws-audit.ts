@@ -141,7 +141,8 @@ async function fill(client: DynamoDBClient, tables: TableNames, days: number): P
       value: { B: deflateRawSync(ledgerRows.encode(state)) },
     })),
   ]);
-  const sealed = { lanes: new Map([...dones.keys()].map((lane) => [lane, FIRST_SEQUENCE])), collectors, cells };
+  const lanes = new Map([...dones.keys()].map((lane) => [lane, FIRST_SEQUENCE]));
+  const sealed = { lanes, collectors, olderThrough: '', cells };
   const store = new DynamoEventStore({ client, tables, folds: [] });
   await store.seal({ from: 0, text: encodeSealed(sealed), rows: [], witnesses: [] });
 }

@@ -13,6 +13,7 @@ export class DeepAudit {
   readonly #totals: StoreTotals;
   /** Some events expired while they were counted. */
   readonly #isExpiring: boolean;
+  readonly #olderThrough: string;
   readonly #problems: ProblemList;
   /** Records of which nothing was said yet. */
   readonly #records: Map<string, StoredCount>;
@@ -24,11 +25,14 @@ export class DeepAudit {
     /** When the counting was begun, and when it was done. */
     readonly begun: StoreTotals;
     readonly totals: StoreTotals;
+    /** Of what is sealed. */
+    readonly olderThrough: string;
     readonly problems: ProblemList;
   }) {
     this.#counts = parts.counts;
     this.#totals = parts.totals;
     this.#isExpiring = parts.totals.expired !== parts.begun.expired;
+    this.#olderThrough = parts.olderThrough;
     this.#problems = parts.problems;
     this.#records = new Map(parts.counts.records.map((record) => [recordKey(record), record]));
   }
@@ -72,9 +76,9 @@ export class DeepAudit {
     const joined = (place: CellPlace): CellPlace => {
       // Rows that did not know their hours: only the sum of all hours can be compared.
       if (known.has(placeKey({ ...place, hour: '' }))) return { ...place, hour: '' };
-      return known.has(placeKey(place)) || !known.has(placeKey({ ...place, hour: OLDER }))
-        ? place
-        : { ...place, hour: OLDER };
+      if (!known.has(placeKey({ ...place, hour: OLDER }))) return place;
+      // What came back of an older hour is known by that hour, and the rest of it is not.
+      return place.hour > this.#olderThrough && known.has(placeKey(place)) ? place : { ...place, hour: OLDER };
     };
     const of = (given: CellPlace) => {
       const { lane, source, hour } = joined(given);

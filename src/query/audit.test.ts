@@ -77,7 +77,8 @@ function sealedWhole(identities: Partial<OutcomeIdentities> = {}): Pick<AuditInp
   }
   Object.assign(cells.of({ lane: 'local', source: 'shop', hour: HOUR }).identities, identities);
   const collector = { through: 2, lastAtMs: 0, lost: [], unresolved: [], counted: { events: 4, identities: WHOLE } };
-  return { sealed: { lanes: new Map([['local', 12n]]), collectors: new Map([['c', collector]]), cells }, ledger: [] };
+  const collectors = new Map([['c', collector]]);
+  return { sealed: { lanes: new Map([['local', 12n]]), collectors, olderThrough: '', cells }, ledger: [] };
 }
 
 const OUTCOMES = { accepted: 4, stored: 4, duplicate: 0, bad: 0, dead: 0, forgotten: 0, pending: 0, redelivered: 0 };

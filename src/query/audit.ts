@@ -89,7 +89,8 @@ export function audit(input: AuditInput): AuditResult {
   const reading = new LedgerReading({ sealed, progress });
   const cells = sealed.cells.copy();
   checkCells(cells, problems);
-  const deep = input.deep && new DeepAudit({ ...input.deep, begun: totals, problems });
+  const { olderThrough } = sealed;
+  const deep = input.deep && new DeepAudit({ ...input.deep, begun: totals, olderThrough, problems });
   for (const block of input.ledger) {
     for (const open of reading.take(block)) {
       countCopy(cells.of({ ...block, hour: open.copy.hour }), open.copy, open);

@@ -75,14 +75,16 @@ export interface SealedCollector {
 export interface Sealed {
   readonly lanes: ReadonlyMap<string, bigint>;
   readonly collectors: ReadonlyMap<string, SealedCollector>;
+  /** The last hour that became one with older ones: so is in the cells all through it. Empty where none did, or it is not known. */
+  readonly olderThrough: string;
   readonly cells: Cells;
 }
 
 export function nothingSealed(): Sealed {
-  return { lanes: new Map(), collectors: new Map(), cells: new Cells() };
+  return { lanes: new Map(), collectors: new Map(), olderThrough: '', cells: new Cells() };
 }
 
-/** The hours before the first that is kept apart, together. */
+/** The hours before those that are kept apart, together. */
 export const OLDER = 'older';
 
 /** Totals by lane, source and hour. */
@@ -109,11 +111,11 @@ export class Cells {
     return copied;
   }
 
-  /** Hours before this one become one. What has no hour stays apart: nothing can be said of its time. */
-  mergeOlder(before: string): Cells {
+  /** Hours through this one become one. What has no hour stays apart: nothing can be said of its time. */
+  mergeOlder(through: string): Cells {
     const merged = new Cells();
     for (const { cell, ...place } of this.all()) {
-      const isOld = place.hour !== '' && (place.hour === OLDER || place.hour < before);
+      const isOld = place.hour !== '' && (place.hour === OLDER || place.hour <= through);
       addTo(merged.of(isOld ? { ...place, hour: OLDER } : place), cell);
     }
     return merged;
@@ -245,10 +247,11 @@ interface Encoded {
   readonly format: number;
   readonly lanes: Readonly<Record<string, string>>;
   readonly collectors: Readonly<Record<string, EncodedCollector>>;
+  readonly olderThrough?: string;
   readonly cells: readonly (readonly [lane: string, source: string, hour: string, ...numbers: number[]])[];
 }
 
-export function encodeSealed({ lanes, collectors, cells }: Sealed): string {
+export function encodeSealed({ lanes, collectors, olderThrough, cells }: Sealed): string {
   const encoded: Encoded = {
     format: FORMAT,
     lanes: Object.fromEntries([...lanes].map(([lane, sequence]) => [lane, String(sequence)])),
@@ -261,6 +264,7 @@ export function encodeSealed({ lanes, collectors, cells }: Sealed): string {
         return [collector, hasHoles ? [through, lastAtMs, lost, unresolved] : [through, lastAtMs]];
       }),
     ),
+    olderThrough,
     cells: [...cells.all()].map(({ lane, source, hour, cell }) => [
       lane,
       source,
@@ -275,7 +279,7 @@ export function encodeSealed({ lanes, collectors, cells }: Sealed): string {
 
 /** Throws for a format that this program does not know. */
 export function decodeSealed(text: string): Sealed {
-  const { format, lanes, collectors, cells } = readJson(text) as Encoded;
+  const { format, lanes, collectors, olderThrough = '', cells } = readJson(text) as Encoded;
   if (format !== FORMAT) throw new Error(`the sealed ledger has format ${format}; this program knows ${FORMAT}`);
   const decoded = new Cells();
   for (const [lane, source, hour, ...numbers] of cells) {
@@ -298,6 +302,7 @@ export function decodeSealed(text: string): Sealed {
         ];
       }),
     ),
+    olderThrough,
     cells: decoded,
   };
 }

@@ -10,6 +10,8 @@ import {
   Progress,
 } from './ledger-reading.ts';
 import {
+  type CellPlace,
+  type Cells,
   countCopy,
   decodeSealed,
   encodeSealed,
@@ -67,7 +69,7 @@ export function sealNext(input: SealingInput): Sealable | undefined {
   const collectors = new Map<string, SealedCollector>();
   const rowsOf = Map.groupBy(input.rows, collectorOf);
   const witnesses = new Map(input.witnesses.map((witness) => [witness.collector, witness]));
-  const next: Sealed = { lanes: new Map([...sealed.lanes, ...donesOf(lanes)]), collectors, cells };
+  const next: Sealed = { ...sealed, lanes: new Map([...sealed.lanes, ...donesOf(lanes)]), collectors };
   const rows: Sealable['rows'][number][] = [];
   const superfluous: Witness[] = [];
   let isChanged = false;
@@ -109,8 +111,9 @@ export function sealNext(input: SealingInput): Sealable | undefined {
     if (isDead && !isDisputed && witness !== undefined) superfluous.push(witness);
   }
   if (!isChanged && rows.length === 0 && superfluous.length === 0) return undefined;
+  const olderThrough = lastOlderHour(cells, input);
   return {
-    sealed: { ...next, cells: cells.mergeOlder(firstHourKept(nowMs)) },
+    sealed: { ...next, olderThrough, cells: cells.mergeOlder(olderThrough) },
     rows,
     witnesses: superfluous,
   };
@@ -159,8 +162,11 @@ function donesOf(lanes: SealingInput['lanes']): ReadonlyMap<string, bigint> {
 
 const HOUR_MS = 3_600_000;
 
-function firstHourKept(nowMs: number): string {
-  return new Date(nowMs - LIMITS.ledgerHoursKept * HOUR_MS).toISOString().slice(0, 13);
+/** Whatever the clock says, what became one with older hours is never apart again. */
+function lastOlderHour(cells: Cells, { sealed, nowMs }: Pick<SealingInput, 'sealed' | 'nowMs'>): string {
+  const firstKept = new Date(nowMs - LIMITS.ledgerHoursKept * HOUR_MS).toISOString().slice(0, 13);
+  const last = (latest: string, { hour }: CellPlace) => (hour < firstKept && hour > latest ? hour : latest);
+  return [...cells.all()].reduce(last, sealed.olderThrough);
 }
 
 export function collectorOf({ key: { bucket } }: Pick<Row, 'key'>): string {
