@@ -4,6 +4,7 @@ import { type Event, type Identity, identityKey, type Reason, replayMarkOf } fro
 import { inForce } from '../core/generations.ts';
 import { addIdentities, noIdentities, type OutcomeIdentities } from '../core/identities.ts';
 import { idsIn } from '../core/ids-in.ts';
+import { LIMITS } from '../core/limits.ts';
 import { readJson } from '../core/read-json.ts';
 import { isCanonicalTime } from '../core/time.ts';
 import type { Enriched, Facts, View } from '../core/view.ts';
@@ -44,6 +45,8 @@ import {
 import { registryOf } from './views/registry.ts';
 
 type WholeRecord = Exclude<Opened, Poison>;
+/** What of a record the ledger and receipts go by. */
+type Accounted = Pick<WholeRecord, 'sequence' | 'arrivedAtMs' | 'header'>;
 type ValidEvent = Extract<Validated, { readonly kind: 'event' }>;
 
 /** Nothing is left to do, or what to apply; or it must first be known until when these ids were erased, by `visitorText`. */
@@ -193,7 +196,7 @@ class Draft {
     const detail = poisoned.get(record.sequence);
     if (record.kind === 'poison') this.#setAside(record);
     else if (record.kind === 'erase') this.#eraseAt(record);
-    else if (record.kind === 'erased') this.#account(record, wholeOutcome(record.header, 'forgotten'));
+    else if (record.kind === 'erased') this.#forgetWhole(record);
     else if (detail !== undefined) this.#setAside({ ...record, kind: 'poison', detail });
     else {
       try {
@@ -243,14 +246,7 @@ class Draft {
       }
     }
     const { stored, duplicate, bad, forgotten, identities } = outcomes;
-    // One with another time was put into the log by hand: there is no receipt of it.
-    if (duplicate.length + bad.length + forgotten.length > 0 && isCanonicalTime(header.receivedAt)) {
-      const { receivedAt } = header;
-      this.#notes.push({
-        ...{ sequence, receivedAt, duplicates: duplicate, bad },
-        ...(forgotten.length > 0 && { forgotten }),
-      });
-    }
+    this.#note(record, outcomes);
     const counts = { stored: stored.length, duplicate: duplicate.length, bad: bad.length, dead: 0 };
     const more = forgotten.length > 0 ? { forgotten: forgotten.length } : {};
     this.#account({ sequence, arrivedAtMs, header }, { ...counts, ...more, identities });
@@ -345,12 +341,32 @@ class Draft {
     const erased = header && this.#erasures.hasErasedBytes({ ...header, idsIn: () => personsIn(data, header) });
     if (header !== undefined && erased !== undefined) {
       this.#forgotten.push({ ...erased, put: { as: 'dead', position: { lane: this.#lane, sequence } } });
-      this.#account({ sequence, arrivedAtMs, header }, wholeOutcome(header, 'forgotten'));
+      this.#forgetWhole({ sequence, arrivedAtMs, header });
       return;
     }
     this.#dead.push({ lane: this.#lane, sequence, detail, payload: data });
     if (header === undefined) return;
     this.#account({ sequence, arrivedAtMs, header }, deadOutcome(header));
+  }
+
+  #forgetWhole(record: Accounted): void {
+    const { count } = record.header;
+    // More than a request can bring was put into the log by hand: there is no receipt of it.
+    const forgotten = Array.from({ length: count <= LIMITS.batchEventsMax ? count : 0 }, (_, index) => index);
+    this.#note(record, { duplicate: [], bad: [], forgotten });
+    this.#account(record, wholeOutcome(record.header, 'forgotten'));
+  }
+
+  #note(
+    { sequence, header: { receivedAt } }: Accounted,
+    { duplicate, bad, forgotten }: Pick<Outcomes, 'duplicate' | 'bad' | 'forgotten'>,
+  ): void {
+    // One with another time was put into the log by hand: there is no receipt of it.
+    if (duplicate.length + bad.length + forgotten.length === 0 || !isCanonicalTime(receivedAt)) return;
+    this.#notes.push({
+      ...{ sequence, receivedAt, duplicates: duplicate, bad },
+      ...(forgotten.length > 0 && { forgotten }),
+    });
   }
 
   #eraseAt({ sequence, arrivedAtMs, header }: WholeRecord): void {
@@ -375,10 +391,7 @@ class Draft {
     }
   }
 
-  #account(
-    { sequence, arrivedAtMs, header }: Pick<WholeRecord, 'sequence' | 'arrivedAtMs' | 'header'>,
-    outcome: LedgerOutcome,
-  ): void {
+  #account({ sequence, arrivedAtMs, header }: Accounted, outcome: LedgerOutcome): void {
     if (this.#latestReceivedAt === undefined || header.receivedAt > this.#latestReceivedAt) {
       this.#latestReceivedAt = header.receivedAt;
     }

@@ -113,6 +113,12 @@ describe('what happened before an erasure', () => {
     const history = new History();
     await history.take(recordOfLines([], { kind: 'erased', visitor: '', count: 3, number: 5 }));
     expect(await history.outcome()).toEqual({ ...NOTHING, forgotten: 3 });
+    // A header that somebody else wrote may say anything.
+    await history.take(recordOfLines([], { kind: 'erased', visitor: '', count: 2 ** 50, number: 6 }));
+    expect(await history.outcome()).toEqual({ ...NOTHING, forgotten: 2 ** 50 });
+    const places = [1n, 2n].map((sequence) => ({ lane: 'l', sequence }));
+    const notes = await history.store.snapshot((reads) => reads.notesAt(places));
+    expect(notes).toMatchObject([{ sequence: 1n, duplicates: [], bad: [], forgotten: [0, 1, 2] }]);
   });
 });
 

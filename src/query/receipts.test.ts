@@ -1,13 +1,14 @@
 import { beforeEach, expect, test } from 'vitest';
 import { MemoryEventLog } from '../../tests/contracts/memory-event-log.ts';
 import { MemoryEventStore } from '../../tests/contracts/memory-event-store.ts';
-import { eventWith, recordOf } from '../../tests/events.ts';
+import { eventWith, recordOf, recordOfLines } from '../../tests/events.ts';
 import { Accept } from '../collect/accept.ts';
 import { Numbering } from '../collect/numbering.ts';
 import { segment } from '../collect/protocols/segment.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { LaneRecord } from '../log/event-log.ts';
 import { decodeReceipt, encodeReceipt } from '../log/receipt.ts';
+import { scrubRecord } from '../log/scrub.ts';
 import { answer, processBatch, seal } from '../pipeline.ts';
 import { positionId } from './cursor.ts';
 
@@ -102,6 +103,28 @@ test.each(TIMES)('what the lane is past and never processed is lost, never store
   expect(await ask(kept)).toMatchObject({ ...NOTHING, stored: 2 });
   const notStored = [{ outcome: 'lost', lane: LANE, sequence: '2', events: 2 }];
   expect(await ask(lost)).toMatchObject({ state: 'done', ...NOTHING, lost: 2, notStored });
+});
+
+test.each(TIMES)('what was overwritten in the log is forgotten where it is processed anew, %s', async (_, settle) => {
+  const id = await send(page('a'), page('b'));
+  const [{ sequence, data }] = records() as [LaneRecord];
+  const scrubbed = scrubRecord(data, [{ source: 'shop', visitor: 'device' }]);
+  await process([{ sequence, data: scrubbed?.data ?? data }]);
+  await settle();
+  const notStored = [0, 1].map((index) => ({ outcome: 'forgotten', lane: LANE, sequence: '0', index }));
+  expect(await ask(id)).toMatchObject({ state: 'done', ...NOTHING, forgotten: 2, notStored });
+});
+
+test.each(TIMES)('so is what cannot be read, of a person who was erased, %s', async (_, settle) => {
+  await send(page('first', 'other'));
+  const id = await send(page('a'), page('b'));
+  const [first, { sequence, data }] = records() as [LaneRecord, LaneRecord];
+  const receivedAt = new Date(NOW_MS).toISOString();
+  const erase = { kind: 'erase', source: 'shop', visitor: 'device', receivedAt, collector: 'collector' } as const;
+  await process([{ ...first, data: recordOfLines([], erase) }]);
+  await process([{ sequence, data: Buffer.from(Buffer.from(data).toString().replace('"page"', '"pagE"')) }]);
+  await settle();
+  expect(await ask(id)).toMatchObject({ state: 'done', ...NOTHING, forgotten: 2 });
 });
 
 test('what lies where another record was acknowledged is not taken for it', async () => {
