@@ -65,6 +65,16 @@ test('what is mistyped is no id: never a crash, never another receipt', () => {
   }
 });
 
+test('a time that no clock of ours tells is no id', () => {
+  const of = (receivedAtSeconds: number) => {
+    const positions = [{ lane: 'local', sequence: 5n }];
+    return encodeReceipt({ collector: 'c', number: 0, receivedAtSeconds, counts: [1], positions }) ?? '';
+  };
+  const last = Date.parse('9999-12-31T23:59:59.000Z') / 1_000;
+  expect(decodeReceipt(of(last))).toMatchObject({ receivedAtSeconds: last });
+  for (const seconds of [last + 1, 1e13, 2 ** 80]) expect(decodeReceipt(of(seconds)), `${seconds}`).toBeUndefined();
+});
+
 test('there is one way to write it', () => {
   const lies = { lane: 'local', sequence: 5n };
   const id = encodeReceipt({

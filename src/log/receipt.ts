@@ -158,6 +158,7 @@ export function decodeReceipt(id: string): Receipt | undefined {
     counts,
     positions,
   };
+  if (receipt.receivedAtSeconds > SECONDS_MAX) return undefined;
   // Another check, or another way to write the same, is none of ours.
   return encodeReceipt(receipt) === id ? receipt : undefined;
 }
@@ -214,5 +215,7 @@ function bigintOf(text: string): bigint {
 }
 
 const DIGITS_AT_ONCE = 10;
+/** The end of the year 9999: what is beyond it is no time as ours are written. */
+const SECONDS_MAX = 253_402_300_799;
 /** Those of Kinesis have 56 digits; an id with one of more than 128 is none of ours. */
 const SEQUENCE_MAX = 10n ** 128n;

@@ -167,6 +167,10 @@ test('what is mistyped is no receipt, and one that is too old is not answered', 
   for (const wrong of [id.slice(1), `${id}0`, id.replace('.1.', '.2.'), 'x', ' ']) {
     expect(await ask(wrong), wrong).toMatchObject({ status: 404, code: 'receipt_unknown' });
   }
+  const positions = [{ lane: LANE, sequence: 5n }];
+  const beyond = encodeReceipt({ ...decodeReceipt(id), receivedAtSeconds: 1e13, positions } as never) ?? '';
+  // It could be pending as far as the log goes, and anywhere where nobody knows where that ends.
+  expect(await ask(beyond, { end: 9n })).toMatchObject({ status: 404, code: 'receipt_unknown' });
   const lifeMs = LIMITS.receiptDays * DAY_MS;
   expect(await ask(id, { nowMs: NOW_MS + lifeMs })).toMatchObject({ status: 200, stored: 1 });
   expect(await ask(id, { nowMs: NOW_MS + lifeMs + 1 })).toMatchObject({ status: 410, code: 'receipt_expired' });
