@@ -59,3 +59,19 @@ test('voids that do not fit one header hold ackedThrough back', () => {
   numbering.acknowledge(first, NOTHING);
   expect(numbering.take(1)).toMatchObject({ voids: [LIMITS.recordVoidsMax], ackedThrough: first.first });
 });
+
+test('an outage costs the same however long it is and however many numbers fail in it', () => {
+  const numbering = new Numbering();
+  const before = numbering.take(3);
+  const [tries, numbers] = [10_000, 2 ** 33];
+  for (let failed = 0; failed < tries; failed += 1) numbering.fail(numbering.take(numbers));
+  expect(numbering.voidsWaiting).toBe(tries * numbers);
+  numbering.acknowledge(before, NOTHING);
+  const after = numbering.take(1);
+  expect(after.voids).toEqual(Array.from({ length: LIMITS.recordVoidsMax }, (_, index) => 3 + index));
+  expect(after.ackedThrough).toBe(3 + LIMITS.recordVoidsMax - 1);
+  numbering.acknowledge(after, NOTHING);
+  expect(numbering.voidsWaiting).toBe(tries * numbers - LIMITS.recordVoidsMax);
+  expect(numbering.take(1).voids[0]).toBe(3 + LIMITS.recordVoidsMax);
+  expect(numbering.witnessed.number).toBe(3 + LIMITS.recordVoidsMax - 1);
+});

@@ -22,13 +22,26 @@ export interface Witnessed {
   readonly counted: Counted;
 }
 
+/** `counted` is absent where the append failed. */
 interface Settled {
   readonly last: number;
-  readonly counted: Counted;
+  readonly counted?: Counted;
+}
+
+/** What was acknowledged under numbers with no void between, up to the last. */
+interface Unwitnessed {
+  last: number;
+  events: number;
+  identities: number;
+}
+
+/** Void numbers, from the first to the last. */
+interface Run {
+  readonly first: number;
+  readonly last: number;
 }
 
 const NO_VOIDS: readonly number[] = [];
-const NOTHING: Counted = { events: 0, identities: NO_IDENTITIES };
 
 /**
  * The collector's side of the ledger (docs/exactly-once.md): gives each record a number, from 0, and keeps what a
@@ -47,10 +60,13 @@ export class Numbering {
   /** Acknowledged under the numbers up to there. */
   #events = 0;
   #identities = NO_IDENTITIES;
-  /** Ranges settled below it that are not witnessed, in order: a void among them was told to nobody yet. */
-  #unwitnessed: readonly Settled[] = [];
-  /** Failed numbers, ascending, that no acknowledged record has carried yet. Replaced, never changed. */
-  #voids: readonly number[] = NO_VOIDS;
+  /** What is acknowledged at or below it and not witnessed, in order: a void before it was told to nobody yet. */
+  readonly #unwitnessed: Unwitnessed[] = [];
+  /**
+   * Failed numbers that no acknowledged record has carried yet, ascending. Those of all appends that fail one after the other
+   * are one run, so an outage costs the same however long it is and however much is sent. Replaced, never changed.
+   */
+  #voids: readonly Run[] = [];
 
   constructor(collector: string = randomBytes(8).toString('hex')) {
     this.collector = collector;
@@ -63,17 +79,18 @@ export class Numbering {
 
   /** Failed numbers that wait for a record to carry them. */
   get voidsWaiting(): number {
-    return this.#voids.length;
+    return this.#voids.reduce((sum, { first, last }) => sum + last - first + 1, 0);
   }
 
   take(count: number): NumberRange {
     const first = this.#next;
     this.#next += count;
-    const held = this.#voids[LIMITS.recordVoidsMax];
-    if (held === undefined) return { first, count, ackedThrough: this.#settledThrough, voids: this.#voids };
+    const voids = firstOf(this.#voids, LIMITS.recordVoidsMax + 1);
+    const held = voids[LIMITS.recordVoidsMax];
+    if (held === undefined) return { first, count, ackedThrough: this.#settledThrough, voids };
     // A number at or below ackedThrough must be acknowledged or in some record's voids; those that do not fit hold it back.
     const ackedThrough = Math.min(this.#settledThrough, held - 1);
-    return { first, count, ackedThrough, voids: this.#voids.slice(0, LIMITS.recordVoidsMax) };
+    return { first, count, ackedThrough, voids: voids.slice(0, LIMITS.recordVoidsMax) };
   }
 
   /**
@@ -82,10 +99,7 @@ export class Numbering {
    */
   acknowledge(range: NumberRange, counted: Counted): void {
     const last = range.first + range.count - 1;
-    if (range.voids.length > 0) {
-      const carried = new Set(range.voids);
-      this.#voids = this.#voids.filter((number) => !carried.has(number));
-    }
+    this.#voids = without(this.#voids, range.voids);
     // In nearly all cases it is simply the next, and nothing waits.
     const isNext = range.first === this.#settledThrough + 1 && this.#settledAbove.size === 0;
     if (isNext && this.#unwitnessed.length === 0 && this.#voids.length === 0) {
@@ -98,41 +112,43 @@ export class Numbering {
   }
 
   /** The append failed: none of its records was promised, whether or not one comes out. */
-  fail(range: NumberRange): void {
-    const numbers = Array.from({ length: range.count }, (_, index) => range.first + index);
-    this.#voids = [...this.#voids, ...numbers].sort((a, b) => a - b);
-    this.#settle(range.first, { last: range.first + range.count - 1, counted: NOTHING });
+  fail({ first, count }: NumberRange): void {
+    const last = first + count - 1;
+    this.#voids = withRun(this.#voids, { first, last });
+    this.#settle(first, { last });
   }
 
   #settle(first: number, settled: Settled): void {
-    if (first !== this.#settledThrough + 1) {
-      this.#settledAbove.set(first, settled);
+    this.#settledAbove.set(first, settled);
+    for (;;) {
+      const next = this.#settledThrough + 1;
+      const found = this.#settledAbove.get(next);
+      if (found === undefined) return;
+      this.#settledAbove.delete(next);
+      this.#settledThrough = found.last;
+      if (found.counted !== undefined) this.#awaitWitness(next, found.last, found.counted);
+    }
+  }
+
+  #awaitWitness(first: number, last: number, { events, identities }: Counted): void {
+    const before = this.#unwitnessed.at(-1);
+    if (before?.last !== first - 1) {
+      this.#unwitnessed.push({ last, events, identities });
       return;
     }
-    const next = [settled];
-    let through = settled.last;
-    for (
-      let above = this.#settledAbove.get(through + 1);
-      above !== undefined;
-      above = this.#settledAbove.get(through + 1)
-    ) {
-      this.#settledAbove.delete(through + 1);
-      next.push(above);
-      through = above.last;
-    }
-    this.#settledThrough = through;
-    this.#unwitnessed = this.#unwitnessed.length === 0 ? next : [...this.#unwitnessed, ...next];
+    before.last = last;
+    before.events += events;
+    before.identities = addIdentities(before.identities, identities);
   }
 
   #witnessAll(): void {
-    const [firstVoid = Number.POSITIVE_INFINITY] = this.#voids;
-    let witnessed = 0;
-    for (const { last, counted } of this.#unwitnessed) {
-      if (last >= firstVoid) break;
-      this.#witness(last, counted);
-      witnessed += 1;
+    const firstVoid = this.#voids[0]?.first ?? Number.POSITIVE_INFINITY;
+    const through = Math.min(this.#settledThrough, firstVoid - 1);
+    for (let next = this.#unwitnessed[0]; next !== undefined && next.last <= through; next = this.#unwitnessed[0]) {
+      this.#witness(next.last, next);
+      this.#unwitnessed.shift();
     }
-    if (witnessed > 0) this.#unwitnessed = this.#unwitnessed.slice(witnessed);
+    this.#witnessedThrough = through;
   }
 
   #witness(last: number, { events, identities }: Counted): void {
@@ -140,4 +156,46 @@ export class Numbering {
     this.#events += events;
     this.#identities = addIdentities(this.#identities, identities);
   }
+}
+
+/** The first so many numbers, or all of them. */
+function firstOf(runs: readonly Run[], most: number): readonly number[] {
+  if (runs.length === 0) return NO_VOIDS;
+  const numbers: number[] = [];
+  for (const { first, last } of runs) {
+    const end = Math.min(last, first + most - numbers.length - 1);
+    for (let number = first; number <= end; number += 1) numbers.push(number);
+    if (numbers.length === most) break;
+  }
+  return numbers;
+}
+
+/** With a run of numbers that are in none, joined with those beside it. */
+function withRun(runs: readonly Run[], { first, last }: Run): readonly Run[] {
+  const place = runs.findLastIndex((run) => run.first < first) + 1;
+  const [before, after] = [runs[place - 1], runs[place]];
+  const joinsBefore = before?.last === first - 1;
+  const joinsAfter = after?.first === last + 1;
+  const joined = { first: joinsBefore ? before.first : first, last: joinsAfter ? after.last : last };
+  return runs.toSpliced(place - Number(joinsBefore), Number(joinsBefore) + Number(joinsAfter), joined);
+}
+
+/** Without these numbers, which are ascending; some may be in none. Runs after the last of them are not looked at. */
+function without(runs: readonly Run[], numbers: readonly number[]): readonly Run[] {
+  const end = numbers.at(-1);
+  if (end === undefined) return runs;
+  const left: Run[] = [];
+  let looked = 0;
+  for (const run of runs) {
+    if (run.first > end) break;
+    looked += 1;
+    let next = run.first;
+    for (const number of numbers) {
+      if (number < next || number > run.last) continue;
+      if (number > next) left.push({ first: next, last: number - 1 });
+      next = number + 1;
+    }
+    if (next <= run.last) left.push({ first: next, last: run.last });
+  }
+  return runs.toSpliced(0, looked, ...left);
 }

@@ -184,8 +184,8 @@ const OF_AWS: readonly Plant[] = [
   {
     fault: 'ledger: ackedThrough that says more than was acknowledged',
     file: NUMBERING,
-    line: 'return { first, count, ackedThrough: this.#settledThrough, voids: this.#voids };',
-    planted: 'return { first, count, ackedThrough: first - 1, voids: this.#voids };',
+    line: 'return { first, count, ackedThrough: this.#settledThrough, voids };',
+    planted: 'return { first, count, ackedThrough: first - 1, voids };',
   },
   {
     fault: 'ledger: no arrival rule',
@@ -196,8 +196,8 @@ const OF_AWS: readonly Plant[] = [
   {
     fault: 'ledger: voids not repeated',
     file: NUMBERING,
-    line: '    this.#voids = [...this.#voids, ...numbers].sort((a, b) => a - b);\n',
-    planted: '    this.#voids = numbers;\n',
+    line: '    this.#voids = withRun(this.#voids, { first, last });\n',
+    planted: '    this.#voids = [{ first, last }];\n',
   },
   {
     fault: 'journal items dropped before the lane forgets them',
