@@ -13,6 +13,7 @@ import {
 import { WriteKeys } from '../src/collect/keys.ts';
 import { Numbering } from '../src/collect/numbering.ts';
 import type { Tracker } from '../src/collect/tracker.ts';
+import type { ClickstreamError } from '../src/core/errors.ts';
 import { isObject, type JsonObject } from '../src/core/json.ts';
 import { readJson } from '../src/core/read-json.ts';
 import type { Salts } from '../src/core/salts.ts';
@@ -24,6 +25,7 @@ export class FakeLog implements EventLog {
   readonly appends: (readonly LogRecord[])[] = [];
   /** What an append does once its records are taken. */
   behave: () => Promise<void> = () => Promise.resolve();
+  refusal: () => ClickstreamError | undefined = () => undefined;
 
   async append(records: readonly LogRecord[]): Promise<readonly RecordPosition[]> {
     await this.behave();

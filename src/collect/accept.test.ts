@@ -259,3 +259,14 @@ test('a log that goes on failing is tried once a retry interval, and its voids s
   log.behave = () => Promise.resolve();
   expect(await send([candidate()], later + LIMITS.retryAfterSeconds * 1_000)).toMatchObject({ events: 1, setAside: 0 });
 });
+
+test('what a log refuses before it is tried takes no number', async () => {
+  const { log, numbering, send } = setUp();
+  const refusal = new ClickstreamError('log_unavailable');
+  log.refusal = () => refusal;
+  await expect(send([candidate()])).rejects.toBe(refusal);
+  log.refusal = () => undefined;
+  await send([candidate()]);
+  expect(log.records().map(({ header }) => header.number)).toEqual([0]);
+  expect(numbering.voidsWaiting).toBe(0);
+});

@@ -158,10 +158,12 @@ export class Accept {
   }
 
   /**
-   * Each failed append leaves numbers that later records must carry. Through a long outage they would grow without end,
-   * so from some number on only one request in each retry interval is tried.
+   * Each failed append leaves numbers that later records must carry. Where the log knows that it cannot be written, none are
+   * taken; where only a try can tell, from some number of them on one request in each retry interval is tried.
    */
   #refuseWhileFailing(nowMs: number): void {
+    const refusal = this.#log.refusal?.();
+    if (refusal !== undefined) throw refusal;
     if (this.#numbering.voidsWaiting < LIMITS.voidsWaitingMax) return;
     const sinceMs = nowMs - this.#failedAtMs;
     if (sinceMs < 0 || sinceMs >= LIMITS.retryAfterSeconds * 1_000) return;

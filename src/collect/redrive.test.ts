@@ -101,3 +101,12 @@ test('what the log does not take for what it is holds up nobody', async () => {
   expect(log.records()[0]?.header).toMatchObject({ number: 1, voids: [0] });
   expect(numbering.witnessed.number).toBe(1);
 });
+
+test('what a log refuses before it is tried takes no number', async () => {
+  const { log, numbering, redriver } = setUp();
+  const refusal = new ClickstreamError('log_unavailable');
+  log.refusal = () => refusal;
+  await expect(redriver.append(recordOf(events))).rejects.toBe(refusal);
+  expect(numbering.take(1).first).toBe(0);
+  expect(numbering.voidsWaiting).toBe(0);
+});

@@ -76,6 +76,8 @@ export class Redriver {
 
   /** Each failed append leaves numbers that later records must carry, and nobody waits for this one. */
   #refuseWhileFailing(): void {
+    const refusal = this.#log.refusal?.();
+    if (refusal !== undefined) throw refusal;
     const sinceMs = this.#clock() - this.#failedAtMs;
     if (sinceMs < 0 || sinceMs >= LIMITS.retryAfterSeconds * 1_000) return;
     throw new ClickstreamError('overloaded', 'the log was failing a moment ago; waiting before it is tried again');

@@ -1,3 +1,5 @@
+import type { ClickstreamError } from '../core/errors.ts';
+
 /** What goes into the log: one record of one partition key. `data` is what `encodeRecord` makes. */
 export interface LogRecord {
   readonly partitionKey: string;
@@ -32,5 +34,10 @@ export interface LaneRecord {
  * `LaneRecord`s in order, every acknowledged one at least once, bytes unchanged.
  */
 export interface EventLog {
+  /**
+   * Why an append of now would be refused before anything of it is written, whatever it holds; undefined where it would be tried.
+   * Absent where that cannot be known. Who numbers records asks first, for a number that was given to an append must be told of.
+   */
+  refusal?(): ClickstreamError | undefined;
   append(records: readonly LogRecord[]): Promise<readonly RecordPosition[]>;
 }

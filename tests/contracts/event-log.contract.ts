@@ -116,8 +116,12 @@ export function eventLogContract(harness: EventLogHarness): void {
         expect(error).toBeInstanceOf(ClickstreamError);
         expect(error).toMatchObject({ retriable: true, status: 503 });
         expect(['log_unavailable', 'overloaded']).toContain((error as ClickstreamError).code);
+        // Where it is told beforehand, it is what an append would be told.
+        const refusal = open.log.refusal?.();
+        if (refusal !== undefined) expect(refusal).toMatchObject({ retriable: true, status: 503 });
       }
       await open.broken.mend();
+      expect(open.log.refusal?.()).toBeUndefined();
       const after = await open.log.append([record('after')]);
       await expectAt(open, [...before, ...after], ['before', 'after']);
     });

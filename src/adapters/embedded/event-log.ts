@@ -125,6 +125,11 @@ export class EmbeddedEventLog implements EventLog {
     return this.#outage === undefined ? { writable: true } : { writable: false, detail: this.#outage.detail };
   }
 
+  refusal(): ClickstreamError | undefined {
+    const { writable, detail } = this.condition();
+    return writable ? undefined : new ClickstreamError('log_unavailable', detail);
+  }
+
   /** Besides what the port says: an append that is larger than everything that may wait is `body_too_large`. */
   append(records: readonly LogRecord[]): Promise<readonly RecordPosition[]> {
     if (records.length === 0) return Promise.resolve([]);
@@ -213,8 +218,8 @@ export class EmbeddedEventLog implements EventLog {
   }
 
   #refusal(chars: number): ClickstreamError | undefined {
-    if (this.#isClosed) return new ClickstreamError('log_unavailable', 'the log is closed');
-    if (this.#outage !== undefined) return new ClickstreamError('log_unavailable', this.#outage.detail);
+    const refusal = this.refusal();
+    if (refusal !== undefined) return refusal;
     const { waitingBytesMax } = this.#limits;
     if (chars > waitingBytesMax) {
       const detail = `one append has ${chars} bytes or more, allowed are ${waitingBytesMax}`;
