@@ -24,7 +24,7 @@ import type { EventReader, EventStore } from './store/event-store.ts';
 
 export { createCollector as collect } from './collect/http.ts';
 export { createEnrich } from './process/enrich.ts';
-export { eraseBytes } from './process/erase-bytes.ts';
+export { BytesEraser, eraseBytes } from './process/erase-bytes.ts';
 export { processBatch } from './process/process-batch.ts';
 export { hourOf } from './process/views/ledger.ts';
 

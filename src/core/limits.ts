@@ -174,6 +174,8 @@ export const LIMITS = {
   badEventsStep: 10,
   /** Visitors whose erasures are brought to their end together. */
   erasuresAtOnce: 100,
+  /** For so long what was set aside is looked through at once; then batches go first. */
+  erasurePieceMs: 15,
   /** How often that is tried again. */
   erasureRetryMs: 2_000,
   /** Between two passes for what was forgotten: anybody may send it, and each ends a segment of the log and writes the store anew. */

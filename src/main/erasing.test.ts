@@ -7,7 +7,7 @@ import { EMBEDDED_LANE } from '../adapters/embedded/event-log.ts';
 import { openEventReader, type SqliteEventReader } from '../adapters/embedded/event-reader.ts';
 import { openEventStore, type SqliteEventStore } from '../adapters/embedded/event-store.ts';
 import { LIMITS } from '../core/limits.ts';
-import { Erasing } from './erasing.ts';
+import { Erasing, NOTHING_SCRUBBED } from './erasing.ts';
 
 let folder: string;
 let store: SqliteEventStore;
@@ -118,4 +118,69 @@ test('a certificate is not held up by what goes on to be forgotten', async () =>
   await forgotten('ada');
   await turns();
   expect(await certificate()).toMatchObject({ searching: 0, rewriting: 0 });
+});
+
+/** Events set aside, one a record; every seventh holds the id. */
+async function setAside(count: number, id: string): Promise<void> {
+  const decision = await decisionOf(store, EMBEDDED_LANE, [{ sequence: BigInt(count), events: [] }]);
+  const reason = { source: 'shop', receivedAt: '2026-11-23T10:00:00.000Z', code: 'time_invalid' as const, detail: '' };
+  const bad = Array.from({ length: count }, (_, index) => ({
+    position: { lane: EMBEDDED_LANE, sequence: BigInt(index + 1), index: 0 },
+    ...{ ...reason, payload: JSON.stringify({ userId: index % 7 === 0 ? id : `other ${index}` }) },
+  }));
+  await store.apply({ ...decision, bad });
+  sequence = BigInt(count);
+}
+
+test('the search is a bounded piece a turn, goes on after a failure, and is not done again when the log must be asked again', async () => {
+  const pages = 50;
+  await setAside(pages * LIMITS.badEventsStep, 'ada');
+  const pageMs = 5;
+  let reads = 0;
+  const snapshot = reader.snapshot.bind(reader);
+  vi.spyOn(reader, 'snapshot').mockImplementation((read) => {
+    reads += 1;
+    vi.advanceTimersByTime(pageMs);
+    return snapshot(read);
+  });
+  await asked('ada');
+  let pieces = 0;
+  for (let before = reads; await erasing.bringOn(); before = reads) {
+    pieces += 1;
+    expect(reads - before).toBeLessThanOrEqual(LIMITS.erasurePieceMs / pageMs);
+    if (pieces === 3) {
+      const eraseBytes = vi.spyOn(store, 'eraseBytes').mockRejectedValueOnce(new Error('the disk is full'));
+      await expect(erasing.bringOn()).rejects.toThrow('the disk is full');
+      eraseBytes.mockRestore();
+      expect(await erasing.bringOn()).toBe(false);
+      vi.advanceTimersByTime(LIMITS.erasureRetryMs);
+    }
+  }
+  expect(pieces).toBeGreaterThan(10);
+  expect(reads).toBeLessThan(1.2 * pages);
+  expect(scrubs).toHaveLength(1);
+  expect(await certificate()).toMatchObject({ bad: Math.ceil((pages * LIMITS.badEventsStep) / 7), searching: 1 });
+
+  // The segment that was ended for it holds what is not processed yet.
+  await erasing.scrubbed({ counts: [2], through: 0n });
+  const before = reads;
+  expect(await turns()).toEqual([]);
+  vi.advanceTimersByTime(LIMITS.erasureRetryMs);
+  expect(await turns()).toEqual([['ada']]);
+  expect(reads - before).toBeLessThan(10);
+  expect(await certificate()).toMatchObject({ searching: 0, rewriting: 0, log: 3 });
+});
+
+test('nothing begins while the log has not answered, and what came meanwhile is taken up then', async () => {
+  await asked('ada');
+  await erasing.bringOn();
+  await asked('bob');
+  const reads = vi.spyOn(reader, 'snapshot');
+  vi.advanceTimersByTime(10 * LIMITS.erasureRetryMs);
+  expect(await erasing.bringOn()).toBe(false);
+  expect(reads).not.toHaveBeenCalled();
+  expect(scrubs.map(({ visitors }) => visitors)).toEqual([['ada']]);
+  await erasing.scrubbed(NOTHING_SCRUBBED);
+  expect(await turns()).toEqual([['ada', 'bob']]);
+  expect(await certificate()).toMatchObject({ applied: 2, searching: 0, rewriting: 0 });
 });

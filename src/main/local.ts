@@ -22,6 +22,7 @@ import { findPerson } from '../query/person.ts';
 import { createReplay } from '../query/replay.ts';
 import { type AskedWorker, askedWorker } from './asked-worker.ts';
 import { type Config, isLoopback, writeKeysOf } from './config.ts';
+import { NOTHING_SCRUBBED, type Scrubbed } from './erasing.ts';
 import { type LocalState, localSystem } from './local-system.ts';
 import { localMetrics } from './metrics.ts';
 import { readPage } from './page-folder.ts';
@@ -170,7 +171,7 @@ class Local {
             this.#trim(message.done);
             break;
           case 'scrub':
-            void this.#scrub(message);
+            void this.#scrub(message).then((scrubbed) => this.#tellProcessor({ kind: 'scrubbed', ...scrubbed }));
             break;
           case 'redriven':
             this.#marked(message.record, message.stands);
@@ -231,7 +232,9 @@ class Local {
 
   #trim: (doneAndDurable: bigint) => void = () => undefined;
 
-  #scrub: (asked: Extract<FromProcessor, { readonly kind: 'scrub' }>) => Promise<void> = async () => undefined;
+  /** The processor waits for the answer: nothing was scrubbed, when it could not be now. */
+  #scrub: (asked: Extract<FromProcessor, { readonly kind: 'scrub' }>) => Promise<Scrubbed> = async () =>
+    NOTHING_SCRUBBED;
 
   #tellFinding: (finding: LogFinding) => void = () => undefined;
 
@@ -249,10 +252,10 @@ class Local {
     };
     this.#scrub = async ({ ids, through }) => {
       try {
-        const scrubbed = await log.scrub(ids, { through });
-        if (scrubbed !== undefined) this.#tellProcessor({ kind: 'scrubbed', ...scrubbed });
+        return (await log.scrub(ids, { through })) ?? NOTHING_SCRUBBED;
       } catch (fault) {
         report(`log: cannot overwrite what is erased, it will be tried again: ${String(fault)}`);
+        return NOTHING_SCRUBBED;
       }
     };
     const redriver = new Redriver({ log, numbering: this.#numbering, clock: Date.now });

@@ -35,7 +35,7 @@ export type ToProcessor =
   | { readonly kind: 'claimReplays'; readonly id: number; readonly claims: readonly ReplayClaim[] }
   | { readonly kind: 'noteReplays'; readonly id: number; readonly notes: readonly ReplayNote[] }
   | { readonly kind: 'askRebuild'; readonly id: number; readonly view: string }
-  /** What became of `scrub`. */
+  /** What became of `scrub`, which is always answered. */
   | ({ readonly kind: 'scrubbed' } & Scrubbed)
   | { readonly kind: 'stop' };
 
@@ -194,11 +194,11 @@ class Processor {
     this.#progress.processed(sequence, reader.bytesConsumed);
     // Under steady load nothing is ever idle: what is due is done all the same.
     await this.#sealWhenDue();
-    await this.#attempt(() => this.#erasing.bringOn());
+    const isErasing = (await this.#attempt(() => this.#erasing.bringOn())) === true;
     if (!this.#readAll && !this.#maintenance.isDue) return;
     if ((await this.#maintenance.step()) || !this.#readAll) return;
     await this.#attempt(() => this.#store.settle());
-    this.#progress.waitForMore(IDLE_WAIT_MS);
+    if (!isErasing) this.#progress.waitForMore(IDLE_WAIT_MS);
   }
 
   /** Lets events come together, unless many wait: a batch changes up to a hundred rows of views, however few its events are. */

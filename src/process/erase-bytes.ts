@@ -5,37 +5,64 @@ import { parseHeader, textsIn } from '../log/record.ts';
 import type { BadEvent, DeadRecord, EventPosition, EventReader, EventStore } from '../store/event-store.ts';
 import { visitorText } from '../store/event-store.ts';
 
+interface BytesParts {
+  readonly reader: EventReader;
+  readonly store: Pick<EventStore, 'eraseBytes'>;
+}
+
+/** The whole search at once. */
+export async function eraseBytes(erasing: readonly Erasing[], parts: BytesParts): Promise<void> {
+  const eraser = new BytesEraser(erasing, parts);
+  while (!(await eraser.step()));
+}
+
 /**
  * Looks through all that was set aside, and through the dead records, for those of the erased ids, page by page, and takes their
  * bytes. Nothing is sorted by an id there, and what could not be read has none: an id counts as found where any text or number
- * is it. Cut off, it is done again.
+ * is it. A step that throws is done again by the next one; cut off, all is done again.
  */
-export async function eraseBytes(
-  erasing: readonly Erasing[],
-  { reader, store }: { readonly reader: EventReader; readonly store: Pick<EventStore, 'eraseBytes'> },
-): Promise<void> {
-  const search = new Search(erasing);
-  for (let after: EventPosition | undefined; ; ) {
+export class BytesEraser {
+  readonly #search: Search;
+  readonly #parts: BytesParts;
+  #bad: { readonly after?: EventPosition } | 'done' = {};
+  #dead: { readonly after?: DeadRecord } | 'done' = {};
+
+  constructor(erasing: readonly Erasing[], parts: BytesParts) {
+    this.#search = new Search(erasing);
+    this.#parts = parts;
+  }
+
+  /** One page. True when all was looked through. */
+  async step(): Promise<boolean> {
+    if (this.#bad !== 'done') await this.#stepBad(this.#bad.after);
+    else if (this.#dead !== 'done') await this.#stepDead(this.#dead.after);
+    return this.#dead === 'done';
+  }
+
+  async #stepBad(after: EventPosition | undefined): Promise<void> {
+    const { reader, store } = this.#parts;
     const { places, bad } = await reader.snapshot(async (reads) => {
       const reasons = await reads.badReasons({ limit: LIMITS.badEventsStep, after });
       const positions = reasons.map(({ position }) => position);
       return { places: positions, bad: await reads.badAt(positions) };
     });
-    const found = Map.groupBy(bad, (event) => search.find({ ...event, ids: idsOfBad(event) }));
+    const found = Map.groupBy(bad, (event) => this.#search.find({ ...event, ids: idsOfBad(event) }));
     for (const [of, events] of found) {
       if (of !== undefined) await store.eraseBytes(of, { bad: events.map(({ position }) => position), dead: [] });
     }
-    after = places.at(-1);
-    if (after === undefined) break;
+    const last = places.at(-1);
+    this.#bad = last === undefined ? 'done' : { after: last };
   }
-  for (let after: DeadRecord | undefined; ; ) {
+
+  async #stepDead(after: DeadRecord | undefined): Promise<void> {
+    const { reader, store } = this.#parts;
     const dead = await reader.snapshot((reads) => reads.dead(LIMITS.badEventsStep, after));
-    const found = Map.groupBy(dead, ({ payload }) => search.find(headOf(payload)));
+    const found = Map.groupBy(dead, ({ payload }) => this.#search.find(headOf(payload)));
     for (const [of, records] of found) {
       if (of !== undefined) await store.eraseBytes(of, { bad: [], dead: records });
     }
-    after = dead.at(-1);
-    if (after === undefined) break;
+    const last = dead.at(-1);
+    this.#dead = last === undefined ? 'done' : { after: last };
   }
 }
 
