@@ -7,7 +7,7 @@ import type { Identity } from './event.ts';
  */
 
 /** Checksums have 52 bits, so that the sum of two is still exact. */
-const MODULUS = 2 ** 52;
+export const IDENTITIES_MODULUS = 2 ** 52;
 const HIGH_BITS = 0xfffff;
 
 /** The sum of no checksums. */
@@ -73,17 +73,17 @@ function end(): number {
 
 export function addIdentities(a: number, b: number): number {
   const sum = a + b;
-  return sum < MODULUS ? sum : sum - MODULUS;
+  return sum < IDENTITIES_MODULUS ? sum : sum - IDENTITIES_MODULUS;
 }
 
 /** The sum without what was in it. */
 export function withoutIdentities(sum: number, part: number): number {
-  return sum >= part ? sum - part : sum - part + MODULUS;
+  return sum >= part ? sum - part : sum - part + IDENTITIES_MODULUS;
 }
 
 /** Whether it can be such a sum. */
 export function isIdentities(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) < MODULUS;
+  return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) < IDENTITIES_MODULUS;
 }
 
 /** Sums over a record, or many: of what came in, as the collector counted it, and by what the processor made of it. */

@@ -1,9 +1,9 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { identityOf } from '../../core/event.ts';
-import { addIdentities, identityChecksum, NO_IDENTITIES } from '../../core/identities.ts';
+import { addIdentities, IDENTITIES_MODULUS, identityChecksum, NO_IDENTITIES } from '../../core/identities.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { VisitorKey } from '../../store/event-store.ts';
-import { EVENTS_WITH_SOURCE, type EventRow, eventOf, selectAll, selectOne } from './stored-rows.ts';
+import { EVENTS_WITH_SOURCE, type EventRow, eventOf, selectAll, selectEach, selectOne } from './stored-rows.ts';
 
 type Arrived = Pick<EventRow, 'id' | 'lane' | 'sequence' | 'source' | 'received_at'>;
 const ARRIVED_COLUMNS = 'events.id, lane, sequence, labels.text AS source, received_at';
@@ -66,11 +66,11 @@ export function expireEvents(database: DatabaseSync, { receivedAt, limit }: Expi
   // that hour is over for good: of an hour that nothing expired from, all must be there.
   const isCut = next?.lane === last.lane && next.sequence === last.sequence;
   const read = database.prepare(`SELECT ${ARRIVED_COLUMNS}, body FROM ${EVENTS_WITH_SOURCE} WHERE events.id = ?`);
-  for (const { id, lane, sequence, received_at } of expired) {
+  const taken = expired.flatMap(({ id, lane, sequence, received_at }) => {
     const isOfCut = isCut && lane === last.lane && sequence === last.sequence;
-    const event = isOfCut || received_at >= receivedAt ? selectOne<Gone>(read, id) : undefined;
-    if (event !== undefined) addRemoved(database, event);
-  }
+    return isOfCut || received_at >= receivedAt ? selectAll<Gone>(read, id) : [];
+  });
+  addRemoved(database, taken);
   database.prepare('DELETE FROM events WHERE id <= ?').run(last.id);
   moveTwins(database);
   database
@@ -105,21 +105,15 @@ export function eraseVisitor(
   const sourceId = idOf(database, 'labels', source);
   if (visitorId === undefined || sourceId === undefined) return { events: 0, visitors: 0, links: 0 };
   database.exec('PRAGMA secure_delete = ON');
-  const events = selectAll<Gone>(
-    database.prepare(
-      `SELECT ${ARRIVED_COLUMNS}, body FROM ${EVENTS_WITH_SOURCE} WHERE visitor = ? AND events.source = ? AND sequence < ?`,
-    ),
-    visitorId,
-    sourceId,
-    sequence,
+  const taken = database.prepare(
+    `SELECT ${ARRIVED_COLUMNS}, body FROM ${EVENTS_WITH_SOURCE} WHERE visitor = ? AND events.source = ? AND sequence < ?`,
   );
-  const people = new Set([visitorId]);
-  const deleteEvent = database.prepare('DELETE FROM events WHERE id = ?');
-  for (const event of events) {
-    deleteEvent.run(event.id);
-    addRemoved(database, event);
-  }
+  addRemoved(database, selectEach<Gone>(taken, visitorId, sourceId, sequence));
+  const { changes: events } = database
+    .prepare('DELETE FROM events WHERE visitor = ? AND source = ? AND sequence < ?')
+    .run(visitorId, sourceId, sequence);
   moveTwins(database);
+  const people = new Set([visitorId]);
   const links = selectAll<{ readonly user: bigint }>(
     database.prepare('DELETE FROM links WHERE visitor = ? AND source = ? RETURNING user'),
     visitorId,
@@ -131,10 +125,10 @@ export function eraseVisitor(
     .run(visitorId, sourceId, sequence);
   database
     .prepare('UPDATE totals SET events = events - ?1, erased = erased + ?1, visitors = visitors - ?2')
-    .run(events.length, changes);
+    .run(events, changes);
   for (const person of people) deleteUnused(database, person);
   database.exec('PRAGMA secure_delete = OFF');
-  return { events: events.length, visitors: Number(changes), links: links.length };
+  return { events: Number(events), visitors: Number(changes), links: links.length };
 }
 
 /** Where the event with twin 0 went, another takes its place: a put looks no further than there. */
@@ -149,22 +143,36 @@ function moveTwins(database: DatabaseSync): void {
   );
 }
 
-function addRemoved(database: DatabaseSync, event: Gone): void {
-  const { lane, sequence, source, received_at } = event;
-  const place = [lane, sequence] as const;
-  const before = selectOne<{ readonly identities: bigint | null }>(
-    database.prepare('SELECT identities FROM removed WHERE lane = ? AND sequence = ?'),
-    ...place,
-  );
-  const own = identityChecksum(identityOf(eventOf(event)));
+/** A visitor may have more events than fit into memory, so they come one by one; those of a record mostly follow each other. */
+function addRemoved(database: DatabaseSync, events: Iterable<Gone>): void {
   // What was removed by an older version has no sum, and with it there is none.
-  const sum = before?.identities === null ? null : addIdentities(Number(before?.identities ?? NO_IDENTITIES), own);
-  database
-    .prepare(
-      `INSERT INTO removed (lane, sequence, source, hour, events, identities) VALUES (?, ?, ?, substr(?, 1, 13), 1, ?)
-       ON CONFLICT DO UPDATE SET events = events + 1, identities = excluded.identities`,
-    )
-    .run(...place, source, received_at, sum);
+  const add = database.prepare(
+    `INSERT INTO removed (lane, sequence, source, hour, events, identities) VALUES (?, ?, ?, substr(?, 1, 13), ?, ?)
+     ON CONFLICT DO UPDATE SET events = events + excluded.events,
+       identities = (identities + excluded.identities) % ${IDENTITIES_MODULUS}`,
+  );
+  let record: Removed | undefined;
+  const write = () => {
+    if (record === undefined) return;
+    const { lane, sequence, source, received_at } = record.first;
+    add.run(lane, sequence, source, received_at, record.events, record.identities);
+  };
+  for (const event of events) {
+    if (record?.first.sequence !== event.sequence || record.first.lane !== event.lane) {
+      write();
+      record = { first: event, events: 0, identities: NO_IDENTITIES };
+    }
+    record.events += 1;
+    record.identities = addIdentities(record.identities, identityChecksum(identityOf(eventOf(event))));
+  }
+  write();
+}
+
+/** Events of one record that are taken. */
+interface Removed {
+  readonly first: Arrived;
+  events: number;
+  identities: number;
 }
 
 function idOf(database: DatabaseSync, table: 'people' | 'labels', text: string): bigint | undefined {

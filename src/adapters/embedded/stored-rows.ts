@@ -42,6 +42,12 @@ export function selectAll<Row>(statement: StatementSync, ...values: readonly SQL
   return statement.all(...values) as unknown as Row[];
 }
 
+/** The same one by one, where there may be more than fit into memory. */
+export function selectEach<Row>(statement: StatementSync, ...values: readonly SQLInputValue[]): Iterable<Row> {
+  statement.setReadBigInts(true);
+  return statement.iterate(...values) as unknown as Iterable<Row>;
+}
+
 export function selectOne<Row>(statement: StatementSync, ...values: readonly SQLInputValue[]): Row | undefined {
   statement.setReadBigInts(true);
   return statement.get(...values) as unknown as Row | undefined;
