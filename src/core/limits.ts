@@ -178,6 +178,10 @@ export const LIMITS = {
   erasurePieceMs: 15,
   /** How often that is tried again. */
   erasureRetryMs: 2_000,
+  /** How often it is tried to write the store anew while there is no room for it, or it fails. */
+  rewriteRetryMs: 60_000,
+  /** Room that writing the store anew leaves, for the log and the batches that go on meanwhile. */
+  rewriteSpareBytes: 128 * 1024 * 1024,
   /** Between two passes for what was forgotten: anybody may send it, and each ends a segment of the log and writes the store anew. */
   forgottenRestMs: 10_000,
   /** And this many times as long as the last pass took. */

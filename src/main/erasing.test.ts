@@ -15,6 +15,7 @@ let reader: SqliteEventReader;
 let erasing: Erasing;
 /** The visitors of each scrub that was asked for, and what the log then answered it with. */
 let scrubs: { readonly visitors: readonly string[]; readonly through: bigint }[];
+let told: string[];
 let sequence: bigint;
 
 beforeEach(() => {
@@ -23,11 +24,13 @@ beforeEach(() => {
   store = openEventStore({ folder });
   reader = openEventReader({ folder });
   scrubs = [];
+  told = [];
   sequence = 0n;
   erasing = new Erasing({
     store,
     reader,
     scrub: ({ ids, through }) => scrubs.push({ visitors: ids.map(({ visitor }) => visitor), through }),
+    tell: (text) => told.push(text),
   });
 });
 afterEach(async () => {
@@ -183,4 +186,37 @@ test('nothing begins while the log has not answered, and what came meanwhile is 
   await erasing.scrubbed(NOTHING_SCRUBBED);
   expect(await turns()).toEqual([['ada', 'bob']]);
   expect(await certificate()).toMatchObject({ applied: 2, searching: 0, rewriting: 0 });
+});
+
+test('without room the store is not written anew: told once, tried seldom, and nothing else waits for it', async () => {
+  const rewrites = vi.spyOn(store, 'rewrite').mockResolvedValue({ kind: 'noRoom', lacking: '9 MB free' });
+  await asked('ada');
+  expect(await turns()).toEqual([['ada']]);
+  const minutes = 5;
+  for (let second = 0; second < 60 * minutes; second += 1) {
+    await turns();
+    vi.advanceTimersByTime(1_000);
+  }
+  expect(rewrites.mock.calls.length).toBeLessThanOrEqual(minutes + 1);
+  expect(told).toHaveLength(1);
+  expect(told[0]).toContain('9 MB free');
+  expect(await certificate()).toMatchObject({ searching: 0, rewriting: 1 });
+  await asked('bob');
+  expect(await turns()).toEqual([['bob']]);
+
+  rewrites.mockRestore();
+  vi.advanceTimersByTime(LIMITS.rewriteRetryMs);
+  await turns();
+  expect(await certificate()).toMatchObject({ applied: 2, searching: 0, rewriting: 0 });
+});
+
+test('a rewrite that fails is tried as seldom', async () => {
+  const rewrites = vi.spyOn(store, 'rewrite').mockRejectedValue(new Error('disk I/O error'));
+  await asked('ada');
+  await expect(turns()).rejects.toThrow('disk I/O error');
+  for (let second = 0; second < 50; second += 1) {
+    vi.advanceTimersByTime(1_000);
+    await turns();
+  }
+  expect(rewrites).toHaveBeenCalledTimes(1);
 });

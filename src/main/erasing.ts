@@ -10,6 +10,8 @@ interface ErasingParts {
   readonly reader: SqliteEventReader;
   /** Has the log overwrite these, up to this sequence; always answered by `scrubbed`. */
   readonly scrub: (asked: { readonly ids: readonly ErasedId[]; readonly through: bigint }) => void;
+  /** Something for who runs the server. */
+  readonly tell: (text: string) => void;
 }
 
 /** What became of a scrub: how many records of each id, and the last sequence that was looked at. */
@@ -47,6 +49,9 @@ export class Erasing {
   /** When the pass began that is not ended. */
   #passAtMs: number | undefined;
   #restUntilMs = Number.NEGATIVE_INFINITY;
+  /** When the store may be written anew again, after it could not be. */
+  #rewriteAtMs = Number.NEGATIVE_INFINITY;
+  #isRoomTold = false;
 
   constructor(parts: ErasingParts) {
     this.#parts = parts;
@@ -65,7 +70,7 @@ export class Erasing {
     if (!this.#isDue || this.#scrubbing !== undefined || nowMs < this.#nextAtMs) return false;
     this.#nextAtMs = nowMs + LIMITS.erasureRetryMs;
     if (this.#search === undefined && (await this.#take(nowMs)) === 'nothing') {
-      await this.#rewrite();
+      if (nowMs >= this.#rewriteAtMs) await this.#rewrite(nowMs);
       return false;
     }
     if (this.#search !== undefined) {
@@ -119,9 +124,18 @@ export class Erasing {
     });
   }
 
-  async #rewrite(): Promise<void> {
-    const { reader, store } = this.#parts;
-    if (!(await store.rewrite())) return;
+  async #rewrite(nowMs: number): Promise<void> {
+    const { reader, store, tell } = this.#parts;
+    this.#rewriteAtMs = nowMs + LIMITS.rewriteRetryMs;
+    const rewritten = await store.rewrite();
+    if (rewritten.kind === 'noRoom') {
+      if (!this.#isRoomTold) tell(roomText(rewritten.lacking));
+      this.#isRoomTold = true;
+      return;
+    }
+    this.#rewriteAtMs = Number.NEGATIVE_INFINITY;
+    if (rewritten.kind === 'read') return;
+    this.#isRoomTold = false;
     const waiting = await reader.snapshot((reads) => reads.erasing(1));
     this.#isDue = waiting.length > 0;
     this.#rest();
@@ -134,6 +148,10 @@ export class Erasing {
     const tookMs = nowMs - this.#passAtMs;
     this.#restUntilMs = nowMs + Math.max(LIMITS.forgottenRestMs, LIMITS.forgottenRestTimes * tookMs);
   }
+}
+
+function roomText(lacking: string): string {
+  return `erasures: no room to write store.sqlite anew, which their certificates wait for: it takes ${lacking}; it will be tried again`;
 }
 
 function isSame(one: Erasure, other: Erasure): boolean {

@@ -98,12 +98,13 @@ class Processor {
     this.#progress = new LogProgress(data.progress);
     const scrub = (asked: Omit<Extract<FromProcessor, { readonly kind: 'scrub' }>, 'kind'>) =>
       this.#tell({ kind: 'scrub', ...asked });
-    this.#erasing = new Erasing({ store, reader: rows, scrub });
+    const tell = (text: string) => this.#tell({ kind: 'told', text });
+    this.#erasing = new Erasing({ store, reader: rows, scrub, tell });
     this.#maintenance = new LocalMaintenance({
       ...{ store, views: VIEWS, clock: Date.now },
       attempt: (run) => this.#attempt(run),
       onSynced: (done) => this.#tell({ kind: 'synced', done }),
-      report: (text) => this.#tell({ kind: 'told', text }),
+      report: tell,
     });
   }
 

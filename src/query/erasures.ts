@@ -149,7 +149,9 @@ function storePlaces(counts: ErasureCounts): readonly Place[] {
   ];
   if (counts.rewriting !== undefined) {
     const state = rewriting === 0 ? 'removed' : 'scheduled';
-    places.push({ place: 'store file', state, detail: 'bytes of store.sqlite that belong to nothing any more' });
+    const waits = rewriting === 0 ? '' : '; it is written anew, once there is room for that';
+    const detail = `bytes of store.sqlite that belong to nothing any more${waits}`;
+    places.push({ place: 'store file', state, detail });
   }
   return places;
 }

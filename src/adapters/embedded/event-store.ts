@@ -28,7 +28,8 @@ import { Erasures } from './erasures.ts';
 import { EventRows } from './event-rows.ts';
 import { assertRowsLevel, type Lateness, LateRows, MARK_COUNTED } from './late-rows.ts';
 import { Names } from './names.ts';
-import { openDatabase, transact } from './schema.ts';
+import { roomLacking } from './rewrite-room.ts';
+import { bytesInUse, isFullDisk, openDatabase, transact } from './schema.ts';
 import { sealRows } from './sealed-rows.ts';
 import { expireEvents } from './store-maintenance.ts';
 import { cutsText, LANE_COLUMNS, type LaneRow, laneOf, registryText, selectAll, selectOne } from './stored-rows.ts';
@@ -58,7 +59,21 @@ export function openEventStore(options: {
   return new SqliteEventStore(database, {
     ...(withCheckpointer && { checkpointer: new Checkpointer({ folder }) }),
     ...(lateness && { lateness }),
+    roomLacking: (bytes) => roomLacking(folder, bytes),
   });
+}
+
+/** What became of a rewrite: a reader was in the way, or there is no room for it, and what of it is lacking. */
+export type Rewritten =
+  | { readonly kind: 'done' }
+  | { readonly kind: 'read' }
+  | { readonly kind: 'noRoom'; readonly lacking: string };
+
+interface StoreOptions {
+  readonly checkpointer?: Checkpointer;
+  readonly lateness?: Lateness;
+  /** Of writing so many bytes anew, in words. @default nothing */
+  readonly roomLacking?: (bytes: number) => string | undefined;
 }
 
 const DAY_MS = 86_400_000;
@@ -76,6 +91,7 @@ export class SqliteEventStore implements EventStore {
   /** Rows that are written with their batch. */
   readonly #rows: ViewRows;
   readonly #late: LateRows | undefined;
+  readonly #roomLacking: NonNullable<StoreOptions['roomLacking']>;
   /** As they are stored: there is no other writer. */
   #generations: Generations;
   readonly #erasures: Erasures;
@@ -87,13 +103,11 @@ export class SqliteEventStore implements EventStore {
    */
   #expectsDuplicates = false;
 
-  constructor(
-    database: DatabaseSync,
-    { checkpointer, lateness }: { readonly checkpointer?: Checkpointer; readonly lateness?: Lateness } = {},
-  ) {
+  constructor(database: DatabaseSync, { checkpointer, lateness, roomLacking = () => undefined }: StoreOptions = {}) {
     this.#database = database;
     this.#writeAheadLog = new WriteAheadLog(database, checkpointer);
     this.#late = lateness && new LateRows(database, lateness);
+    this.#roomLacking = roomLacking;
     this.#statements = prepareStatements(database);
     this.#people = new Names(database, 'people');
     this.#labels = new Names(database, 'labels');
@@ -193,14 +207,23 @@ export class SqliteEventStore implements EventStore {
 
   /**
    * Writes the file anew when something was erased, for SQLite leaves copies of what it moved in bytes that belong to nothing any
-   * more. False when a reader kept the write-ahead log from being emptied: it is to be called again.
+   * more. Is to be called again when it was not done.
    */
-  async rewrite(): Promise<boolean> {
-    if (!this.#erasures.isRewriteDue) return true;
-    this.#writeAheadLog.rewrite();
-    if (!this.#writeAheadLog.empty()) return false;
+  async rewrite(): Promise<Rewritten> {
+    if (!this.#erasures.isRewriteDue) return { kind: 'done' };
+    // First as well: it may make the room, and whoever reads would keep the log from being emptied in the end.
+    if (!this.#writeAheadLog.empty()) return { kind: 'read' };
+    const lacking = this.#roomLacking(bytesInUse(this.#database));
+    if (lacking !== undefined) return { kind: 'noRoom', lacking };
+    try {
+      this.#writeAheadLog.rewrite();
+    } catch (thrown) {
+      if (isFullDisk(thrown)) return { kind: 'noRoom', lacking: 'more than there was' };
+      throw thrown;
+    }
+    if (!this.#writeAheadLog.empty()) return { kind: 'read' };
     this.#write(() => this.#erasures.noteRewritten());
-    return true;
+    return { kind: 'done' };
   }
 
   /** Whether an erasure was applied since this was last asked. */

@@ -252,6 +252,24 @@ export function isFailedSync(thrown: unknown): boolean {
   return thrown instanceof Error && 'errcode' in thrown && thrown.errcode === SQLITE_IOERR_FSYNC;
 }
 
+/** https://www.sqlite.org/rescode.html#full: also of temporary files. */
+const SQLITE_FULL = 13;
+
+export function isFullDisk(thrown: unknown): boolean {
+  return thrown instanceof Error && 'errcode' in thrown && thrown.errcode === SQLITE_FULL;
+}
+
+/** What of the database is in use, in bytes: as long as its file would be, written anew. */
+export function bytesInUse(database: DatabaseSync): number {
+  const { bytes } = database
+    .prepare(
+      `SELECT (page_count - freelist_count) * page_size AS bytes
+       FROM pragma_page_count(), pragma_freelist_count(), pragma_page_size()`,
+    )
+    .get() as { readonly bytes: number };
+  return bytes;
+}
+
 /**
  * Runs `work` in one transaction. It is rolled back when anything throws, whether SQLite did so already (as it does on
  * a full disk) or not, and when `keep` says that the result is not to stay.

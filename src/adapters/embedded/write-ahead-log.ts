@@ -63,13 +63,30 @@ export class WriteAheadLog {
 
   /** The whole database, through the log. It takes as much room again, and in temporary files, for as long as it takes. */
   rewrite(): void {
-    this.#database.exec('PRAGMA temp_store = FILE; VACUUM; PRAGMA temp_store = MEMORY');
+    try {
+      this.#database.exec('PRAGMA temp_store = FILE; VACUUM');
+    } catch (thrown) {
+      this.noteFsync(thrown);
+      // What it wrote there counts for nothing, and would keep its room.
+      this.#emptyIfPossible();
+      throw thrown;
+    } finally {
+      this.#database.exec('PRAGMA temp_store = MEMORY');
+    }
   }
 
   /** Moves all of the log, and cuts it to nothing; false when a reader is in the way. */
   empty(): boolean {
     const { busy } = this.#database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as { readonly busy: number };
     return busy === 0;
+  }
+
+  #emptyIfPossible(): void {
+    try {
+      this.empty();
+    } catch (thrown) {
+      this.noteFsync(thrown);
+    }
   }
 
   async close(): Promise<void> {
