@@ -136,7 +136,13 @@ export function checkSent(candidate: { readonly [field: string]: unknown }): Rea
   return undefined;
 }
 
-function isId(id: unknown): boolean {
+/** A userId or anonymousId as it is taken in: trackers with typed languages send numbers as ids, and nothing as an empty text. */
+export function idOf(id: Json | undefined): unknown {
+  if (typeof id === 'number') return String(id);
+  return id === '' || id === null ? undefined : id;
+}
+
+export function isId(id: unknown): id is string | undefined {
   return id === undefined || isText(id, LIMITS.idCharsMax);
 }
 

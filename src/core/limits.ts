@@ -75,8 +75,6 @@ export const LIMITS = {
   /** userId, anonymousId, eventId. DynamoDB's sort keys hold 1,024 bytes; three of these and a time fit. */
   idCharsMax: 200,
   eventTypeCharsMax: 200,
-  /** Texts and numbers of an event that was set aside which are taken for ids that somebody may have erased. */
-  payloadIdsMax: 2_000,
   /** An event older than this at its arrival is dated by its arrival in views; its createdAt stays as sent. */
   eventAgeDaysMax: 3_650,
 

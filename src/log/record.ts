@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib';
 import { type Reason, visitorOf } from '../core/event.ts';
 import { addIdentities, isIdentities, NO_IDENTITIES, textsChecksum } from '../core/identities.ts';
-import { idsIn, idsInDamaged } from '../core/ids-in.ts';
+import { idsIn, idsInDamaged, idsOf } from '../core/ids-in.ts';
 import { isObject } from '../core/json.ts';
 import { readJson } from '../core/read-json.ts';
 
@@ -165,39 +165,29 @@ export function linesIdentities(lines: readonly string[], source: string): numbe
 }
 
 /**
- * Whoever a record is of, also where its lines are not what they should be: the visitor of its header, the ids of its events, and
- * any text or number of what was set aside or is no line of ours.
+ * Whoever a record may be of, also where its lines are not what they should be: the visitor of its header, and whoever its events and
+ * what was set aside may be of (`idsOf`).
  */
-export function personsIn(data: Uint8Array, { visitor }: Pick<RecordHeader, 'visitor'>): ReadonlySet<string> {
-  const persons = new Set(visitor === '' ? [] : [visitor]);
+export function* personsIn(data: Uint8Array, { visitor }: Pick<RecordHeader, 'visitor'>): Iterable<string> {
+  if (visitor !== '') yield visitor;
   for (const line of linesOf(data).slice(1)) {
     const item = parsed(line);
-    if (!isObject(item)) addAll(persons, idsInDamaged(line));
-    else {
-      for (const id of [item.userId, item.anonymousId]) if (typeof id === 'string') persons.add(id);
-      if (typeof item.raw === 'string') addAll(persons, idsIn(item.raw));
-    }
+    if (isObject(item) && typeof item.raw === 'string') yield* idsOf(item.raw);
+    else yield* idsOf(line, item);
   }
-  return persons;
 }
 
 /** All that could be somebody's id in what may be no record at all. */
-export function textsIn(data: Uint8Array): ReadonlySet<string> {
-  const texts = new Set<string>();
+export function* textsIn(data: Uint8Array): Iterable<string> {
   for (const line of linesOf(data)) {
     const item = parsed(line);
-    addAll(texts, isObject(item) ? idsIn(line) : idsInDamaged(line));
-    if (isObject(item) && typeof item.raw === 'string') addAll(texts, idsIn(item.raw));
+    yield* isObject(item) ? idsIn(line) : idsInDamaged(line);
+    if (isObject(item) && typeof item.raw === 'string') yield* idsIn(item.raw);
   }
-  return texts;
 }
 
 function linesOf(data: Uint8Array): readonly string[] {
   return Buffer.from(data).toString().split('\n');
-}
-
-function addAll(to: Set<string>, texts: ReadonlySet<string>): void {
-  for (const text of texts) to.add(text);
 }
 
 function parsed(line: string): unknown {

@@ -21,7 +21,10 @@ test.each<readonly [string, Uint8Array]>([
   ['a visitor', recordOf([eventWith({ anonymousId: 'secret' })])],
   ['a user', recordOf([eventWith(), eventWith({ userId: 'secret' })])],
   ['an event that is in a record of another', recordOf([eventWith({ anonymousId: 'secret' })], { visitor: 'a2' })],
-  ['what was set aside', of('{"userId":"secret"')],
+  ['what was set aside', of('{"userId":"secret","quantity":1}')],
+  ['what was set aside, cut off', of('{"userId":"secret"')],
+  ['what was set aside and says not whose it is', of('{"properties":{"user":"secret"}}')],
+  ['what names nobody', recordOfLines(['{"eventId":"e1","properties":{"user":"secret"}}'])],
   ['what is no line of ours', recordOfLines(['["secret"'])],
   ['a damaged record', damaged(recordOf([eventWith({ userId: 'secret' })]))],
 ])('of %s nothing stays but what the ledger goes by', (_, data) => {
@@ -41,6 +44,7 @@ test('of what has no header nothing stays at all', () => {
 test.each<readonly [string, Uint8Array]>([
   ['of another source', of('{"userId":"secret"}', 'shop')],
   ['of others, with the id in a property', recordOf([eventWith({ properties: { seen: 'secret' } })])],
+  ['set aside of others, with the id in a property', of('{"userId":"u1","properties":{"seen":"secret"}}')],
   ['that is no record, and of others', Buffer.from('no record of "secrets"')],
 ])('what is %s stays as it is', (_, data) => {
   expect(scrubRecord(data, IDS)).toBeUndefined();

@@ -12,7 +12,7 @@ export function scrubRecord(
 ): { readonly data: Buffer; readonly of: readonly number[] } | undefined {
   const header = headerOf(data);
   if (header?.kind === 'erased') return undefined;
-  const own = header === undefined ? textsIn(data) : personsIn(data, header);
+  const own = new Set(header === undefined ? textsIn(data) : personsIn(data, header));
   const of = [...ids.entries()].flatMap(([place, { source, visitor }]) =>
     (header === undefined || source === header.source) && own.has(visitor) ? [place] : [],
   );

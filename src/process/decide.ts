@@ -3,7 +3,7 @@ import { ClickstreamError } from '../core/errors.ts';
 import { type Event, type Identity, identityKey, type Reason, replayMarkOf } from '../core/event.ts';
 import { inForce } from '../core/generations.ts';
 import { addIdentities, noIdentities, type OutcomeIdentities } from '../core/identities.ts';
-import { idsIn } from '../core/ids-in.ts';
+import { idsOf } from '../core/ids-in.ts';
 import { LIMITS } from '../core/limits.ts';
 import { readJson } from '../core/read-json.ts';
 import { isCanonicalTime } from '../core/time.ts';
@@ -322,7 +322,7 @@ class Draft {
   ): void {
     const { reason, payload, eventType, cameFrom: before, checksum, position, header } = item;
     const { source, receivedAt, visitor } = header;
-    const own = { source, receivedAt, visitor, idsIn: () => idsIn(payload) };
+    const own = { source, receivedAt, visitor, idsIn: () => idsOf(payload) };
     const erased = this.#erasures.hasErasedBytes(own);
     if (erased !== undefined) {
       this.#forgotten.push({ ...erased, put: { as: 'bad', position } });

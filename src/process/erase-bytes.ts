@@ -1,8 +1,8 @@
 import type { Erasing } from '../core/erasures.ts';
-import { idsIn } from '../core/ids-in.ts';
+import { idsOfBad } from '../core/ids-in.ts';
 import { LIMITS } from '../core/limits.ts';
-import { parseHeader, textsIn } from '../log/record.ts';
-import type { BadEvent, DeadRecord, EventPosition, EventReader, EventStore } from '../store/event-store.ts';
+import { parseHeader, personsIn, textsIn } from '../log/record.ts';
+import type { DeadRecord, EventPosition, EventReader, EventStore } from '../store/event-store.ts';
 import { visitorText } from '../store/event-store.ts';
 
 interface BytesParts {
@@ -18,8 +18,7 @@ export async function eraseBytes(erasing: readonly Erasing[], parts: BytesParts)
 
 /**
  * Looks through all that was set aside, and through the dead records, for those of the erased ids, page by page, and takes their
- * bytes. Nothing is sorted by an id there, and what could not be read has none: an id counts as found where any text or number
- * is it. A step that throws is done again by the next one; cut off, all is done again.
+ * bytes. Nothing is sorted by an id there. A step that throws is done again by the next one; cut off, all is done again.
  */
 export class BytesEraser {
   readonly #search: Search;
@@ -70,7 +69,7 @@ export class BytesEraser {
 interface Bytes {
   readonly source: string | undefined;
   readonly receivedAt: string | undefined;
-  readonly ids: ReadonlySet<string>;
+  readonly ids: Iterable<string>;
 }
 
 class Search {
@@ -94,16 +93,11 @@ class Search {
   }
 }
 
-function idsOfBad({ payload, replay }: BadEvent): ReadonlySet<string> {
-  return new Set([...idsIn(payload), ...idsIn(replay?.line ?? ''), replay?.visitor ?? '']);
-}
-
 function headOf(payload: Uint8Array): Bytes {
-  const ids = textsIn(payload);
   try {
-    const { source, receivedAt } = parseHeader(payload.subarray(0, payload.indexOf(0x0a)));
-    return { source, receivedAt, ids };
+    const header = parseHeader(payload.subarray(0, payload.indexOf(0x0a)));
+    return { source: header.source, receivedAt: header.receivedAt, ids: personsIn(payload, header) };
   } catch {
-    return { source: undefined, receivedAt: undefined, ids };
+    return { source: undefined, receivedAt: undefined, ids: textsIn(payload) };
   }
 }

@@ -122,6 +122,9 @@ describe('what happened before an erasure', () => {
   });
 });
 
+/** More texts and numbers than one event should have. */
+const MANY = Array.from({ length: 3_000 }, (_, index) => index + 100).join();
+
 describe('what cannot be read', () => {
   const setAside = (raw: string) =>
     recordOfLines([JSON.stringify({ setAside: { code: 'time_invalid', detail: 'got "x"' }, raw })], {
@@ -138,7 +141,12 @@ describe('what cannot be read', () => {
     ['an event set aside with the id in it', setAside('{"anonymousId":"a1","timestamp":"no"}'), { forgotten: 1 }],
     ['one with a number as the id', setAside('{"userId":17}'), { forgotten: 1 }],
     ['one with an escaped id', setAside('{"anonymousId":"\\u00611"}'), { forgotten: 1 }],
+    ['one with a number written otherwise', setAside('{"userId":1.7e1}'), { forgotten: 1 }],
+    ['one that is cut off', setAside('{"anonymousId":"a1"'), { forgotten: 1 }],
+    ['one that names nobody, behind many others', setAside(`{"of":[${MANY}],"who":"a1"}`), { forgotten: 1 }],
+    ['one with an object for an id', setAside('{"userId":{"id":17}}'), { forgotten: 1 }],
     ['one of another', setAside('{"anonymousId":"a12"}'), { bad: 1 }],
+    ['one of another, who mentions the ids', setAside('{"userId":"u2","sku":"a1","quantity":17}'), { bad: 1 }],
     ['a line that is no event', recordOfLines(['{"eventId":"x"}'], { number: 1 }), { forgotten: 1 }],
     ['one with the id beside another device', recordOfLines(['{"userId":"17"}'], { visitor: 'a2' }), { forgotten: 1 }],
     ['a damaged record', damaged('2026-11-23T10:59:00.000Z'), { forgotten: 1 }],
@@ -169,5 +177,26 @@ describe('what cannot be read', () => {
     }));
     expect(bad.map(({ payload }) => payload)).toEqual(['', '{"anonymousId":"other"}']);
     expect(dead.map(({ payload }) => payload.length)).toEqual([0, 0]);
+  });
+
+  test('and is of others, who mention the id, stays in the store', async () => {
+    const history = new History();
+    const payloads = [
+      '{"userId":"heidi","properties":{"quantity":1}}',
+      '{"userId":"ivan","properties":{"sku":"1"}}',
+      `{"properties":{"of":[${MANY}]},"userId":1}`,
+      `{"properties":{"of":[${MANY}],"who":1}}`,
+    ];
+    const dead = recordOf([eventWith({ properties: { sku: '1' } })], { visitor: 'a2', number: 2 });
+    await history.take(...payloads.map(setAside), dead);
+    await history.erase('1');
+    const erasing = await history.store.snapshot((reads) => reads.erasing(10));
+    await eraseBytes(erasing, { reader: history.store, store: history.store });
+    const { bad, left } = await history.store.snapshot(async (reads) => ({
+      bad: await reads.badAt(payloads.map((_, index) => ({ lane: 'l', sequence: BigInt(index + 1), index: 0 }))),
+      left: await reads.dead(10),
+    }));
+    expect(bad.map(({ payload }) => payload)).toEqual([payloads[0], payloads[1], '', '']);
+    expect(left.map(({ payload }) => Buffer.from(payload))).toEqual([Buffer.from(dead)]);
   });
 });

@@ -39,7 +39,7 @@ export class Erasures {
     );
   }
 
-  /** The same of what is no event, by its arrival: its visitor, where one is known, and whatever may be an id in its bytes. */
+  /** The same of what is no event, by its arrival: its visitor, where one is known, and whoever else its bytes may be of. */
   hasErasedBytes({
     source,
     receivedAt,
@@ -47,8 +47,8 @@ export class Erasures {
     idsIn,
   }: VisitorKey & {
     readonly receivedAt: string;
-    /** Asked only where an erasure came after it. */
-    readonly idsIn: () => ReadonlySet<string>;
+    /** Asked only where an erasure came after it. As many as its bytes hold: a batch of many small ones has no fewer. */
+    readonly idsIn: () => Iterable<string>;
   }): Erased | undefined {
     if (this.#untilMs === Number.NEGATIVE_INFINITY) return undefined;
     const timeMs = Date.parse(receivedAt);

@@ -1,5 +1,5 @@
 import { ClickstreamError } from '../core/errors.ts';
-import { idsIn } from '../core/ids-in.ts';
+import { idsOfBad } from '../core/ids-in.ts';
 import type { JsonObject } from '../core/json.ts';
 import { LIMITS } from '../core/limits.ts';
 import { readJson } from '../core/read-json.ts';
@@ -72,7 +72,7 @@ export const personExport = endpoint({
   name: 'userExport',
   summary: 'All that is stored of a person',
   description:
-    'Page by page until there is no cursor: the visitors (devices) that are linked, each with what is `kept` of it between events, the events of the timeline, and what was set aside and has the id in it. A page may be empty and have a cursor all the same. `clickstream export` makes a file of it.',
+    'Page by page until there is no cursor: the visitors (devices) that are linked, each with what is `kept` of it between events, the events of the timeline, and what was set aside of them. A page may be empty and have a cursor all the same. `clickstream export` makes a file of it.',
   inPath: { id: ID },
   parameters: { limit: LIMIT, cursor: CURSOR },
   answers: 'PersonExport',
@@ -142,7 +142,7 @@ async function badPage({ reads, id, inner, parts }: Asked): Promise<ExportPage> 
   const after = inner === undefined ? undefined : decodeCursor('export-bad', inner);
   const reasons = await reads.badReasons({ limit: LIMITS.badEventsStep, after });
   const bad = await reads.badAt(reasons.map(({ position }) => position));
-  const own = bad.filter(({ source, payload }) => [...idsIn(payload)].some((found) => ids.has(`${source}\0${found}`)));
+  const own = bad.filter((event) => [...idsOfBad(event)].some((found) => ids.has(`${event.source}\0${found}`)));
   const last = reasons.at(-1)?.position;
   return {
     texts: own.map((event) => lineOf('bad', renderBad(event))),

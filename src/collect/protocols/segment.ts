@@ -1,6 +1,6 @@
 import { truncateAddress } from '../../core/address.ts';
 import { ClickstreamError } from '../../core/errors.ts';
-import { shown } from '../../core/event.ts';
+import { idOf, shown } from '../../core/event.ts';
 import { depthOf, isObject, type Json, type JsonObject } from '../../core/json.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { parseJson } from '../body.ts';
@@ -173,12 +173,6 @@ function isMapped(name: string, event: JsonObject, type: Json): boolean {
       return (own === value || value === null) && (PROPERTIES_BESIDE.get(type) ?? NONE).includes(name);
     }
   }
-}
-
-/** Trackers with typed languages send numbers as ids, and nothing as an empty text. */
-function idOf(id: Json | undefined): unknown {
-  if (typeof id === 'number') return String(id);
-  return id === '' || id === null ? undefined : id;
 }
 
 /** The batch's context holds for all its events; what an event says of its own comes first. */

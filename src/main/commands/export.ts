@@ -13,7 +13,7 @@ Examples:
   $ clickstream export user-17 --url https://events.internal --token "$TOKEN" --out person.ndjson
 
 Writes all that is stored of a person, a JSON object a line: the visitors (devices) that are linked, the events of the
-timeline in their order, and what was set aside and has the id in it. Each says its "kind": visitor, event or bad.
+timeline in their order, and what was set aside of them. Each says its "kind": visitor, event or bad.
 
 Exit codes: 0 written whole; 1 the server failed, the file could not be written, or more than 1,000 devices are
 linked, of which it has 1,000; 2 usage; 3 the server is unreachable.`;
