@@ -1,6 +1,6 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative, sep } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, expect, test } from 'vitest';
 import { nodeFiles } from '../../src/adapters/embedded/files.ts';
@@ -123,6 +123,7 @@ test('nothing of a person is in any file, and no replay, redrive, rebuild or lat
     eventOf('secret-device-1', { properties: { note: 'secret-note' } }),
     eventOf('secret-device-1', { userId: PERSON }),
     eventOf('secret-device-2', { userId: PERSON }),
+    eventOf('17', { userId: PERSON }),
     { ...eventOf('', { userId: PERSON }), anonymousId: undefined },
   ];
   const wrong = [
@@ -138,6 +139,10 @@ test('nothing of a person is in any file, and no replay, redrive, rebuild or lat
   ];
   for (let index = 0; index < 8; index += 1) await send(faulty, others.slice(index * 50, index * 50 + 50));
   await send(faulty, [...own, ...wrong, ...unfit]);
+  // Of another, who mentions an id of the person: in a request of its own, and so in a record of its own.
+  await send(faulty, [
+    eventOf('kept-device-7', { timestamp: 'kept mention', properties: { sku: '17', quantity: 17 } }),
+  ]);
   await settledAudit(faulty);
   expect(await faulty.stop()).toBe(0);
   await plantRecord(data, deadRecord(0, { anonymousId: 'secret-device-1' }));
@@ -146,21 +151,24 @@ test('nothing of a person is in any file, and no replay, redrive, rebuild or lat
   await plantRecord(data, `no record of ${JSON.stringify({ raw: JSON.stringify({ userId: PERSON }) })}`);
   writeSchema(['number', 'string']);
   const server = await start();
-  expect(await settledAudit(server)).toMatchObject({ stored: 404, bad: 6, dead: 3 });
+  expect(await settledAudit(server)).toMatchObject({ stored: 405, bad: 7, dead: 3 });
   const archive = archiveOf();
   expect(filesWith('secret').length).toBeGreaterThan(1);
 
   const certificate = await erased(server);
   const removed = Object.fromEntries(certificate.places.map(({ place, removed: count }) => [place, count]));
-  expect(removed).toMatchObject({ events: 4, visitors: 3, links: 2, bad: 4, dead: 3 });
-  expect(certificate.visitors).toBe(3);
+  expect(removed).toMatchObject({ events: 5, visitors: 4, links: 3, bad: 4, dead: 3 });
+  expect(certificate.visitors).toBe(4);
   expect(filesWith('secret')).toEqual([]);
   expect(filesWith('kept-device-7').length).toBeGreaterThan(1);
   for (const kept of ['kept wrong', '1 kept', 'kept-dead']) expect(filesWith(kept).length, kept).toBeGreaterThan(0);
+  const places = filesWith('kept mention').map((path) => relative(data, path).split(sep)[0]);
+  expect(places).toEqual(expect.arrayContaining(['log', 'store.sqlite']));
+  expect(JSON.stringify(await get(server, '/api/v1/bad'))).toContain('kept mention');
 
   // Of the person nothing is left that could be put back; what is of others is.
   const unreadable = Array.from({ length: 3 }, () => 'dead_unreadable');
-  expect(await putBackAll(server)).toEqual({ dead: 1, unreadable, bad: 1, wrong: 1 });
+  expect(await putBackAll(server)).toEqual({ dead: 1, unreadable, bad: 1, wrong: 2 });
   await settledAudit(server);
   expect(await everyEvent(server)).toHaveLength(401);
 
@@ -172,11 +180,11 @@ test('nothing of a person is in any file, and no replay, redrive, rebuild or lat
   await fetch(`${server.url}/api/v1/rebuilds`, {
     ...{ method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"view":"traffic"}' },
   });
-  // Of an archive 2 dead, 4 set aside and 4 events, and those sent late.
+  // Of an archive 2 dead, 4 set aside and 5 events, and those sent late.
   const audit = await settledAudit(server);
-  expect(audit).toMatchObject({ balanced: true, problems: [], lost: 0, forgotten: 2 + 4 + 4 + 4, duplicate: 401 });
+  expect(audit).toMatchObject({ balanced: true, problems: [], lost: 0, forgotten: 2 + 4 + 5 + 5, duplicate: 401 });
   await putBackAll(server);
-  expect(await settledAudit(server)).toMatchObject({ balanced: true, problems: [], forgotten: 2 + 4 + 4 + 4 });
+  expect(await settledAudit(server)).toMatchObject({ balanced: true, problems: [], forgotten: 2 + 4 + 5 + 5 });
   expect((await everyEvent(server)).filter(({ anonymousId }) => anonymousId?.startsWith('secret'))).toEqual([]);
   expect(await everyEvent(server)).toHaveLength(401);
   await expectNothing();
