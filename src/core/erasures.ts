@@ -6,6 +6,11 @@ export interface ErasedId {
   readonly visitor: string;
 }
 
+/** What of an id goes: what happened up to this time, ISO 8601. */
+export interface ErasedUntil extends ErasedId {
+  readonly until: string;
+}
+
 interface RecordPlace {
   readonly lane: string;
   readonly sequence: bigint;
@@ -15,11 +20,9 @@ interface EventPlace extends RecordPlace {
   readonly index: number;
 }
 
-/** A visitor of which everything before this place goes, for good. */
-export interface Erase extends ErasedId {
+/** A visitor of which everything before this place goes, for good: the store remembers until when (`Loaded.erased`). */
+export interface Erase extends ErasedUntil {
   readonly sequence: bigint;
-  /** What happened up to this time, ISO 8601, is not taken in any more: the store remembers it (`Loaded.erased`). */
-  readonly until: string;
   /** The erasure that it belongs to, whose certificate counts it; absent where nobody asks for one. */
   readonly erasure?: string | undefined;
 }

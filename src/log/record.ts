@@ -177,6 +177,17 @@ export function* personsIn(data: Uint8Array, { visitor }: Pick<RecordHeader, 'vi
   }
 }
 
+/** When the earliest of a record's events happened; its arrival, for what has no time of its own. */
+export function earliestIn(data: Uint8Array, { receivedAt }: Pick<RecordHeader, 'receivedAt'>): string {
+  const times = linesOf(data)
+    .slice(1)
+    .map((line) => {
+      const item = parsed(line);
+      return isObject(item) && typeof item.timestamp === 'string' ? item.timestamp : receivedAt;
+    });
+  return times.reduce((earliest, time) => (time < earliest ? time : earliest), receivedAt);
+}
+
 /** All that could be somebody's id in what may be no record at all. */
 export function* textsIn(data: Uint8Array): Iterable<string> {
   for (const line of linesOf(data)) {

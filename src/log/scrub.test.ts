@@ -3,9 +3,10 @@ import { eventWith, recordOf, recordOfLines } from '../../tests/events.ts';
 import { decodeRecord } from './record.ts';
 import { scrubRecord } from './scrub.ts';
 
+const UNTIL = '2026-11-23T10:30:00.000Z';
 const IDS = [
-  { source: 'default', visitor: 'other' },
-  { source: 'default', visitor: 'secret' },
+  { source: 'default', visitor: 'other', until: UNTIL },
+  { source: 'default', visitor: 'secret', until: UNTIL },
 ];
 const of = (text: string, source = 'default') =>
   recordOfLines([JSON.stringify({ setAside: { code: 'time_invalid', detail: '' }, raw: text })], {
@@ -48,4 +49,17 @@ test.each<readonly [string, Uint8Array]>([
   ['that is no record, and of others', Buffer.from('no record of "secrets"')],
 ])('what is %s stays as it is', (_, data) => {
   expect(scrubRecord(data, IDS)).toBeUndefined();
+});
+
+test('what happened after the erasure stays, unless it is in a record with what happened before', () => {
+  const receivedAt = '2026-11-23T11:00:00.000Z';
+  const late = eventWith({ anonymousId: 'secret', receivedAt });
+  const fresh = { ...late, timestamp: '2026-11-23T10:59:59.000Z' };
+  expect(scrubRecord(recordOf([fresh]), IDS)).toBeUndefined();
+  expect(scrubRecord(recordOf([fresh, late]), IDS)?.of).toEqual([1]);
+  const raw = '{"userId":"secret","timestamp":"no time"}';
+  const setAside = (at: string) =>
+    recordOfLines([JSON.stringify({ setAside: { code: 'time_invalid', detail: '' }, raw })], { receivedAt: at });
+  expect(scrubRecord(setAside(receivedAt), IDS)).toBeUndefined();
+  expect(scrubRecord(setAside(UNTIL), IDS)?.of).toEqual([1]);
 });

@@ -1,21 +1,31 @@
-import type { ErasedId } from '../core/erasures.ts';
-import { decodeHeader, encodeRecord, personsIn, RecordError, type RecordHeader, textsIn } from './record.ts';
+import type { ErasedUntil } from '../core/erasures.ts';
+import {
+  decodeHeader,
+  earliestIn,
+  encodeRecord,
+  personsIn,
+  RecordError,
+  type RecordHeader,
+  textsIn,
+} from './record.ts';
 
 /**
- * The record with nothing in it of who was erased, as long as it was, and how many of the ids it was of (by their places in the
+ * The record with nothing in it of who was erased, where anything of it happened up to then: as long as it was, and how many of the ids it was of (by their places in the
  * list); undefined when it is of none of them. What the ledger goes by stays: should it be processed once more, from a store that
  * was put back, its events count as forgotten. Of what has no header nothing stays, and an id counts in every source.
  */
 export function scrubRecord(
   data: Uint8Array,
-  ids: readonly ErasedId[],
+  ids: readonly ErasedUntil[],
 ): { readonly data: Buffer; readonly of: readonly number[] } | undefined {
   const header = headerOf(data);
   if (header?.kind === 'erased') return undefined;
   const own = new Set(header === undefined ? textsIn(data) : personsIn(data, header));
-  const of = [...ids.entries()].flatMap(([place, { source, visitor }]) =>
-    (header === undefined || source === header.source) && own.has(visitor) ? [place] : [],
-  );
+  const earliest = header === undefined ? '' : earliestIn(data, header);
+  const of = [...ids.entries()].flatMap(([place, { source, visitor, until }]) => {
+    const isOf = (header === undefined || source === header.source) && own.has(visitor);
+    return isOf && earliest <= until ? [place] : [];
+  });
   if (of.length === 0) return undefined;
   return { data: header === undefined ? Buffer.alloc(data.length, ' ') : erased(header, data.length), of };
 }

@@ -1,7 +1,7 @@
 import { EMBEDDED_LANE } from '../adapters/embedded/event-log.ts';
 import type { SqliteEventReader } from '../adapters/embedded/event-reader.ts';
 import type { SqliteEventStore } from '../adapters/embedded/event-store.ts';
-import type { ErasedId, Erasing as Erasure } from '../core/erasures.ts';
+import type { ErasedUntil, Erasing as Erasure } from '../core/erasures.ts';
 import { LIMITS } from '../core/limits.ts';
 import { BytesEraser } from '../pipeline.ts';
 
@@ -9,7 +9,7 @@ interface ErasingParts {
   readonly store: SqliteEventStore;
   readonly reader: SqliteEventReader;
   /** Has the log overwrite these, up to this sequence; always answered by `scrubbed`. */
-  readonly scrub: (asked: { readonly ids: readonly ErasedId[]; readonly through: bigint }) => void;
+  readonly scrub: (asked: { readonly ids: readonly ErasedUntil[]; readonly through: bigint }) => void;
   /** Something for who runs the server. */
   readonly tell: (text: string) => void;
 }
@@ -119,7 +119,7 @@ export class Erasing {
     const through = (await this.#parts.store.sync()).get(EMBEDDED_LANE) ?? -1n;
     this.#scrubbing = this.#searched;
     this.#parts.scrub({
-      ids: this.#searched.map(({ erasure: { source, visitor } }) => ({ source, visitor })),
+      ids: this.#searched.map(({ erasure: { source, visitor, until } }) => ({ source, visitor, until })),
       through,
     });
   }

@@ -6,7 +6,7 @@ import { openEventStore, type SqliteEventStore } from '../adapters/embedded/even
 import type { LogFinding } from '../adapters/embedded/log-finding.ts';
 import { LogProgress } from '../adapters/embedded/log-progress.ts';
 import { LogReader } from '../adapters/embedded/log-reader.ts';
-import type { ErasedId } from '../core/erasures.ts';
+import type { ErasedUntil } from '../core/erasures.ts';
 import { asClickstreamError, type ErrorCode } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { LaneRecord, RecordPosition } from '../log/event-log.ts';
@@ -52,7 +52,7 @@ export type FromProcessor =
   /** What stands now of what was asked for under this id; undefined when the store did not take it. */
   | { readonly kind: 'answered'; readonly id: number; readonly stand: unknown }
   /** The log is to be rid of these, up to this sequence: to be answered with `scrubbed`. */
-  | { readonly kind: 'scrub'; readonly ids: readonly ErasedId[]; readonly through: bigint }
+  | { readonly kind: 'scrub'; readonly ids: readonly ErasedUntil[]; readonly through: bigint }
   /** Something to be told to who runs the server. */
   | { readonly kind: 'told'; readonly text: string }
   /** What reading the log found, before what follows it is processed. */

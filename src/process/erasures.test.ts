@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { MemoryEventStore } from '../../tests/contracts/memory-event-store.ts';
 import { eventWith, recordOf, recordOfLines } from '../../tests/events.ts';
 import type { Event } from '../core/event.ts';
@@ -50,6 +50,15 @@ const NOTHING = { stored: 0, duplicate: 0, bad: 0, dead: 0, forgotten: 0 };
 const of = (part: Partial<Event>) => recordOf([eventWith(part)], { number: 1, receivedAt: BEFORE.receivedAt });
 
 describe('what happened before an erasure', () => {
+  test('is looked for in the log up to that one, not up to the latest of another', async () => {
+    const history = new History();
+    await history.erase('a1');
+    await history.erase('b1', { receivedAt: '2026-11-23T13:00:00.000Z' });
+    const apply = vi.spyOn(history.store, 'apply');
+    await history.take(of(BEFORE));
+    expect(apply.mock.lastCall?.[0].forgotten).toMatchObject([{ ids: [{ visitor: 'a1' }], until: ERASED_AT }]);
+  });
+
   test.each<readonly [string, Partial<Event>, Partial<typeof NOTHING>]>([
     ['at its very time', BEFORE, { forgotten: 1 }],
     ['a millisecond later is new', AFTER, { stored: 1 }],

@@ -10,14 +10,12 @@ type Erased = Pick<Forgotten, 'ids' | 'until'>;
  * comparison with the time of the latest erasure of all; only what is before that is asked of its ids.
  */
 export class Erasures {
-  readonly #latest: string | undefined;
   readonly #untilMs: number;
   readonly #known: ReadonlyMap<string, string>;
   /** Ids of which it is not known yet whether anything of them was erased, by `visitorText`. */
   readonly asked = new Map<string, VisitorKey>();
 
   constructor({ erasedUntil, erased = new Map() }: Pick<Loaded, 'erasedUntil' | 'erased'>) {
-    this.#latest = erasedUntil;
     this.#untilMs = erasedUntil === undefined ? Number.NEGATIVE_INFINITY : Date.parse(erasedUntil);
     this.#known = erased;
   }
@@ -63,8 +61,9 @@ export class Erasures {
   /** All are asked for at once. */
   #erasedOf(keys: readonly VisitorKey[], timeMs: number): Erased | undefined {
     const ids = keys.filter((key) => this.#isErased(key, timeMs));
-    const until = this.#latest;
-    return ids.length === 0 || until === undefined ? undefined : { ids, until };
+    const untils = ids.map((key) => this.#known.get(visitorText(key)) ?? '').sort();
+    const until = untils.at(-1);
+    return until === undefined ? undefined : { ids, until };
   }
 
   #isErased(key: VisitorKey, timeMs: number): boolean {

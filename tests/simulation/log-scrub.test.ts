@@ -8,7 +8,8 @@ import { seededRandom } from '../random.ts';
 import { FaultFiles } from './fault-files.ts';
 import { LOG_FOLDER, openOn } from './log-simulation.ts';
 
-const IDS = [{ source: 'default', visitor: 'secret' }];
+const UNTIL = '2026-11-23T10:30:00.000Z';
+const IDS = [{ source: 'default', visitor: 'secret', until: UNTIL }];
 
 function recordsIn(files: FaultFiles, findings: LogFinding[]) {
   const onFinding = (finding: LogFinding) => findings.push(finding);

@@ -1,5 +1,5 @@
 import { basename, join } from 'node:path';
-import type { ErasedId } from '../../core/erasures.ts';
+import type { ErasedUntil } from '../../core/erasures.ts';
 import { ClickstreamError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { Clock } from '../../core/time.ts';
@@ -170,7 +170,7 @@ export class EmbeddedEventLog implements EventLog {
    * are ended; ends the last one. Undefined while the log is trimmed, or closed.
    */
   async scrub(
-    ids: readonly ErasedId[],
+    ids: readonly ErasedUntil[],
     { through }: { readonly through: bigint },
   ): Promise<{ readonly counts: readonly number[]; readonly through: bigint } | undefined> {
     if (this.#trimming || this.#isClosed) return undefined;

@@ -27,7 +27,7 @@ async function scrubbed({ second, rest }: { readonly second: Buffer; readonly re
   const content = Buffer.concat([Buffer.alloc(SEGMENT_HEADER_BYTES), ...groups, rest]);
   const path = join(folder, 'segment');
   writeFileSync(path, content);
-  const ids = [{ source: 'default', visitor: ERASED }];
+  const ids = [{ source: 'default', visitor: ERASED, until: '2026-12-31T00:00:00.000Z' }];
   const counts = await scrubSegment(nodeFiles, path, { firstSequence: 0n, ids });
   const after = readFileSync(path);
   expect(after).toHaveLength(content.length);

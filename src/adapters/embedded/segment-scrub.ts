@@ -1,4 +1,4 @@
-import type { ErasedId } from '../../core/erasures.ts';
+import type { ErasedUntil } from '../../core/erasures.ts';
 import { scrubRecord } from '../../log/scrub.ts';
 import { type Files, writeWhole } from './files.ts';
 import {
@@ -23,7 +23,7 @@ const WRITE_BYTES = 1024 * 1024;
 export async function scrubSegment(
   files: Files,
   path: string,
-  { firstSequence, ids }: { readonly firstSequence: bigint; readonly ids: readonly ErasedId[] },
+  { firstSequence, ids }: { readonly firstSequence: bigint; readonly ids: readonly ErasedUntil[] },
 ): Promise<readonly number[]> {
   const content = withFile(files, path, readAll);
   const counts = ids.map(() => 0);
@@ -46,7 +46,7 @@ export async function scrubSegment(
 }
 
 interface Scrubbing {
-  readonly ids: readonly ErasedId[];
+  readonly ids: readonly ErasedUntil[];
   readonly counts: number[];
 }
 

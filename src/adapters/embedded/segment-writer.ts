@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { ErasedId } from '../../core/erasures.ts';
+import type { ErasedUntil } from '../../core/erasures.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { Clock } from '../../core/time.ts';
 import { type Files, type WritableFile, writeWhole } from './files.ts';
@@ -140,7 +140,7 @@ export class SegmentWriter {
    * meanwhile. Returns how many records of each id, and the last sequence that was looked at.
    */
   async scrub(
-    ids: readonly ErasedId[],
+    ids: readonly ErasedUntil[],
     { through }: { readonly through: bigint },
   ): Promise<{ readonly counts: readonly number[]; readonly through: bigint }> {
     const counts = ids.map(() => 0);
