@@ -196,7 +196,7 @@ describe('lists of very many types', () => {
     expect(await pages({ eventType: 'type-1' }, 'events')).toHaveLength(8);
     expect(await pages({ eventType: 'never' }, 'events')).toEqual([]);
     expect(await pages({}, 'events')).toEqual([...first, ...mixed].map(({ eventId }) => sequenceOf.get(eventId)));
-  });
+  }, 120_000);
 
   it('go on after a mark amid the events of one record, both ways', async () => {
     const kinds = new EventKinds(state());
